@@ -1,0 +1,80 @@
+"""The one application: every route and page, composed from the packages below."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import httpx
+from fastapi import FastAPI
+
+from console import problems
+from console.controller import Controller
+from console.duties import deliveries, duties
+from console.same_origin import SameOrigin
+from console.settings import Settings
+from console.web import pages
+from console.web.api import HttpApi
+from console.wiring import Wiring, now
+from monitoring.api import drift
+from registry.api import audit, rollouts
+from serving.api import models, operations, predict, predictions, review
+
+
+def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
+    """The application for these settings.
+
+    With `serve` its lifespan loads the models, answers predictions and runs the controller; without
+    it only records can be read and changed, which is what the command line needs in process.
+    """
+    wiring = Wiring(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as closing:
+            closing.callback(wiring.database.close)
+            closing.callback(wiring.ledger.close)
+            if serve:
+                wiring.fleet.start()
+                closing.callback(wiring.fleet.close)
+                for loop in _loops(wiring):
+                    loop.start()
+                    closing.callback(loop.stop)
+            yield
+
+    app = FastAPI(
+        title="stagegate",
+        version=version("stagegate"),
+        summary="Model registry and staged rollout with human review and drift monitoring.",
+        lifespan=lifespan,
+    )
+    app.state.wiring = wiring
+    app.add_middleware(SameOrigin)
+    problems.install(app)
+    for router in (
+        predict.router(wiring.serving),
+        predictions.router(wiring.serving),
+        models.router(wiring.database, wiring.references),
+        review.router(wiring.serving),
+        operations.router(wiring.serving),
+        rollouts.router(wiring.database, now, wiring.require_level),
+        audit.router(wiring.database),
+        drift.router(wiring.database, wiring.references, now),
+    ):
+        app.include_router(router)
+    pages.install(app, HttpApi(_in_process(app)))
+    return app
+
+
+def _loops(wiring: Wiring) -> tuple[Controller, ...]:
+    return (
+        Controller(
+            "controller", wiring.database, duties(wiring), now, stood_down=wiring.metrics.stood_down
+        ),
+        # An effect may hang as long as the other system does; its lease must outlive that.
+        Controller("outbox", wiring.database, deliveries(wiring), now, lease_seconds=60),
+    )
+
+
+def _in_process(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app)
+    return httpx.AsyncClient(transport=transport, base_url="http://stagegate")

@@ -1,0 +1,5 @@
+"""`python -m console.cli` is `stagegate`."""
+
+from console.cli.main import main
+
+main()

@@ -1,0 +1,114 @@
+"""The program `stagegate`: its global options, and how its errors read."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli import db, drift, model, operate, predict, review, rollout
+from console.cli.audit import audit_app
+from console.cli.session import Session
+from registry.adapters.quiet import silence
+from registry.domain.errors import StagegateError
+
+app = typer.Typer(
+    help="Register PyTorch and fastai models, roll them out in stages on evidence, and watch "
+    "what they see.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(operate.up)
+app.command("demo")(operate.demo)
+app.command("doctor")(operate.doctor)
+app.add_typer(db.db_app, name="db")
+app.add_typer(model.model_app, name="model")
+app.add_typer(rollout.rollout_app, name="rollout")
+app.command("predict")(predict.predict)
+app.add_typer(review.review_app, name="review")
+app.command("drift")(drift.drift)
+app.add_typer(audit_app, name="audit")
+
+_SWITCHES = ("--json", "--debug")
+_VALUES = ("--home", "--server")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"stagegate {version('stagegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    home: Annotated[
+        Path | None, typer.Option(help="Where everything is kept. [default: .stagegate]")
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="Act through this running service, http://HOST:PORT.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document and nothing else.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Keep the global options for the command."""
+    context.obj = Session(home, server, as_json, debug)
+
+
+def main() -> None:
+    """Run the program; an error is one sentence and exit 1, wrong usage is exit 2."""
+    silence()
+    arguments = hoist(sys.argv[1:])
+    if "--debug" in arguments:
+        app(arguments)
+        return
+    try:
+        app(arguments)
+    except StagegateError as error:
+        _tell(error, "--json" in arguments)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a user never sees a traceback without --debug
+        what = (str(error).splitlines() or [""])[0]
+        typer.echo(f"stagegate: {type(error).__name__}: {what} (`--debug` shows where)", err=True)
+        sys.exit(1)
+
+
+def hoist(arguments: list[str]) -> list[str]:
+    """Move global options to the front, so that they may stand anywhere before a `--`."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    first: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments[:end])
+    for word in words:
+        if word in _SWITCHES or word.startswith(tuple(f"{name}=" for name in _VALUES)):
+            first.append(word)
+        elif word in _VALUES:
+            first += [word, *([value] if (value := next(words, None)) is not None else [])]
+        else:
+            rest.append(word)
+    return [*first, *rest, *arguments[end:]]
+
+
+def _tell(error: StagegateError, as_json: bool) -> None:
+    reasons = getattr(error, "reasons", ())
+    if as_json:
+        problem = getattr(error, "problem", None) or {
+            "type": "about:blank", "title": error.title, "status": error.status,
+            "detail": str(error), **({"reasons": list(reasons)} if reasons else {}),
+        }  # fmt: skip
+        typer.echo(json.dumps(problem, indent=2))
+    if not reasons:
+        typer.echo(f"stagegate: {error}", err=True)
+        return
+    typer.echo(f"stagegate: {error.title}:", err=True)
+    for reason in reasons:
+        typer.echo(f"  - {reason}", err=True)

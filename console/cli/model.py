@@ -1,0 +1,229 @@
+"""`stagegate model`: register versions, look at them, verify them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.cli.model_text import (
+    registered_text,
+    verified_document,
+    verified_text,
+    version_document,
+    version_text,
+    versions_text,
+)
+from console.cli.progress import bars
+from console.cli.session import Session, actor, session
+from registry.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from console.wiring import Wiring
+    from registry.domain.versions import ModelVersion
+    from registry.ports import UnitOfWork
+    from registry.registration import Progress
+    from registry.services.register import Registration, Tools
+
+model_app = typer.Typer(help="Register, list, show and verify versions.", no_args_is_help=True)
+
+
+@model_app.command()
+def register(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    path: Annotated[Path, typer.Argument(help="The exported file.")],
+    training_data: Annotated[
+        Path,
+        typer.Option(help="Images in folders named after the labels: proof and reference profile."),
+    ],
+    calibration_data: Annotated[
+        Path | None,
+        typer.Option(help="Such images that were not trained on: makes the out-of-domain scorer."),
+    ] = None,
+    file_format: Annotated[str, typer.Option("--format", help="auto or fastai.")] = "auto",
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="I know who made this pickle.")
+    ] = False,
+    allow_unjailed: Annotated[
+        bool,
+        typer.Option("--allow-unjailed", help="Load the original even where no jail can be had."),
+    ] = False,
+    description: Annotated[str, typer.Option(help="What is special about this version.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, as often as you like.")] = None,
+) -> None:
+    """Convert a file, prove that it answers like its original, and store it as a new version."""
+    here = session(context)
+    _check_format(file_format)
+    _refuse_server(here)
+    from registry.services.register import Registration
+
+    request = Registration(
+        model=name,
+        path=path,
+        actor=actor(),
+        training_data=training_data,
+        calibration_data=calibration_data,
+        trust_pickle=trust_pickle,
+        description=description,
+        tags=_tags(tag or []),
+    )
+    _register(here, request, allow_unjailed=allow_unjailed)
+
+
+@model_app.command("list")
+def list_versions(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+) -> None:
+    """List the versions with their stages and the versions of Python, torch and fastai."""
+    here = session(context)
+    with _units(here) as unit:
+        rows = [(version, _stage(unit, version)) for version in unit.versions.list(name)]
+    documents = [version_document(version, stage) for version, stage in rows]
+    here.show({"versions": documents}, lambda: versions_text(documents))
+
+
+@model_app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The newest if no number.")],
+) -> None:
+    """Show the whole record of a version."""
+    here = session(context)
+    with _units(here) as unit:
+        version = _find(unit, name)
+        document = version_document(version, _stage(unit, version))
+    here.show(document, lambda: version_text(document))
+
+
+@model_app.command()
+def verify(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The newest if no number.")],
+) -> None:
+    """Check digests, answers and environment of a version against what is installed here."""
+    from registry.adapters.bundle import BundleFolders
+    from registry.adapters.image_folder import OnnxRuntimes
+    from registry.adapters.installed import installed_environment
+    from registry.services.verify import verify as run
+
+    here = session(context)
+    with _units(here) as unit:
+        version = _find(unit, name)
+    wiring = _wiring(here)
+    found = run(version, wiring.bundles, BundleFolders(), OnnxRuntimes(), installed_environment())
+    document = verified_document(found)
+    here.show(document, lambda: verified_text(document))
+
+
+def _register(here: Session, request: "Registration", *, allow_unjailed: bool) -> None:
+    from console.migrate import check
+    from console.wiring import now
+    from registry.adapters.database.unit_of_work import SqlUnitOfWork
+    from registry.services.register import register as run
+
+    wiring = _wiring(here)
+    check(wiring.settings.database)
+
+    @contextmanager
+    def transaction() -> "Iterator[UnitOfWork]":
+        with wiring.database.begin() as connection:
+            yield SqlUnitOfWork(connection)
+
+    with bars(quiet=here.json) as progress:
+        tools = _tools(wiring, progress, allow_unjailed=allow_unjailed)
+        registered = run(request, tools, transaction, now())
+    document = version_document(registered.version, "registered")
+    document |= {"jail": registered.jail, "globals": dict(registered.globals)}
+    here.show(document, lambda: registered_text(document))
+
+
+def _tools(wiring: "Wiring", progress: "Progress", *, allow_unjailed: bool) -> "Tools":
+    from monitoring.services.fit_reference import MonitoringReferenceFitter
+    from registry.adapters.bundle import BundleFolders
+    from registry.adapters.conversion import FastaiOriginal, JailedConverter
+    from registry.adapters.identity import identity
+    from registry.adapters.image_folder import ImageFolders, OnnxRuntimes
+    from registry.adapters.installed import installed_environment
+    from registry.adapters.intake import FastaiIntake
+    from registry.adapters.proof_pictures import proof_pictures
+    from registry.services.register import Tools
+
+    workshop = wiring.settings.home / "workshop"
+    return Tools(
+        intake=FastaiIntake(),
+        converter=JailedConverter(workshop),
+        original=FastaiOriginal(workshop, allow_unjailed=allow_unjailed),
+        images=ImageFolders(),
+        runtime=OnnxRuntimes(max_pixels=wiring.settings.max_image_pixels),
+        fitter=MonitoringReferenceFitter(),
+        bundles=BundleFolders(),
+        store=wiring.mlflow,
+        environment=installed_environment(),
+        pictures=proof_pictures(),
+        workshop=workshop,
+        home=identity(workshop),
+        progress=progress,
+    )
+
+
+def _wiring(here: Session) -> "Wiring":
+    from console.wiring import Wiring
+
+    return Wiring(here.settings())
+
+
+@contextmanager
+def _units(here: Session) -> "Iterator[UnitOfWork]":
+    """One reading view of this home's database."""
+    _refuse_server(here)
+    from console.migrate import check
+    from registry.adapters.database.unit_of_work import SqlUnitOfWork
+
+    wiring = _wiring(here)
+    check(wiring.settings.database)
+    with wiring.database.read() as connection:
+        yield SqlUnitOfWork(connection)
+
+
+def _refuse_server(here: Session) -> None:
+    if here.server:
+        raise Invalid(
+            "`stagegate model` works on the home of this machine; leave --server out, and set"
+            " STAGEGATE_DATABASE_URL and STAGEGATE_MLFLOW_TRACKING_URI to act on a shared one"
+        )
+
+
+def _check_format(name: str) -> None:
+    if name not in {"auto", "fastai"}:
+        raise Invalid(f"this version of stagegate registers --format auto or fastai, not {name!r}")
+
+
+def _tags(texts: list[str]) -> dict[str, str]:
+    tags = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise Invalid(f"a tag is written KEY=VALUE, not {text!r}")
+        tags[key] = value
+    return tags
+
+
+def _find(unit: "UnitOfWork", name: str) -> "ModelVersion":
+    model, _, number = name.partition("@")
+    if number:
+        if not number.isdecimal():
+            raise Invalid(f"a version is written NAME@NUMBER, not {name!r}")
+        return unit.versions.get(model, int(number))
+    versions = unit.versions.list(model)
+    return versions[-1] if versions else unit.versions.get(model, 1)
+
+
+def _stage(unit: "UnitOfWork", version: "ModelVersion") -> str:
+    """Where a version stands: what answers, else its last rollout, else registered."""
+    if unit.live.get(version.model)[0] == version.version:
+        return "live"
+    rollout: Any = unit.rollouts.of_version(version.model, version.version)
+    return str(rollout.stage) if rollout is not None else "registered"

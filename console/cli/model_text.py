@@ -1,0 +1,126 @@
+"""What `stagegate model` prints: documents for programs, tables for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from console.cli.session import paint, table
+
+if TYPE_CHECKING:
+    from registry.domain.versions import ModelVersion
+    from registry.services.verify import Verified
+
+
+def version_document(version: "ModelVersion", stage: str) -> dict[str, Any]:
+    """The whole record of a version."""
+    return {
+        "model": version.model,
+        "version": version.version,
+        "stage": stage,
+        "digest": version.digest,
+        "format": version.source_format,
+        "labels": list(version.labels),
+        "parity": dict(version.parity or {}),
+        "environment": dict(version.environment),
+        "description": version.description,
+        "tags": dict(version.tags or {}),
+        "author": version.author,
+        "created_at": version.created_at.isoformat(),
+        "bundle_uri": version.bundle_uri,
+        "run_id": version.run_id,
+    }
+
+
+def verified_document(found: "Verified") -> dict[str, Any]:
+    """What was verified."""
+    names = ("package", "recorded", "installed", "remark")
+    return {
+        "model": found.version.model,
+        "version": found.version.version,
+        "digest": found.version.digest,
+        "verified": True,
+        "parity": found.parity.document(),
+        "compatibility": [dict(zip(names, row, strict=True)) for row in found.compatibility],
+    }
+
+
+def versions_text(documents: Sequence[Mapping[str, Any]]) -> str:
+    """One line for each version."""
+    if not documents:
+        return "No version is registered; `stagegate model register --help` says how."
+    rows: list[tuple[object, ...]] = [
+        (
+            f"{d['model']}@{d['version']}",
+            d["stage"],
+            d["format"],
+            d["environment"].get("python"),
+            d["environment"].get("torch"),
+            d["environment"].get("fastai"),
+            d["created_at"][:16].replace("T", " "),
+            d["author"],
+        )
+        for d in documents
+    ]
+    return table(
+        ("version", "stage", "format", "python", "torch", "fastai", "registered", "by"), rows
+    )
+
+
+def version_text(document: Mapping[str, Any]) -> str:
+    """The record of a version, one fact a line, and its parity."""
+    facts = {k: v for k, v in document.items() if isinstance(v, (str, int)) and v != ""}
+    facts["labels"] = ", ".join(document["labels"])
+    facts |= {f"made with {k}": v for k, v in sorted(document["environment"].items())}
+    facts |= {f"tag {k}": v for k, v in sorted(document["tags"].items())}
+    listed = table(("", ""), [(name, value) for name, value in facts.items()])
+    return f"{listed.lstrip()}\n\n{parity_text(document['parity'])}"
+
+
+def registered_text(document: Mapping[str, Any]) -> str:
+    """What a registration ends with."""
+    return "\n".join(
+        [
+            paint(f"Registered {document['model']}@{document['version']}", "green"),
+            f"digest {document['digest']}",
+            f"labels {', '.join(document['labels'])}",
+            f"The export was read as data, {_locked(document['jail']['conversion'])}",
+            f"Its original was asked for comparison, {_locked(document['jail']['original'])}",
+            "",
+            parity_text(document["parity"]),
+            "",
+            table(("made with", "version"), sorted(document["environment"].items())),
+        ]
+    )
+
+
+def _locked(jail: Mapping[str, Any]) -> str:
+    kept = "locked in" if jail["filter"] else paint("not fully locked in", "yellow")
+    return f"{kept}: {jail['sentence']}."
+
+
+def verified_text(document: Mapping[str, Any]) -> str:
+    """What a verification found."""
+    rows: list[tuple[object, ...]] = [tuple(row.values()) for row in document["compatibility"]]
+    return "\n".join(
+        [
+            paint(f"{document['model']}@{document['version']} is what was registered", "green"),
+            parity_text(document["parity"]),
+            "",
+            table(("package", "recorded", "installed", ""), rows),
+        ]
+    )
+
+
+def parity_text(parity: Mapping[str, Any]) -> str:
+    """The table of checks, and the largest difference."""
+    rows: list[tuple[object, ...]] = [
+        (
+            check["name"],
+            check["rows"],
+            f"{check['difference']:.1e}",
+            f"{check['tolerance']:g}",
+            "passed" if check["passed"] else paint("FAILED", "red"),
+        )
+        for check in parity.get("checks", ())
+    ]
+    listed = table(("parity", "rows", "largest difference", "allowed", ""), rows)
+    return f"{listed}\nlargest difference of probabilities: {parity.get('max_abs_diff', 0):.1e}"

@@ -1,0 +1,69 @@
+"""`stagegate predict`: ask a model, and print its answer or why the request is held."""
+
+import json
+import mimetypes
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.cli.session import JsonDocument, session
+from registry.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from console.client import Client
+
+
+def predict(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    files: Annotated[list[Path], typer.Argument(help="Images.", exists=True, dir_okay=False)],
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="key=value, for scope and sticking; repeatable.")
+    ] = None,
+    wait: Annotated[
+        int, typer.Option(min=0, max=600, help="Seconds to wait for a person's answer.")
+    ] = 0,
+) -> None:
+    """Send each file through the service."""
+    here = session(context)
+    attributes = _attributes(attribute or [])
+    with here.client(running=True) as client:
+        answers = [
+            {"file": str(path), **_ask(client, model, path, attributes, wait)} for path in files
+        ]
+    here.show({"predictions": answers}, lambda: "\n".join(map(_line, answers)))
+
+
+def _ask(
+    client: "Client", model: str, path: Path, attributes: dict[str, str], wait: int
+) -> JsonDocument:
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    headers = {"X-Stagegate-Attributes": json.dumps(attributes)}
+    answer: dict[str, Any] = client.upload(
+        f"/v1/models/{model}/predict", path.read_bytes(), media_type, headers
+    )
+    if answer["status"] != "held" or not wait:
+        return answer
+    found: dict[str, Any] = client.get(
+        f"/v1/predictions/{answer['id']}", timeout=wait + 10, wait=wait
+    )
+    return found
+
+
+def _attributes(pairs: list[str]) -> dict[str, str]:
+    wrong = next((pair for pair in pairs if "=" not in pair), None)
+    if wrong is not None:
+        raise Invalid(f"--attribute {wrong!r} is no key=value pair; write site=north")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _line(answer: JsonDocument) -> str:
+    reasons = "; ".join(flag["reason"] for flag in answer.get("flags") or [])
+    if answer["status"] == "held":
+        return f"{answer['file']}: held for a person, id {answer['id']}. {reasons}".rstrip()
+    label = answer.get("prediction") or "no answer"
+    chance = (answer.get("probabilities") or {}).get(label)
+    share = f" {chance:.1%}" if chance is not None else ""
+    by = f"version {answer.get('version')}, {answer.get('decided_by')}"
+    return f"{answer['file']}: {label}{share} ({by}). {reasons}".rstrip()

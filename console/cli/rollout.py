@@ -1,0 +1,200 @@
+"""`stagegate rollout`: start, look at, and move rollouts."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from console.cli import rollout_text as text
+from console.cli.session import JsonDocument, Session, session
+from registry.domain.errors import Invalid
+
+rollout_app = typer.Typer(help="Take a version through its stages.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="Name of the model.")]
+PlanFile = Annotated[
+    Path, typer.Argument(help="The plan, a YAML file.", exists=True, dir_okay=False)
+]
+Expected = Annotated[
+    int | None, typer.Option("--expect-generation", help="Refuse if the rollout has moved on.")
+]
+Reason = Annotated[str | None, typer.Option(help="Kept in the audit log.")]
+
+_EXITS = {"live": 0, "retained": 0, "rolled-back": 5, "rejected": 5, "expired": 5}
+_IN_PROGRESS, _HELD = 3, 4
+_POLL_SECONDS = 1.0
+
+
+@rollout_app.command()
+def lint(context: typer.Context, plan: PlanFile) -> None:
+    """Check a plan; each problem comes with its line and what to write."""
+    here = session(context)
+    with here.client() as client:
+        found = client.post("/v1/rollouts:lint", {"plan": _read(plan)})
+    problems = found["problems"]
+    here.show(found, lambda: text.problems(plan, problems))
+    if problems:
+        raise typer.Exit(1)
+
+
+@rollout_app.command()
+def start(context: typer.Context, plan: PlanFile) -> None:
+    """Start the rollout that a plan describes, in its first stage."""
+    _change(context, "/v1/rollouts", {"plan": _read(plan)})
+
+
+@rollout_app.command()
+def get(
+    context: typer.Context,
+    model: Model,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep looking, until Ctrl-C.")] = False,
+) -> None:
+    """Show where a rollout stands."""
+    here = session(context)
+    with here.client() as client:
+        _show(here, client.get(f"/v1/rollouts/{model}"))
+        while watch:
+            time.sleep(_POLL_SECONDS)
+            document = client.get(f"/v1/rollouts/{model}")
+            if sys.stdout.isatty():
+                typer.echo("\x1b[2J\x1b[H", nl=False)  # clear the screen, go to its top
+            _show(here, document)
+
+
+@rollout_app.command()
+def status(
+    context: typer.Context,
+    model: Model,
+    timeout: Annotated[str, typer.Option(help="How long to wait for an end: 60s, 5m, 1h.")] = "0s",
+) -> None:
+    """For scripts: exit 0 live, 3 in progress, 4 held, 5 rolled back."""
+    here = session(context)
+    until = time.monotonic() + seconds(timeout)
+    with here.client() as client:
+        document = client.get(f"/v1/rollouts/{model}")
+        while exit_code(document) == _IN_PROGRESS and time.monotonic() < until:
+            time.sleep(min(_POLL_SECONDS, max(until - time.monotonic(), 0)))
+            document = client.get(f"/v1/rollouts/{model}")
+    code = exit_code(document)
+    word = {0: "live", _IN_PROGRESS: "in progress", _HELD: "held"}.get(code, "rolled back")
+    here.show(
+        {"status": word, "stage": document["stage"], "exit": code},
+        lambda: f"{text.name(document)} is {word} ({document['stage']}).",
+    )
+    raise typer.Exit(code)
+
+
+@rollout_app.command()
+def why(context: typer.Context, model: Model) -> None:
+    """Say what each gate found and what the rollout waits for."""
+    here = session(context)
+    with here.client() as client:
+        document = client.get(f"/v1/rollouts/{model}")
+    here.show(document, lambda: text.reasons(document))
+
+
+@rollout_app.command()
+def promote(
+    context: typer.Context,
+    model: Model,
+    to: Annotated[
+        str | None, typer.Option(help="The stage to reach; the next step if not given.")
+    ] = None,
+    expected: Expected = None,
+    override: Annotated[
+        bool, typer.Option("--override", help="Promote although a gate does not pass.")
+    ] = False,
+    reason: Reason = None,
+) -> None:
+    """Go on to the next step or stage; refused, with the reasons, until every gate passes."""
+    if override and not reason:
+        raise typer.BadParameter("--override needs a --reason, which the audit log keeps")
+    body = {"expected_generation": expected, "to": to, "override": override, "reason": reason}
+    _change(context, f"/v1/rollouts/{model}:promote", body)
+
+
+@rollout_app.command()
+def pause(context: typer.Context, model: Model, reason: Reason = None) -> None:
+    """Stop a rollout from going on; what it answers stays as it is."""
+    _change(context, f"/v1/rollouts/{model}:pause", {"reason": reason})
+
+
+@rollout_app.command()
+def resume(context: typer.Context, model: Model) -> None:
+    """Let a paused rollout go on."""
+    _change(context, f"/v1/rollouts/{model}:resume", {})
+
+
+@rollout_app.command()
+def abort(context: typer.Context, model: Model, reason: Reason = None) -> None:
+    """Take the candidate out of all traffic at once."""
+    _change(context, f"/v1/rollouts/{model}:abort", {"reason": reason})
+
+
+@rollout_app.command()
+def undo(context: typer.Context, model: Model) -> None:
+    """Return to the version that was live before."""
+    _change(context, f"/v1/rollouts/{model}:undo", {})
+
+
+@rollout_app.command()
+def approve(
+    context: typer.Context,
+    model: Model,
+    evidence: Annotated[str, typer.Option(help="Digest of the evidence, as `get` prints it.")],
+    note: Annotated[str, typer.Option(help="Kept in the audit log.")] = "",
+) -> None:
+    """Approve a promotion on the evidence seen; it lapses when the evidence changes."""
+    _change(context, f"/v1/rollouts/{model}:approve", {"evidence": evidence, "note": note})
+
+
+@rollout_app.command()
+def history(
+    context: typer.Context,
+    model: Model,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the last ones.")] = None,
+) -> None:
+    """Print the audit log of a model, oldest first."""
+    here = session(context)
+    with here.client() as client:
+        found = client.get(f"/v1/rollouts/{model}/history", limit=limit)
+    events = found["events"][-limit:] if limit else found["events"]
+    here.show({**found, "events": events}, lambda: text.events(events))
+
+
+def exit_code(document: JsonDocument) -> int:
+    """0 live, 3 in progress, 4 held (paused, or a gate failed or went stale), 5 taken back."""
+    if document["stage"] in _EXITS:
+        return _EXITS[document["stage"]]
+    gates = [gate["verdict"] for gate in document["gates"] if not gate.get("dry_run")]
+    return _HELD if document["paused"] or {"failed", "stale"} & set(gates) else _IN_PROGRESS
+
+
+def seconds(duration: str) -> float:
+    """Seconds in `90`, `60s`, `5m` or `2h`; Invalid for anything else."""
+    factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(duration[-1:], 1.0)
+    try:
+        return float(duration.rstrip("smh")) * factor
+    except ValueError as error:
+        raise Invalid(f"{duration!r} is no duration; write 60s, 5m or 1h") from error
+
+
+def _change(context: typer.Context, path: str, body: dict[str, Any]) -> None:
+    here = session(context)
+    given = {key: value for key, value in body.items() if value is not None}
+    with here.client() as client:
+        document = client.post(path, given)
+    _show(here, document)
+
+
+def _show(here: Session, document: JsonDocument) -> None:
+    here.show(document, lambda: text.overview(document))
+
+
+def _read(plan: Path) -> str:
+    try:
+        return plan.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{plan} is not text in UTF-8; a plan is a YAML file") from error

@@ -1,0 +1,81 @@
+"""Rollout documents as text for a terminal."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from console.cli.session import Colour, JsonDocument, paint, table
+
+_COLOURS: dict[str, Colour] = {
+    "passed": "green", "failed": "red", "stale": "yellow", "inconclusive": "yellow",
+}  # fmt: skip
+
+
+def name(document: JsonDocument) -> str:
+    """`model@version`."""
+    return f"{document['model']}@{document['version']}"
+
+
+def overview(document: JsonDocument) -> str:
+    """Where the rollout stands, its gates, and what the next promotion needs."""
+    lines = [f"{name(document)}: {_place(document)}  (generation {document['generation']})"]
+    if document["paused"]:
+        stop = document["paused"]
+        lines.append(paint(f"  paused by {stop['by']}: {stop['reason']}", "yellow"))
+    lines.append(f"  live: {document['live'] or 'none'}, before it: {document['previous'] or '-'}")
+    lines += [f"  {gate}" for gate in gates(document)]
+    approvals = document.get("approvals")
+    if approvals and approvals["needed"]:
+        given = ", ".join(approvals["given"]) or "none yet"
+        lines.append(f"  approvals: {approvals['needed']} needed, given: {given}")
+    if document.get("evidence_digest"):
+        lines.append(f"  evidence: {document['evidence_digest']}")
+    if document.get("next"):
+        lines.append(f"  next: {document['next']}")
+    return "\n".join(lines)
+
+
+def reasons(document: JsonDocument) -> str:
+    """What each gate found, and why the rollout goes on or waits."""
+    decision = document.get("decision") or {"action": "none", "reasons": []}
+    lines = [f"{name(document)} is in {_place(document)}.", *gates(document)]
+    lines.append(f"Decision: {decision['action']}.")
+    return "\n".join([*lines, *(f"  - {reason}" for reason in decision["reasons"])])
+
+
+def gates(document: JsonDocument) -> list[str]:
+    """One line for each gate: its verdict, its type and its sentence."""
+    return [
+        f"[{paint(gate['verdict'], _COLOURS.get(gate['verdict'], 'cyan'))}] "
+        f"{gate['type']}{_segment(gate)}{' (dry run)' if gate.get('dry_run') else ''}: "
+        f"{gate['sentence']}"
+        for gate in document["gates"]
+    ]
+
+
+def problems(plan: Path, found: Sequence[JsonDocument]) -> str:
+    """`file:line: message` for each problem of a plan."""
+    if not found:
+        return f"{plan}: no problem found."
+    return "\n".join(f"{plan}:{one['line'] or 1}: {one['message']}" for one in found)
+
+
+def events(found: Sequence[JsonDocument]) -> str:
+    """The audit log as a table."""
+    rows: list[tuple[object, ...]] = [
+        (
+            event["sequence"], event["at"][:19].replace("T", " "), event["actor"],
+            event["action"], event["version"], event["hash"].removeprefix("sha256:")[:12],
+        )
+        for event in found
+    ]  # fmt: skip
+    return table(("#", "when (UTC)", "who", "what", "version", "hash"), rows)
+
+
+def _place(document: JsonDocument) -> str:
+    if document["stage"] != "gradual":
+        return str(document["stage"])
+    return f"gradual at {document['weight']:g} %"
+
+
+def _segment(gate: JsonDocument) -> str:
+    return f" [{gate['segment']}]" if gate.get("segment") else ""

@@ -1,0 +1,91 @@
+"""What every command shares: the home, where to send requests, and how to print."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from console.client import Client
+    from console.settings import Settings
+
+Colour = Literal["green", "red", "yellow", "cyan", "bright_black"]
+JsonDocument = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The global options of one call of the program."""
+
+    home: Path | None = None
+    server: str | None = None
+    json: bool = False
+    debug: bool = False
+
+    def settings(self, **given: object) -> "Settings":
+        """The settings from the environment; `--home` and what is given win over it."""
+        from console.settings import load_settings
+
+        return load_settings(home=self.home, **given)
+
+    @contextmanager
+    def client(self, *, running: bool = False) -> "Iterator[Client]":
+        """A client of `--server`, of this home's running service, or of the app in process.
+
+        With `running` the app in process will not do.
+        """
+        from console.client import connect
+
+        found = connect(self.settings(), self.server, actor(), running=running, debug=self.debug)
+        with found as client:
+            yield client
+
+    def show(self, document: JsonDocument, text: Callable[[], str]) -> None:
+        """Print the document for `--json`, else the text made for people."""
+        typer.echo(json.dumps(document, indent=2) if self.json else text())
+
+
+def session(context: typer.Context) -> Session:
+    """The global options, from anywhere below the program's root."""
+    found = context.find_root().obj
+    return found if isinstance(found, Session) else Session()
+
+
+def actor() -> str:
+    """Who acts: STAGEGATE_ACTOR, else the login name."""
+    import getpass
+
+    try:
+        return os.environ.get("STAGEGATE_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "anonymous"
+
+
+def paint(text: str, colour: Colour) -> str:
+    """The text in a colour on a terminal, as it is elsewhere."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return typer.style(text, fg=colour)
+
+
+def table(headers: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    """Columns under their headers, as wide as their longest cell."""
+    cells = [headers, *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return "\n".join([paint(lines[0], "bright_black"), *lines[1:]])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

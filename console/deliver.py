@@ -1,0 +1,53 @@
+"""Carrying out the effects on other systems that the outbox holds."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.evidence import OutboxMessage
+
+Effect = Callable[[Mapping[str, Any]], None]
+
+LONGEST_WAIT = timedelta(minutes=5)
+_log = structlog.get_logger()
+
+
+def deliver(database: Database, effects: Mapping[str, Effect], now: datetime) -> int:
+    """Try every effect that is due, in order; gives how many happened.
+
+    An effect happens outside any transaction and is marked afterwards, so a crash between the two
+    repeats it: effects must be safe to repeat. A failed one waits 1 s, 2 s, 4 s … up to 5 minutes
+    and holds back the later ones of its topic and model.
+    """
+    delivered = 0
+    while messages := _due(database, now):
+        happened = sum(_deliver_one(database, effects, message, now) for message in messages)
+        delivered += happened
+        if not happened:
+            break
+    return delivered
+
+
+def _due(database: Database, now: datetime) -> tuple[OutboxMessage, ...]:
+    with database.read() as connection:
+        return SqlUnitOfWork(connection).outbox.due(now)
+
+
+def _deliver_one(
+    database: Database, effects: Mapping[str, Effect], message: OutboxMessage, now: datetime
+) -> bool:
+    try:
+        effects[message.topic](message.payload)
+    except Exception as error:  # noqa: BLE001 - whatever another system throws, we try again
+        wait = min(LONGEST_WAIT, timedelta(seconds=2**message.attempts))
+        _log.warning("effect failed", topic=message.topic, error=str(error), retry_in=str(wait))
+        with database.begin() as connection:
+            SqlUnitOfWork(connection).outbox.failed(message, str(error), now + wait)
+        return False
+    with database.begin() as connection:
+        SqlUnitOfWork(connection).outbox.done(message, now)
+    return True

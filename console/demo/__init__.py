@@ -1,0 +1,1 @@
+"""The tour: one model from training to gradual traffic, told in chapters."""

@@ -1,0 +1,121 @@
+"""What the controller does in each turn."""
+
+from datetime import datetime
+
+import structlog
+
+from console.controller import Duty
+from console.deliver import deliver
+from console.wiring import Wiring
+from monitoring.adapters.alerts import SqlAlerts
+from monitoring.adapters.windows import SqlWindows
+from monitoring.domain.alert import AlertKind
+from monitoring.services.check_drift import check_drift, keep_measurement
+from monitoring.services.describe_drift import watched_version
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.errors import NotFound
+from registry.domain.evidence import DriftMeasurement
+from registry.domain.rollout import Rollout
+from registry.domain.versions import ModelVersion
+from registry.services.tick import intent, tick
+from serving.adapters.unit import SqlServingUnit
+from serving.services.review import answer_late
+
+_log = structlog.get_logger()
+
+
+def duties(wiring: Wiring) -> tuple[Duty, ...]:
+    """Late answers first, since callers wait for them; then drift, since rollouts read it."""
+    return (
+        Duty("late answers", lambda now: _late(wiring, now)),
+        Duty("drift", lambda now: _drift(wiring, now), every_seconds=2.0),
+        Duty("old windows", lambda now: _merge_old_windows(wiring, now), every_seconds=60.0),
+        Duty("rollouts", lambda now: _rollouts(wiring, now)),
+    )
+
+
+def deliveries(wiring: Wiring) -> tuple[Duty, ...]:
+    """What waits for other systems, kept apart so that a slow one delays no rollback."""
+    return (Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now)),)
+
+
+def _late(wiring: Wiring, now: datetime) -> None:
+    with wiring.database.begin() as connection:
+        answered = answer_late(SqlServingUnit(connection), now)
+    for prediction in answered:
+        wiring.serving.measurements.settled(prediction)
+        wiring.serving.arrivals.announce(prediction.id)
+
+
+def _drift(wiring: Wiring, now: datetime) -> None:
+    with wiring.database.read() as connection:
+        unit = SqlUnitOfWork(connection)
+        watched = _watched(unit)
+        shown = {version.model: watched_version(unit, version.model) for version, _ in watched}
+    wiring.metrics.watching(shown)
+    for version, stage_since in watched:
+        try:
+            measurement = _check_one(wiring, version, stage_since, now)
+        except NotFound:
+            continue  # a bundle without a reference profile cannot drift
+        # The gauges name no version: they show the one that the drift page shows.
+        if measurement and version.version == shown[version.model]:
+            wiring.metrics.measured(measurement)
+
+
+def _check_one(
+    wiring: Wiring, version: ModelVersion, stage_since: datetime | None, now: datetime
+) -> DriftMeasurement | None:
+    """Comparing takes a while, so it is done before the lock for writing is taken."""
+    reference = wiring.references.get(version)
+    model, number = version.model, version.version
+    with wiring.database.read() as connection:
+        drift, windows = SqlUnitOfWork(connection).drift, SqlWindows(connection)
+        measurement = check_drift(
+            drift, windows, reference, model, number, now, wanted_since=stage_since
+        )
+    if measurement is None:
+        return None
+    with wiring.database.begin() as connection:
+        drift, alerts = SqlUnitOfWork(connection).drift, SqlAlerts(connection)
+        raised = keep_measurement(drift, alerts, measurement)
+    if raised:
+        wiring.metrics.alerted(model, AlertKind.DRIFT)
+        _log.warning("alert", model=version.name, kind=AlertKind.DRIFT)
+    return measurement
+
+
+def _watched(unit: SqlUnitOfWork) -> tuple[tuple[ModelVersion, datetime | None], ...]:
+    """Every candidate with the beginning of its stage, and every other live version."""
+    names: dict[tuple[str, int], datetime | None] = {
+        (model, live): None for model, live in unit.live.all().items() if live is not None
+    }
+    names |= {(r.model, r.version): r.stage_since for r in unit.rollouts.all_active()}
+    return tuple((unit.versions.get(*name), names[name]) for name in sorted(names))
+
+
+def _merge_old_windows(wiring: Wiring, now: datetime) -> None:
+    with wiring.database.begin() as connection:
+        SqlWindows(connection).merge_old(now)
+
+
+def _rollouts(wiring: Wiring, now: datetime) -> None:
+    with wiring.database.read() as connection:
+        candidates = SqlUnitOfWork(connection).rollouts.all_active()
+    wiring.metrics.rollouts({r.model: (r.generation, r.weight) for r in candidates})
+    for rollout in candidates:
+        try:
+            _look_after(wiring, rollout, now)
+        except Exception:  # noqa: BLE001 - one rollout's trouble must not keep others from rolling back
+            _log.exception("rollout not judged", model=rollout.model)
+
+
+def _look_after(wiring: Wiring, rollout: Rollout, now: datetime) -> None:
+    with wiring.database.read() as connection:
+        # Looking takes no lock; most turns find nothing new, and nothing to do.
+        seen = intent(SqlUnitOfWork(connection), rollout, now, wiring.gate_memory)
+    for gate, e_value in seen.judgement.e_values.items():
+        wiring.metrics.gate(gate, rollout.model, e_value)
+    if seen.wish is not None:
+        with wiring.database.begin() as connection:
+            tick(SqlUnitOfWork(connection), rollout.model, now)

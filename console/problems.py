@@ -1,0 +1,64 @@
+"""Errors as problem documents (RFC 9457), one shape for everything that goes wrong."""
+
+import uuid
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from registry.domain.errors import StagegateError
+
+MEDIA_TYPE = "application/problem+json"
+_log = structlog.get_logger()
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the product, of validation and of routing as a problem document."""
+    app.add_exception_handler(StagegateError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def document(status: int, title: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """The members of a problem document."""
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StagegateError)  # noqa: S101 - tells the type checker what came
+    extra = {key: value for key, value in vars(error).items() if not key.startswith("_")}
+    headers = {"Retry-After": "1"} if error.status == 503 else None
+    return _answer(document(error.status, error.title, str(error), **extra), headers)
+
+
+async def _validation(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+    fields = [
+        {"field": ".".join(str(part) for part in one["loc"]), "expected": one["msg"]}
+        for one in error.errors()
+    ]
+    detail = "; ".join(f"{one['field']}: {one['expected']}" for one in fields)
+    return _answer(document(422, "Invalid input", detail, errors=fields), None)
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    return _answer(document(error.status_code, "Error", str(error.detail)), error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    incident = uuid.uuid4().hex[:12]
+    _log.error("request failed", incident=incident, path=request.url.path, exc_info=error)
+    detail = f"something went wrong here; the service's log has it as incident {incident}"
+    return _answer(document(500, "Internal error", detail, incident=incident), None)
+
+
+def _answer(body: dict[str, Any], headers: Any) -> JSONResponse:
+    return JSONResponse(
+        jsonable_encoder(body), body["status"], dict(headers or {}), media_type=MEDIA_TYPE
+    )

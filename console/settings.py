@@ -1,0 +1,96 @@
+"""The settings, read from environment variables with the prefix STAGEGATE_."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from registry.domain.errors import Invalid
+
+
+class Settings(BaseSettings):
+    """What can be set; the README's table documents each."""
+
+    model_config = SettingsConfigDict(env_prefix="STAGEGATE_", extra="ignore", frozen=True)
+
+    home: Path = Path(".stagegate")
+    database_url: str = ""
+    mlflow_tracking_uri: str = ""
+    artifact_root: str = ""
+    payload_root: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(8800, ge=0, le=65_535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    auth: Literal["off"] = "off"
+    max_upload_bytes: int = Field(20 * 2**20, gt=0)
+    max_image_pixels: int = Field(50_000_000, gt=0)
+    batch_max_size: int = Field(32, ge=1, le=1024)
+    batch_max_delay_ms: float = Field(2.0, ge=0, le=1000)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        if home.is_file():
+            raise ValueError(f"{home} is a file; name a folder")
+        return home.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _sqlalchemy_url(cls, url: str) -> str:
+        if url and not url.startswith(
+            ("sqlite:///", "postgresql://", "postgresql+", "postgres://")
+        ):
+            raise ValueError("write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+        return url
+
+    @property
+    def database(self) -> str:
+        """The URL of the database; SQLite below the home unless one is given."""
+        return self.database_url or f"sqlite:///{self.home}/stagegate.db"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps its records."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home}/mlflow.db"
+
+    @property
+    def artifacts(self) -> str:
+        """Where MLflow keeps its artifacts when this home has made the store itself."""
+        return self.artifact_root or f"file://{self.home}/artifacts"
+
+    @property
+    def payloads(self) -> str:
+        """Where the bodies of requests are kept: any fsspec URL."""
+        return self.payload_root or f"file://{self.home}/payloads"
+
+
+# Read by the command line itself, not by the service.
+_OTHER_NAMES = frozenset({"STAGEGATE_ACTOR"})
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings of this process; Invalid names each variable that is wrong and why."""
+    _refuse_unknown_names()
+    try:
+        return Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"STAGEGATE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        )
+        raise Invalid(f"{wrong}. The README's table of settings says what each takes.") from error
+
+
+def _refuse_unknown_names() -> None:
+    """A misspelt variable must not leave the service on a default."""
+    known = {f"STAGEGATE_{name.upper()}" for name in Settings.model_fields} | _OTHER_NAMES
+    for name in sorted(os.environ):
+        if name.startswith("STAGEGATE_") and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = (
+                f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+            )
+            raise Invalid(f"there is no setting {name}{hint}")

@@ -1,0 +1,140 @@
+"""The pages that only look: overview, queues, a model, its rollout, its drift, the audit log."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from console.web.api import Api, Document
+from console.web.render import Frame, Renderer
+from console.web.views.audit import audit_page
+from console.web.views.drift import drift_page
+from console.web.views.formatting import sequence
+from console.web.views.model import model_page
+from console.web.views.overview import overview_page
+from console.web.views.queues import STATES, queues_page
+from console.web.views.rollout import rollout_page
+from console.web.visitor import visitor
+from registry.domain.errors import NotFound
+
+_EVENTS = "200"
+_ITEMS = "100"
+
+
+def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
+    """Add these pages to the router."""
+    board = Board(api, renderer, clock)
+    pages.add_api_route("/", board.overview, methods=["GET"])
+    pages.add_api_route("/review/queues", board.queues, methods=["GET"])
+    pages.add_api_route("/models/{model}", board.model, methods=["GET"])
+    pages.add_api_route("/rollouts/{model}", board.rollout, methods=["GET"])
+    pages.add_api_route("/drift/{model}", board.drift, methods=["GET"])
+    pages.add_api_route("/audit", board.audit, methods=["GET"])
+
+
+class Board:
+    """One method a page: fetch its documents, make its view, fill its template."""
+
+    def __init__(self, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
+        self._api = api
+        self._renderer = renderer
+        self._clock = clock
+
+    async def overview(self, request: Request) -> Response:
+        """Models, candidates, what waits and what is wrong."""
+        models = await self._get("/v1/models")
+        rollouts = await self._get("/v1/rollouts")
+        stats = await self._get("/v1/review/stats")
+        drifts = [await self._drift_if_any(name) for name in _names(models)]
+        view = overview_page(models, rollouts, stats, [d for d in drifts if d], self._clock())
+        return self._show(request, "overview.html", view, "Overview")
+
+    async def queues(self, request: Request, state: str = "open") -> Response:
+        """What waits for people."""
+        state = state if state in STATES else "open"
+        stats = await self._get("/v1/review/stats")
+        items = [item for one in STATES[state] for item in await self._items(one)]
+        names = _names(await self._get("/v1/models"))
+        view = queues_page(stats, items, names, state, self._clock())
+        return self._show(request, "queues.html", view, "Queues", section="queues")
+
+    async def model(self, request: Request, model: str) -> Response:
+        """A model's versions."""
+        view = model_page(await self._get(f"/v1/models/{_path(model)}"), self._clock())
+        return self._show(request, "model.html", view, model, model=model, tab="model")
+
+    async def rollout(self, request: Request, model: str) -> Response:
+        """A model's rollout and its history."""
+        try:
+            document = await self._get(f"/v1/rollouts/{_path(model)}")
+        except NotFound as error:
+            return self._missing(request, error, model, "rollout")
+        history = await self._get(f"/v1/rollouts/{_path(model)}/history", {"limit": _EVENTS})
+        view = rollout_page(document, sequence(history.get("events")), self._clock())
+        return self._show(
+            request, "rollout.html", view, f"Rollout of {model}", model=model, tab="rollout"
+        )
+
+    async def drift(self, request: Request, model: str) -> Response:
+        """What moved in a model's inputs."""
+        try:
+            document = await self._get(f"/v1/drift/{_path(model)}")
+        except NotFound as error:
+            return self._missing(request, error, model, "drift")
+        view = drift_page(document, self._clock())
+        return self._show(
+            request, "drift.html", view, f"Drift of {model}", model=model, tab="drift"
+        )
+
+    async def audit(self, request: Request, model: str = "") -> Response:
+        """The audit log."""
+        params = {"limit": _EVENTS} | ({"model": model} if model else {})
+        log = await self._get("/v1/audit", params)
+        verification = await self._api.get("/v1/audit:verify")
+        names = _names(await self._get("/v1/models"))
+        view = audit_page(log, verification, names, model, self._clock())
+        return self._show(request, "audit.html", view, "Audit log", section="audit")
+
+    def _show(
+        self,
+        request: Request,
+        template: str,
+        view: object,
+        title: str,
+        section: str = "overview",
+        model: str = "",
+        tab: str = "",
+        status: int = 200,
+    ) -> Response:
+        frame = Frame(title, section, visitor(request), request.url.path, model, tab)
+        return self._renderer.page(template, frame, view, status)
+
+    def _missing(self, request: Request, error: NotFound, model: str, tab: str) -> Response:
+        """A model without a rollout or drift: said on its page, where its other tabs are."""
+        return self._show(
+            request, "error.html", error, error.title, model=model, tab=tab, status=error.status
+        )
+
+    async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Document:
+        return await self._api.get(path, params) or {}
+
+    async def _items(self, state: str) -> Sequence[Document]:
+        found = await self._get("/v1/review/items", {"state": state, "limit": _ITEMS})
+        return sequence(found.get("items"))
+
+    async def _drift_if_any(self, model: str) -> Document | None:
+        """The drift document of a model; none while no version of it answers."""
+        try:
+            return await self._api.get(f"/v1/drift/{_path(model)}")
+        except NotFound:
+            return None
+
+
+def _path(model: str) -> str:
+    return quote(model, safe="")
+
+
+def _names(models: Document) -> tuple[str, ...]:
+    return tuple(str(each["name"]) for each in sequence(models.get("models")))

@@ -1,0 +1,1 @@
+"""View models: what each page shows, frozen and already formatted."""

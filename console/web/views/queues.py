@@ -1,0 +1,118 @@
+"""The review queues as a page shows them: how much waits, why, for how long, and with whom."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from console.web.views.formatting import (
+    NONE,
+    Chip,
+    Moment,
+    duration,
+    mapping,
+    moment,
+    number,
+    parse_time,
+    sequence,
+    stage_chip,
+    version,
+    words,
+)
+
+# The tabs of the list, and the states of the API that each of them shows.
+STATES = {
+    "open": ("leased", "ready"),
+    "decided": ("decided",),
+    "cancelled": ("cancelled",),
+}
+_STATE_TONES = {"ready": "warn", "leased": "busy", "decided": "good", "cancelled": "plain"}
+_STATE_NAMES = {"ready": "waits", "leased": "in review"}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How much there is to review."""
+
+    open: str
+    oldest: str
+    held: str
+    decided: str
+    by_reason: tuple[tuple[str, str, str], ...]  # name, count, width of its bar in percent
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """One row of the list."""
+
+    id: str
+    model: str
+    version: str
+    stage: Chip
+    state: Chip
+    reasons: str
+    holder: str
+    waiting: Moment | None
+    due: Moment | None
+    overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueuesPage:
+    """Everything the page of the queues shows."""
+
+    queue: Queue
+    items: tuple[QueueItem, ...]
+    take: tuple[tuple[str, str], ...]  # model, address of its review page
+    state: str
+    states: tuple[str, ...] = tuple(STATES)
+
+
+def queues_page(
+    stats: Mapping[str, Any],
+    items: Sequence[Mapping[str, Any]],
+    models: tuple[str, ...],
+    state: str,
+    now: datetime,
+) -> QueuesPage:
+    """The page of the counts and of the items in one state."""
+    rows = tuple(_item(each, now) for each in items)
+    take = tuple((model, f"/review?model={quote(model, safe='')}") for model in models)
+    return QueuesPage(queue(stats), rows, take, state)
+
+
+def queue(stats: Mapping[str, Any]) -> Queue:
+    """The counts of the queue."""
+    oldest = stats.get("oldest_seconds")
+    reasons = {str(code): int(n) for code, n in mapping(stats.get("by_reason")).items()}
+    most = max(reasons.values(), default=0) or 1
+    return Queue(
+        open=number(stats.get("open") or 0),
+        oldest=duration(oldest) if oldest and stats.get("open") else NONE,
+        held=number(stats.get("held") or 0),
+        decided=number(stats.get("decided") or 0),
+        by_reason=tuple(
+            (words(code), number(count), f"{100 * count / most:.1f}")
+            for code, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+        ),
+    )
+
+
+def _item(item: Mapping[str, Any], now: datetime) -> QueueItem:
+    state = str(item.get("state") or "")
+    due = parse_time(item.get("due_at"))
+    return QueueItem(
+        id=str(item["id"]),
+        model=str(item.get("model") or ""),
+        version=version(item.get("version")),
+        stage=stage_chip(item.get("stage")),
+        state=Chip(_STATE_NAMES.get(state, state or NONE), _STATE_TONES.get(state, "plain")),
+        reasons=", ".join(
+            words(mapping(each).get("code")) for each in sequence(item.get("reasons"))
+        ),
+        holder=str(item.get("holder") or "") if state != "ready" else "",
+        waiting=moment(item.get("waiting_since"), now),
+        due=moment(item.get("due_at"), now),
+        overdue=due is not None and due < now and state in {"ready", "leased"},
+    )

@@ -1,0 +1,221 @@
+"""The review page: one item, what the reviewer may answer, and what became of the last answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from console.web.views.formatting import (
+    Chip,
+    Moment,
+    clock,
+    mapping,
+    moment,
+    parse_time,
+    percent,
+    sequence,
+    stage_chip,
+    version,
+    words,
+)
+
+SKIP_REASONS = (
+    "I cannot tell",
+    "The photograph is broken or empty",
+    "More than one thing is on it",
+    "Not my field",
+)
+
+_PRESENTATIONS = {
+    "blind": "Blind: the model's answer stays hidden.",
+    "answer-first": "Answer first: the model's answer is shown after yours.",
+    "shown": "The model's answer is shown beside the labels.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One label; `key` is empty beyond the ninth, `model_share` unless the answer is shown."""
+
+    label: str
+    key: str
+    model_share: str = ""
+    model_width: str = "0"
+    model_says: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the item is here."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """For how long the item is kept for this reviewer; `lost` says why it no longer is."""
+
+    seconds: int
+    clock: str
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The item on the reviewer's table."""
+
+    id: str
+    answer_url: str
+    skip_url: str
+    renew_url: str
+    payload_url: str
+    is_image: bool
+    payload_type: str
+    model: str
+    version: str
+    stage: Chip
+    reasons: tuple[Reason, ...]
+    choices: tuple[Choice, ...]
+    presentation: str
+    presentation_note: str
+    epoch: int
+    idempotency_key: str
+    lease: Lease
+    waiting: Moment | None
+    due: Moment | None
+    open: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What became of the last answer; bad news is told loudly."""
+
+    text: str
+    tone: str = "good"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """Everything the review page shows; without an item the queue is empty."""
+
+    actor: str
+    model: str
+    item: Item | None
+    notice: Notice | None
+    skip_reasons: tuple[str, ...] = SKIP_REASONS
+
+    @property
+    def look_url(self) -> str:
+        """Where the page asks for its next item."""
+        return "/review/item" + self.query
+
+    @property
+    def query(self) -> str:
+        """The chosen model as a query."""
+        return f"?model={quote(self.model, safe='')}" if self.model else ""
+
+
+def review_page(
+    document: Mapping[str, Any] | None,
+    now: datetime,
+    actor: str,
+    idempotency_key: str,
+    model: str = "",
+    notice: Notice | None = None,
+) -> ReviewPage:
+    """The page for the next item, or for an empty queue."""
+    item = None if document is None else review_item(document, now, idempotency_key)
+    return ReviewPage(actor, model, item, notice)
+
+
+def review_item(document: Mapping[str, Any], now: datetime, idempotency_key: str) -> Item:
+    """One item as the page shows it; an answer sent twice under its key is stored once."""
+    path = f"/review/{quote(str(document['id']), safe='')}"
+    kind = str(document.get("payload_type") or "")
+    presentation = str(document.get("presentation") or "blind")
+    return Item(
+        id=str(document["id"]),
+        answer_url=f"{path}/decision",
+        skip_url=f"{path}/skip",
+        renew_url=f"{path}/renew",
+        payload_url=str(document["payload_url"]),
+        is_image=kind.startswith("image/"),
+        payload_type=kind,
+        model=str(document["model"]),
+        version=version(document.get("version")),
+        stage=stage_chip(document.get("stage")),
+        reasons=tuple(_reason(reason) for reason in sequence(document.get("reasons"))),
+        choices=_choices(document, shown=presentation == "shown"),
+        presentation=presentation,
+        presentation_note=_PRESENTATIONS.get(presentation, ""),
+        epoch=int(document["epoch"]),
+        idempotency_key=idempotency_key,
+        lease=lease(document, now),
+        waiting=moment(document.get("waiting_since"), now),
+        due=moment(document.get("due_at"), now),
+        open=str(document.get("open", "")),
+    )
+
+
+def lease(document: Mapping[str, Any], now: datetime, lost: str = "") -> Lease:
+    """The lease of an item; over if the document names no end."""
+    until = parse_time(document.get("lease_until"))
+    left = 0 if until is None else max(0, int((until - now).total_seconds()))
+    return Lease(left, clock(left), lost)
+
+
+def saved(answer: Mapping[str, Any], presentation: str) -> Notice:
+    """What to say after an answer was stored; a blind item never reveals the model's."""
+    said = _quoted(answer.get("label"))
+    if not answer.get("counted", True):
+        return Notice(
+            f"Your answer {said} was kept, but it did not count.",
+            "warn",
+            "Someone else had taken the item.",
+        )
+    text = f"Saved: {said}."
+    model_answer = mapping(answer.get("model_answer"))
+    if presentation == "blind" or not model_answer.get("prediction"):
+        return Notice(text)
+    label = str(model_answer["prediction"])
+    share = mapping(model_answer.get("probabilities")).get(label)
+    model_said = f"The model said “{label}”" + (f" ({percent(share)})" if share is not None else "")
+    if answer.get("agrees"):
+        return Notice(text, "good", f"{model_said}: you agree.")
+    return Notice(text, "differs", f"{model_said}: you differ.")
+
+
+def not_counted(label: str | None, why: str) -> Notice:
+    """What to say when the answer came too late."""
+    return Notice(f"Your answer {_quoted(label)} did not count.", "bad", why)
+
+
+def skipped(reason: str) -> Notice:
+    """What to say after a skip."""
+    return Notice("Skipped.", "plain", f"Reason: {reason}.")
+
+
+def _quoted(label: object) -> str:
+    return "“none of these”" if label is None else f"“{label}”"
+
+
+def _reason(reason: Mapping[str, Any]) -> Reason:
+    return Reason(words(reason.get("code")).capitalize(), str(reason.get("reason") or ""))
+
+
+def _choices(document: Mapping[str, Any], *, shown: bool) -> tuple[Choice, ...]:
+    answer = mapping(document.get("model_answer")) if shown else {}
+    shares = mapping(answer.get("probabilities"))
+    return tuple(
+        Choice(
+            label=str(label),
+            key=str(place) if place <= 9 else "",
+            model_share=percent(shares[label]) if label in shares else "",
+            model_width=f"{100 * float(shares.get(label, 0)):.1f}",
+            model_says=answer.get("prediction") == label,
+        )
+        for place, label in enumerate(document["labels"], start=1)
+    )

@@ -1,0 +1,154 @@
+"""Which adapter stands behind each port: the one place that knows them all."""
+
+import os
+import random
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from console.deliver import Effect
+from console.settings import Settings
+from monitoring.adapters.metrics import Metrics
+from monitoring.adapters.reference_files import CachedReferences
+from monitoring.adapters.windows import SqlWindows
+from monitoring.domain.window import LiveWindow
+from monitoring.services.attainable_level import require_level
+from registry.adapters.bundle_store import BundleStore
+from registry.adapters.database.engine import Database
+from registry.adapters.mlflow_registry import MlflowRegistry
+from registry.domain.versions import ModelVersion
+from registry.services.judge import GateMemory
+from serving.adapters.engine import Batching
+from serving.adapters.fleet import LiveFleet
+from serving.adapters.identity import new_id
+from serving.adapters.ledger import GroupLedger
+from serving.adapters.measurements import PrometheusMeasurements
+from serving.adapters.payloads import PayloadStore
+from serving.adapters.runner import BundleRunner
+from serving.api.parts import Serving
+from serving.services.wait import Arrivals
+
+
+def now() -> datetime:
+    """The time, in UTC; everything below takes it as an argument."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts of one process, each made when it is first asked for."""
+
+    settings: Settings
+
+    @cached_property
+    def database(self) -> Database:
+        """The one database."""
+        return Database(self.settings.database)
+
+    @cached_property
+    def mlflow(self) -> MlflowRegistry:
+        """The store of artifacts and lineage."""
+        return MlflowRegistry(self.settings.tracking_uri, self.settings.artifacts)
+
+    @cached_property
+    def bundles(self) -> BundleStore:
+        """Bundles of registered versions, as directories."""
+        return BundleStore(self.settings.home / "bundles", self.settings.tracking_uri)
+
+    @cached_property
+    def references(self) -> CachedReferences:
+        """What each version's live inputs are compared with."""
+        return CachedReferences(self.bundles.fetch)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metrics of this process."""
+        return Metrics()
+
+    @cached_property
+    def measurements(self) -> PrometheusMeasurements:
+        """The same, as serving feeds them."""
+        return PrometheusMeasurements(self.metrics)
+
+    @cached_property
+    def ledger(self) -> GroupLedger:
+        """Durable writes."""
+        return GroupLedger(self.database, self.measurements.committed)
+
+    @cached_property
+    def fleet(self) -> LiveFleet:
+        """The loaded versions."""
+        batching = Batching(self.settings.batch_max_size, self.settings.batch_max_delay_ms / 1000)
+        return LiveFleet(
+            self.database, self.load, self.keep_window, self.measurements, now, batching
+        )
+
+    @cached_property
+    def serving(self) -> Serving:
+        """What the routes of serving need."""
+        return Serving(
+            database=self.database,
+            fleet=self.fleet,
+            ledger=self.ledger,
+            payloads=PayloadStore(self.settings.payloads),
+            measurements=self.measurements,
+            arrivals=Arrivals(),
+            clock=now,
+            draw=random.SystemRandom().random,
+            new_id=new_id,
+            max_upload_bytes=self.settings.max_upload_bytes,
+            render_metrics=self.metrics.render,
+            check=self.why_not_ready,
+        )
+
+    @cached_property
+    def gate_memory(self) -> GateMemory:
+        """What the gates said last, for the controller's turns."""
+        return GateMemory()
+
+    @cached_property
+    def replica(self) -> str:
+        """This process among all that share the database."""
+        return f"{socket.gethostname()}-{os.getpid()}"
+
+    @cached_property
+    def effects(self) -> Mapping[str, Effect]:
+        """What each topic of the outbox does."""
+        return {"mlflow.alias": self._alias, "mlflow.stage": self._stage}
+
+    def load(self, version: ModelVersion) -> BundleRunner:
+        """One version, verified and ready to be warmed."""
+        return BundleRunner(
+            version,
+            self.bundles.fetch(version),
+            replica=self.replica,
+            max_pixels=self.settings.max_image_pixels,
+        )
+
+    def keep_window(self, window: LiveWindow) -> None:
+        """Store what a version has counted."""
+        with self.database.begin() as connection:
+            SqlWindows(connection).add(window)
+
+    def require_level(self, version: ModelVersion, level: float) -> None:
+        """Invalid if a version cannot flag inputs at this level."""
+        require_level(self.references.get(version), level)
+
+    def why_not_ready(self) -> tuple[str, ...]:
+        """What is wrong with the database, if anything."""
+        from console.migrate import check
+
+        try:
+            check(self.settings.database)
+        except Exception as error:  # noqa: BLE001 - readiness reports, it does not fail
+            return (str(error),)
+        return ()
+
+    def _alias(self, payload: Mapping[str, Any]) -> None:
+        self.mlflow.set_alias(payload["model"], payload["alias"], payload["version"])
+
+    def _stage(self, payload: Mapping[str, Any]) -> None:
+        self.mlflow.set_stage(payload["model"], payload["version"], payload["stage"])

@@ -1,0 +1,402 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from registry.adapters.database.schema import UtcDateTime
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.create_table(
+        "alert",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("raised_at", UtcDateTime, nullable=False),
+        sa.Column("last_seen_at", UtcDateTime, nullable=False),
+        sa.Column("cleared_at", UtcDateTime, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
+    )
+    op.create_index(op.f("ix_alert_model_raised_at"), "alert", ["model", "raised_at"], unique=False)
+    op.create_table(
+        "approval",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rollout_id", sa.String(length=36), nullable=False),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("evidence_digest", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
+        sa.UniqueConstraint(
+            "rollout_id",
+            "stage",
+            "step",
+            "actor",
+            "evidence_digest",
+            name=op.f("uq_approval_rollout_id_stage_step_actor_evidence_digest"),
+        ),
+    )
+    op.create_table(
+        "audit_event",
+        sa.Column(
+            "sequence",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("rollout_id", sa.String(length=36), nullable=True),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("previous_hash", sa.String(length=80), nullable=False),
+        sa.Column("hash", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_audit_event")),
+        sa.UniqueConstraint("hash", name=op.f("uq_audit_event_hash")),
+    )
+    op.create_index(
+        op.f("ix_audit_event_model_sequence"), "audit_event", ["model", "sequence"], unique=False
+    )
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+    op.create_table(
+        "drift_evidence",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("window_from", UtcDateTime, nullable=False),
+        sa.Column("window_to", UtcDateTime, nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("alarm", sa.Boolean(), nullable=False),
+        sa.Column("sentence", sa.Text(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drift_evidence")),
+    )
+    op.create_index(
+        op.f("ix_drift_evidence_model_version_id"),
+        "drift_evidence",
+        ["model", "version", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "evidence",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rollout_id", sa.String(length=36), nullable=False),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("prediction_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("model_label", sa.String(length=256), nullable=False),
+        sa.Column("baseline_label", sa.String(length=256), nullable=True),
+        sa.Column("inclusion_probability", sa.Float(), nullable=False),
+        sa.Column("sampled", sa.Boolean(), nullable=False),
+        sa.Column("segments", sa.JSON(), nullable=False),
+        sa.Column("due_at", UtcDateTime, nullable=True),
+        sa.Column("human_label", sa.String(length=256), nullable=True),
+        sa.Column("verdict", sa.String(length=16), nullable=True),
+        sa.Column("reviewer", sa.String(length=128), nullable=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("decided_at", UtcDateTime, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
+    )
+    op.create_index(
+        "ix_evidence_open",
+        "evidence",
+        ["rollout_id", "stage", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("sampled AND verdict IS NULL"),
+        postgresql_where=sa.text("sampled AND verdict IS NULL"),
+    )
+    op.create_index(op.f("ix_evidence_prediction_id"), "evidence", ["prediction_id"], unique=False)
+    op.create_index(
+        op.f("ix_evidence_rollout_id_stage_id"),
+        "evidence",
+        ["rollout_id", "stage", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "lease",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
+    )
+    op.create_table(
+        "live_version",
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("previous", sa.Integer(), nullable=True),
+        sa.Column("changed_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("model", name=op.f("pk_live_version")),
+    )
+    op.create_table(
+        "live_window",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("replica", sa.String(length=64), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("ended_at", UtcDateTime, nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("shift_evidence", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_live_window")),
+        sa.UniqueConstraint(
+            "model",
+            "version",
+            "replica",
+            "epoch",
+            name=op.f("uq_live_window_model_version_replica_epoch"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_live_window_model_version_ended_at"),
+        "live_window",
+        ["model", "version", "ended_at"],
+        unique=False,
+    )
+    op.create_table(
+        "model_version",
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("bundle_uri", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.String(length=64), nullable=False),
+        sa.Column("source_format", sa.String(length=32), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("environment", sa.JSON(), nullable=False),
+        sa.Column("parity", sa.JSON(), nullable=False),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("author", sa.String(length=128), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("model", "version", name=op.f("pk_model_version")),
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("topic", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("available_at", UtcDateTime, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("done_at", UtcDateTime, nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+    )
+    op.create_index(
+        op.f("ix_outbox_done_at_topic_model_id"),
+        "outbox",
+        ["done_at", "topic", "model", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "prediction",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("candidate", sa.Integer(), nullable=True),
+        sa.Column("rollout_id", sa.String(length=36), nullable=True),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("attributes", sa.JSON(), nullable=False),
+        sa.Column("payload_digest", sa.String(length=80), nullable=False),
+        sa.Column("payload_type", sa.String(length=128), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("model_answer", sa.JSON(), nullable=True),
+        sa.Column("fallback_answer", sa.JSON(), nullable=True),
+        sa.Column("fallback_version", sa.Integer(), nullable=True),
+        sa.Column("fallback_decided_by", sa.String(length=16), nullable=True),
+        sa.Column("answer", sa.JSON(), nullable=True),
+        sa.Column("decided_by", sa.String(length=16), nullable=True),
+        sa.Column("flags", sa.JSON(), nullable=False),
+        sa.Column("p_value", sa.Float(), nullable=True),
+        sa.Column("threshold", sa.Float(), nullable=True),
+        sa.Column("random_number", sa.Float(), nullable=False),
+        sa.Column("inclusion_probability", sa.Float(), nullable=False),
+        sa.Column("due_at", UtcDateTime, nullable=True),
+        sa.Column("late", sa.String(length=16), nullable=True),
+        sa.Column("idempotency_key", sa.String(length=256), nullable=True),
+        sa.Column("request_digest", sa.String(length=80), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("final_at", UtcDateTime, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_prediction")),
+        sa.UniqueConstraint(
+            "model", "idempotency_key", name=op.f("uq_prediction_model_idempotency_key")
+        ),
+    )
+    op.create_index(
+        op.f("ix_prediction_model_created_at"), "prediction", ["model", "created_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_prediction_status_due_at"), "prediction", ["status", "due_at"], unique=False
+    )
+    op.create_table(
+        "review_decision",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("reviewer", sa.String(length=128), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("label", sa.String(length=256), nullable=True),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("counted", sa.Boolean(), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=256), nullable=False),
+        sa.Column("decided_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_decision")),
+        sa.UniqueConstraint(
+            "item_id",
+            "reviewer",
+            "idempotency_key",
+            name=op.f("uq_review_decision_item_id_reviewer_idempotency_key"),
+        ),
+    )
+    op.create_table(
+        "review_item",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("prediction_id", sa.String(length=36), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("model_answer", sa.JSON(), nullable=True),
+        sa.Column("presentation", sa.String(length=16), nullable=False),
+        sa.Column("sort_key", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("holder", sa.String(length=128), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("lease_until", UtcDateTime, nullable=True),
+        sa.Column("due_at", UtcDateTime, nullable=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("decided_at", UtcDateTime, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_item")),
+        sa.UniqueConstraint("prediction_id", name=op.f("uq_review_item_prediction_id")),
+    )
+    op.create_index(
+        op.f("ix_review_item_state_sort_key_id"),
+        "review_item",
+        ["state", "sort_key", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "review_skip",
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("reviewer", sa.String(length=128), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("item_id", "reviewer", name=op.f("pk_review_skip")),
+    )
+    op.create_table(
+        "rollout",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("version_digest", sa.String(length=80), nullable=False),
+        sa.Column("baseline", sa.Integer(), nullable=True),
+        sa.Column("plan", sa.JSON(), nullable=False),
+        sa.Column("plan_digest", sa.String(length=80), nullable=False),
+        sa.Column("salt", sa.String(length=64), nullable=False),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("paused_by", sa.String(length=128), nullable=True),
+        sa.Column("paused_reason", sa.Text(), nullable=True),
+        sa.Column("started_by", sa.String(length=128), nullable=False),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("stage_since", UtcDateTime, nullable=False),
+        sa.Column("step_since", UtcDateTime, nullable=False),
+        sa.Column("ended_at", UtcDateTime, nullable=True),
+        sa.Column("active_model", sa.String(length=128), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout")),
+        sa.UniqueConstraint("active_model", name=op.f("uq_rollout_active_model")),
+    )
+    op.create_index(
+        op.f("ix_rollout_model_started_at"), "rollout", ["model", "started_at"], unique=False
+    )
+    op.create_table(
+        "routing_clock",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_routing_clock")),
+    )
+    op.create_table(
+        "scope_count",
+        sa.Column("rollout_id", sa.String(length=36), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("admitted", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("rollout_id", "day", name=op.f("pk_scope_count")),
+    )
+    op.create_table(
+        "shadow_record",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("prediction_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.JSON(), nullable=True),
+        sa.Column("p_value", sa.Float(), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_shadow_record")),
+        sa.UniqueConstraint(
+            "prediction_id", "version", name=op.f("uq_shadow_record_prediction_id_version")
+        ),
+    )
+
+
+def downgrade() -> None:
+    """Take back."""
+    op.drop_table("shadow_record")
+    op.drop_table("scope_count")
+    op.drop_table("routing_clock")
+    op.drop_index(op.f("ix_rollout_model_started_at"), table_name="rollout")
+    op.drop_table("rollout")
+    op.drop_table("review_skip")
+    op.drop_index(op.f("ix_review_item_state_sort_key_id"), table_name="review_item")
+    op.drop_table("review_item")
+    op.drop_table("review_decision")
+    op.drop_index(op.f("ix_prediction_status_due_at"), table_name="prediction")
+    op.drop_index(op.f("ix_prediction_model_created_at"), table_name="prediction")
+    op.drop_table("prediction")
+    op.drop_index(op.f("ix_outbox_done_at_topic_model_id"), table_name="outbox")
+    op.drop_table("outbox")
+    op.drop_table("model_version")
+    op.drop_index(op.f("ix_live_window_model_version_ended_at"), table_name="live_window")
+    op.drop_table("live_window")
+    op.drop_table("live_version")
+    op.drop_table("lease")
+    op.drop_index(op.f("ix_evidence_rollout_id_stage_id"), table_name="evidence")
+    op.drop_index(op.f("ix_evidence_prediction_id"), table_name="evidence")
+    op.drop_index(
+        "ix_evidence_open",
+        table_name="evidence",
+        sqlite_where=sa.text("sampled AND verdict IS NULL"),
+        postgresql_where=sa.text("sampled AND verdict IS NULL"),
+    )
+    op.drop_table("evidence")
+    op.drop_index(op.f("ix_drift_evidence_model_version_id"), table_name="drift_evidence")
+    op.drop_table("drift_evidence")
+    op.drop_table("audit_head")
+    op.drop_index(op.f("ix_audit_event_model_sequence"), table_name="audit_event")
+    op.drop_table("audit_event")
+    op.drop_table("approval")
+    op.drop_index(op.f("ix_alert_model_raised_at"), table_name="alert")
+    op.drop_table("alert")

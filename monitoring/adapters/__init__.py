@@ -1,0 +1,1 @@
+"""What talks to the world; each heavy library has one door here."""

@@ -1,0 +1,41 @@
+"""What moved in a model's inputs, over HTTP."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter
+
+from monitoring.adapters.windows import SqlWindows
+from monitoring.ports import References
+from monitoring.services.describe_drift import describe_drift
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.errors import Invalid
+
+_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def router(database: Database, references: References, now: Callable[[], datetime]) -> APIRouter:
+    """The routes under /v1/drift."""
+    routes = APIRouter(prefix="/v1/drift", tags=["drift"])
+
+    @routes.get("/{model}")
+    def drift(model: str, window: str | None = None, version: int | None = None) -> dict[str, Any]:
+        """Compare a stretch of live inputs (`?window=1h`) with the version's reference."""
+        length = duration(window) if window is not None else None
+        with database.read() as connection:
+            unit, windows = SqlUnitOfWork(connection), SqlWindows(connection)
+            return describe_drift(unit, windows, references, model, version, length, now())
+
+    return routes
+
+
+def duration(text: str) -> timedelta:
+    """`90s`, `30m`, `1h` or `7d`; Invalid for anything else."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise Invalid(f"window must be a number and s, m, h or d, such as 1h, not {text!r}")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,0 +1,158 @@
+"""Has the stream shifted? A detector that may be looked at after every input.
+
+For each watched signal, with the reference rows and the whole past stream as i < t,
+
+    p_t = (#{i < t: s_i > s_t} + U #{i <= t: s_i = s_t}) / t,    U uniform on [0, 1),
+
+is uniform, and independent of the p before it, while rows are exchangeable (Vovk et al. 2005). A
+*fixed* reference would not do: in a long stream its own sampling error looks like drift. Each p is
+bet on with a histogram learnt from the p before it, `e_t = q_t(bin of p_t) / width`, and
+
+    M_t = (M_{t-1} + 1) e_t        (e-SR: Shin, Ramdas and Rinaldo 2024, arXiv 2203.03532)
+
+grows at most by 1 an input, on average, until rows shift. The evidence is the average of M over
+the signals; an alarm at A has an average run length of A inputs or more. Evidence of replicas adds
+up, since their inputs do. The guarantee is exact for the history of each signal by itself; for
+the average over signals, which see one another's past, it is confirmed by simulation.
+
+Signals are compared by the bins of the profile, which are ties to each other, so that the whole
+past is a few hundred integers. After each alarm the detector starts anew from its reference, so
+that a shift that goes on alarms again, and does not become the past that the next inputs are
+compared with. A change that comes too slowly does: the window tests, against the fixed reference,
+still show it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from monitoring.domain.image_statistics import BRIGHTNESS
+from monitoring.domain.profile import FUSED, LARGEST, PREDICTED, Profile
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+
+# Few, since each signal costs the others' delay: contamination, corruption, label shift.
+WATCHED = (FUSED, BRIGHTNESS, "contrast", "sharpness", "saturation", LARGEST)
+# Classes have no order in which one end would be stranger than the other: equal bins.
+CLASS_EDGES = tuple(np.linspace(0.0, 1.0, 11).tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """How p-values are bet on.
+
+    edges: of the histogram, fine at both ends. prior: weight of the uniform histogram, in inputs.
+    discount: how much a past p-value counts after each further one. run_length: A.
+    """
+
+    edges: tuple[float, ...] = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+    prior: float = 40.0
+    discount: float = 0.985
+    run_length: float = 10_000.0
+
+
+USUAL_BETS = Bets()
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One signal's reference: how many rows fell into each of its places, lowest first."""
+
+    name: str
+    reference: tuple[int, ...]
+    edges: tuple[float, ...]
+
+
+class Detector:
+    """Evidence that a stream of places has left its reference; one stream each, not shared.
+
+    The past is (signals, places) counts, the histograms (signals, bins) discounted counts.
+    """
+
+    def __init__(self, signals: Sequence[Signal], bets: Bets = USUAL_BETS) -> None:
+        self.signals = tuple(signals)
+        self._bets = bets
+        self._reference = _padded([s.reference for s in signals], 0.0).astype(np.int64)
+        self._edges = _padded([s.edges[1:-1] for s in signals], np.inf)
+        widths = _padded([np.diff(s.edges) for s in signals], np.nan)
+        self._widths = np.where(np.isnan(widths), 1.0, widths)  # never bet on
+        self._prior = bets.prior * np.where(np.isnan(widths), 0.0, widths)
+        self._rows = np.arange(len(self.signals))
+        self._highest = 0.0
+        self._start()
+
+    @property
+    def evidence(self) -> float:
+        """The average of M over the signals, since the last alarm; 0 without signals."""
+        return float(self._each.mean()) if self.signals else 0.0
+
+    def see(self, places: Places, ties: Floats) -> None:
+        """Take in inputs, in order: places (n, signals), ties (n, signals) uniform on [0, 1)."""
+        if not self.signals:
+            return
+        for place, tie in zip(places, ties, strict=True):
+            self._bet(self._p_values(place, tie))
+            if self.evidence >= self._bets.run_length:
+                self._highest = max(self._highest, self.evidence)
+                self._start()
+
+    def report(self) -> float:
+        """The evidence now; or, if there was an alarm since the last report, the highest then."""
+        highest, self._highest = self._highest, 0.0
+        return max(highest, self.evidence)
+
+    def _start(self) -> None:
+        self._past = self._reference.copy()
+        self._seen = np.zeros_like(self._prior)
+        self._each = np.zeros(len(self.signals))
+
+    def _p_values(self, place: Places, tie: Floats) -> Floats:
+        self._past[self._rows, place] += 1
+        reached = np.cumsum(self._past, axis=1)
+        total = reached[:, -1]
+        above = total - reached[self._rows, place]
+        p: Floats = (above + tie * self._past[self._rows, place]) / total
+        return p
+
+    def _bet(self, p: Floats) -> None:
+        of, chosen = self._rows, (p[:, None] >= self._edges).sum(axis=1)
+        weights = self._prior + self._seen
+        shares = weights[of, chosen] / weights.sum(axis=1)
+        self._each = (self._each + 1.0) * shares / self._widths[of, chosen]
+        self._seen *= self._bets.discount
+        self._seen[of, chosen] += 1.0
+
+
+def signals_of(profile: Profile, bets: Bets = USUAL_BETS) -> tuple[Signal, ...]:
+    """What can be watched of a version: outputs and scores only with held-out rows."""
+    features = [f for f in profile.tested if f.name in WATCHED]
+    signals = [Signal(f.name, f.reference.counts, bets.edges) for f in features]
+    if profile.held_out:
+        signals.append(Signal(PREDICTED, profile.predicted, CLASS_EDGES))
+    return tuple(signals)
+
+
+def places_of(
+    profile: Profile, signals: Sequence[Signal], values: Mapping[str, Floats], predicted: Places
+) -> Places | None:
+    """The places of n inputs, (n, signals); None if the inputs lack a signal."""
+    bins = {f.name: f.bins for f in profile.features}
+    columns = []
+    for signal in signals:
+        if signal.name == PREDICTED:
+            columns.append(predicted)
+        elif signal.name in values:
+            columns.append(bins[signal.name].places(values[signal.name]))
+    return np.column_stack(columns) if len(columns) == len(signals) > 0 else None
+
+
+def _padded(rows: Sequence[Sequence[float] | Floats], by: float) -> Floats:
+    """Rows of different length as one array."""
+    longest = max((len(row) for row in rows), default=0)
+    array = np.full((len(rows), longest), by)
+    for i, row in enumerate(rows):
+        array[i, : len(row)] = row
+    return array

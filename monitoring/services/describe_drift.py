@@ -1,0 +1,149 @@
+"""The drift document: what moved in a stretch of live rows, with the counts to plot it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from monitoring.domain.drift_tests import compare, describe
+from monitoring.domain.profile import Profile
+from monitoring.domain.reference import Reference
+from monitoring.domain.window import LiveWindow, WindowCounts, merge
+from monitoring.ports import References, Windows
+from monitoring.services.check_drift import look
+from monitoring.services.measure_drift import (
+    USUAL_CHECK,
+    DriftCheck,
+    Look,
+    describe_test,
+    measure,
+    out_of_domain_document,
+)
+from registry.domain.errors import Invalid, NotFound
+from registry.domain.evidence import DriftMeasurement
+from registry.ports import UnitOfWork
+
+HISTORY = 50
+LONGEST = timedelta(days=30)
+
+
+def describe_drift(
+    unit: UnitOfWork,
+    windows: Windows,
+    references: References,
+    model: str,
+    version: int | None,
+    window: timedelta | None,
+    now: datetime,
+    check: DriftCheck = USUAL_CHECK,
+) -> dict[str, Any]:
+    """The document of a version: the named one, else the candidate, else the live one.
+
+    Looks once, back for `window`, or at the newest rows as the regular check does.
+    """
+    number = version if version is not None else watched_version(unit, model)
+    reference = references.get(unit.versions.get(model, number))
+    if window is None:
+        seen = look(unit.drift, windows, model, number, now, check)
+        chosen, counts = seen.newest, seen.counts
+    else:
+        chosen = windows.since(model, number, now - _capped(window))
+        counts, seen = merge(chosen), None
+    return {
+        "model": model,
+        "version": number,
+        **_window(chosen, counts),
+        **_verdict(reference, seen, counts, model, number, now, check),
+        "history": [_past(m) for m in unit.drift.recent(model, number, limit=HISTORY)],
+        "out_of_domain_ratio": counts.out_of_domain_ratio,
+        "out_of_domain": out_of_domain_document(counts),
+        "features": _features(reference.profile, counts),
+    }
+
+
+def watched_version(unit: UnitOfWork, model: str) -> int:
+    """The candidate of the active rollout, else the live version; NotFound without either."""
+    rollout = unit.rollouts.active(model)
+    number = rollout.version if rollout else unit.live.get(model)[0]
+    if number is None:
+        raise NotFound(
+            f"no version of {model!r} is live or rolled out; check the name, start a rollout, or "
+            "name a version"
+        )
+    return number
+
+
+def _window(chosen: Sequence[LiveWindow], counts: WindowCounts) -> dict[str, Any]:
+    start = min((w.started_at for w in chosen), default=None)
+    end = max((w.ended_at for w in chosen), default=None)
+    return {
+        "rows": counts.rows,
+        "window_from": start.isoformat() if start else None,
+        "window_to": end.isoformat() if end else None,
+    }
+
+
+def _verdict(
+    reference: Reference,
+    seen: Look | None,
+    counts: WindowCounts,
+    model: str,
+    version: int,
+    now: datetime,
+    check: DriftCheck,
+) -> dict[str, Any]:
+    """That of the regular check, as it would be now; of a named window, what its tests say."""
+    if counts.rows < check.minimum_rows:
+        sentence = (
+            f"{counts.rows} inputs in this window; at least {check.minimum_rows} are needed "
+            "to compare"
+        )
+        return {"alarm": False, "sentence": sentence, "tests": []}
+    if seen is not None:
+        measured = measure(seen, reference, model, version, now, check).measurement
+        shown = {key: measured.detail[key] for key in ("tests", "episode", "evidence", "usual")}
+        return {"alarm": measured.alarm, "sentence": measured.sentence, **shown}
+    comparison = compare(reference.profile, counts, check.thresholds)
+    return {
+        "alarm": comparison.alarm,
+        "sentence": describe(comparison, reference.profile, counts),
+        "tests": [describe_test(test) for test in comparison.tests],
+    }
+
+
+def _capped(window: timedelta) -> timedelta:
+    if window > LONGEST:
+        raise Invalid(
+            f"window must be at most {LONGEST.days}d, since older inputs are not kept; it is "
+            f"{window.days}d"
+        )
+    return window
+
+
+def _past(measurement: DriftMeasurement) -> dict[str, Any]:
+    return {
+        "at": measurement.at.isoformat(),
+        "rows": measurement.rows,
+        "alarm": measurement.alarm,
+        "sentence": measurement.sentence,
+    }
+
+
+def _features(profile: Profile, counts: WindowCounts) -> list[dict[str, Any]]:
+    """Counts per bin; `*_outside` are [missing, below the first edge, above the last]."""
+    documents = []
+    for feature in profile.features:
+        live = counts.features.get(feature.name)
+        reference = feature.reference.counts
+        window = live.counts if live else (0,) * len(reference)
+        documents.append(
+            {
+                "name": feature.name,
+                "kind": feature.kind.value,
+                "edges": list(feature.bins.edges),
+                "reference": list(reference[2:-1]),
+                "window": list(window[2:-1]),
+                "reference_outside": [reference[0], reference[1], reference[-1]],
+                "window_outside": [window[0], window[1], window[-1]],
+            }
+        )
+    return documents

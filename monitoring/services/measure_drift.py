@@ -1,0 +1,190 @@
+"""One look at a version's newest inputs: has the stream shifted, what moved, and how far.
+
+The replicas' detectors decide whether there is a shift, since they may be looked at at any time;
+the tests of the newest window explain it. What is usual for the stream is learnt on the way: each
+measurement carries the past windows, so that the next one can rank itself among them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from monitoring.domain.conformal import held_out_rows_for
+from monitoring.domain.detector import USUAL_BETS
+from monitoring.domain.drift_tests import (
+    Comparison,
+    DriftTest,
+    Thresholds,
+    compare,
+    describe,
+    what_moved,
+)
+from monitoring.domain.episode import Episode, Evidence, comparable, judge
+from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
+from monitoring.domain.reference import Reference
+from monitoring.domain.window import OUT_OF_DOMAIN_LEVEL, LiveWindow, WindowCounts
+from registry.domain.evidence import DriftMeasurement
+
+CARRIED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DriftCheck:
+    """How to look: at the newest `most_rows` inputs, once there are `minimum_rows`.
+
+    run_length: evidence that begins an alarm; without a shift, so many inputs lie before one, on
+    average. silent_after: replicas not heard for so long do not count. fresh_rows, every: a
+    measurement that says the same as the last one is kept after so many inputs and so long.
+    """
+
+    minimum_rows: int = 100
+    most_rows: int = 500
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    run_length: float = USUAL_BETS.run_length
+    silent_after: timedelta = timedelta(minutes=10)
+    fresh_rows: int = 25
+    every: timedelta = timedelta(seconds=10)
+
+
+USUAL_CHECK = DriftCheck()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of a version's newest inputs; only read, never kept."""
+
+    newest: Sequence[LiveWindow]
+    counts: WindowCounts
+    evidence: Evidence
+    last: DriftMeasurement | None
+
+    @property
+    def episode(self) -> Episode | None:
+        """The episode that the last measurement found open."""
+        found = self.last.detail["episode"] if self.last else None
+        if not found:
+            return None
+        at = {name: datetime.fromisoformat(text) for name, text in found.items()}
+        return Episode(at["since"], at["renewed"])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement, and the tests behind it."""
+
+    measurement: DriftMeasurement
+    comparison: Comparison
+
+
+def measure(
+    seen: Look, reference: Reference, model: str, version: int, now: datetime, check: DriftCheck
+) -> Measured:
+    """Compare the newest rows with the reference, and judge whether the stream has shifted."""
+    profile, level = reference.profile, check.thresholds.level
+    comparison = compare(profile, seen.counts, check.thresholds)
+    this = PastWindow(
+        min(w.started_at for w in seen.newest),
+        max(w.ended_at for w in seen.newest),
+        comparison.distance,
+    )
+    past = _past(seen.last)
+    among = comparable(past, seen.episode, held_out_rows_for(level))
+    rank = among_past(this.distance, this.window_from, among, level)
+    episode = judge(
+        seen.episode, seen.evidence, comparison.alarm, this.window_from, rank, level, now
+    )
+    moved = what_moved(comparison, profile, seen.counts) if comparison.alarm else ""
+    quiet = describe(comparison, profile, seen.counts)
+    measurement = DriftMeasurement(
+        model=model,
+        version=version,
+        window_from=this.window_from,
+        window_to=this.window_to,
+        rows=seen.counts.rows,
+        alarm=episode is not None,
+        sentence=_alarm(moved, seen, rank) if episode else _no_alarm(moved, quiet, seen, rank),
+        detail={
+            "tests": [describe_test(test) for test in comparison.tests],
+            "level": comparison.level,
+            "distance": comparison.distance,
+            "out_of_domain": out_of_domain_document(seen.counts),
+            "episode": _to_document(episode) if episode else None,
+            **_reasons(seen.evidence, rank),
+            "past": _to_lists(carried(past, this, CARRIED)),
+        },
+        at=now,
+    )
+    return Measured(measurement, comparison)
+
+
+def describe_test(test: DriftTest) -> dict[str, Any]:
+    """One test as the API shows it."""
+    return {
+        "feature": test.feature,
+        "test": test.test,
+        "statistic": test.statistic,
+        "p_value": test.p_value,
+        "p_adjusted": test.p_adjusted,
+        "effect": test.effect.size,
+        "effect_interval": [test.effect.low, test.effect.high],
+        "moved_sd": test.moved,
+        "alarm": test.alarm,
+    }
+
+
+def out_of_domain_document(counts: WindowCounts) -> dict[str, Any] | None:
+    """How many rows were out of domain, and what share would be of normal ones."""
+    if not counts.scored:
+        return None
+    return {
+        "flagged": counts.flagged,
+        "rows": counts.scored,
+        "ratio": counts.out_of_domain_ratio,
+        "expected": OUT_OF_DOMAIN_LEVEL,
+    }
+
+
+def _alarm(moved: str, seen: Look, rank: AmongPast) -> str:
+    what = moved or f"no single statistic of the last {seen.counts.rows} inputs explains it yet"
+    return f"domain shift: {what} ({seen.evidence.sureness}); {rank.sentence}"
+
+
+def _no_alarm(moved: str, quiet: str, seen: Look, rank: AmongPast) -> str:
+    if not moved:
+        return quiet
+    if rank.p_value is not None:
+        return f"no alarm: {moved}, which is usual here: {rank.sentence}"
+    evidence = seen.evidence
+    return (
+        f"possible shift: {moved}; too little evidence for an alarm "
+        f"({evidence.value:,.0f} of {evidence.run_length:,.0f}); {rank.sentence}"
+    )
+
+
+def _reasons(evidence: Evidence, rank: AmongPast) -> Mapping[str, Any]:
+    return {
+        "evidence": {
+            "value": evidence.value,
+            "run_length": evidence.run_length,
+            "replicas": evidence.replicas,
+        },
+        "usual": {"windows": rank.windows, "needed": rank.needed, "p_value": rank.p_value},
+    }
+
+
+def _to_document(episode: Episode) -> dict[str, str]:
+    return {"since": episode.since.isoformat(), "renewed": episode.renewed.isoformat()}
+
+
+def _past(last: DriftMeasurement | None) -> list[PastWindow]:
+    """The windows that the last measurement carries, oldest first."""
+    entries = last.detail["past"] if last else []
+    return [
+        PastWindow(datetime.fromisoformat(start), datetime.fromisoformat(end), distance)
+        for start, end, distance in entries
+    ]
+
+
+def _to_lists(past: Sequence[PastWindow]) -> list[list[Any]]:
+    return [[w.window_from.isoformat(), w.window_to.isoformat(), w.distance] for w in past]

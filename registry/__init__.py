@@ -1,0 +1,1 @@
+"""What a version is and where it may answer."""

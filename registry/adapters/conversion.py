@@ -1,0 +1,151 @@
+"""The unjailed side of conversion: asks the jailed processes and believes nothing unchecked."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from registry.adapters.onnx_check import MAX_GRAPH_BYTES, check_graph
+from registry.adapters.subprocesses import ask
+from registry.documents.manifest import Block
+from registry.documents.preprocessing import Preprocessing
+from registry.domain.errors import Invalid
+from registry.domain.observations import FeatureBlock, FloatArray
+from registry.registration import Converted, OriginalAnswers
+
+SECONDS = 600.0
+MAX_NUMBERS = 64 << 20
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+_Batch = Literal["1", "2", "5"]  # those that the converter tries; all of them
+_Label = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class _Globals(BaseModel):
+    model_config = _STRICT
+
+    unknown: Annotated[tuple[str, ...], Field(max_length=0)]
+    unusual_calls: Annotated[tuple[str, ...], Field(max_length=0)]
+    known: dict[str, int]
+
+
+class _Jail(BaseModel):
+    model_config = _STRICT
+
+    limits: bool
+    filter: bool
+    files: bool
+    sentence: Annotated[str, Field(max_length=400)]
+
+
+class _Conversion(BaseModel):
+    """What the converter may say."""
+
+    model_config = _STRICT
+
+    labels: Annotated[tuple[_Label, ...], Field(min_length=2, max_length=10_000)]
+    preprocessing: Preprocessing
+    activation: Literal["softmax", "sigmoid"]
+    feature_blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
+    batches: Annotated[dict[_Batch, float], Field(min_length=3)]
+    python: Annotated[str, Field(pattern=r"^3\.\d+$")] | None
+    globals: _Globals
+    jail: _Jail
+
+
+class _Reference(BaseModel):
+    """What the process with the original may say."""
+
+    model_config = _STRICT
+
+    labels: tuple[_Label, ...]
+    single_labels: tuple[str, ...]
+    jail: _Jail
+
+
+class JailedConverter:
+    """Converts in a jailed process; `scratch` is that process's home."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+
+    def convert(self, path: Path) -> Converted:
+        """ONNX and JSON of a fastai export."""
+        question = {"path": str(path.resolve())}
+        answer = ask("registry.adapters.convert", question, self.scratch, SECONDS, MAX_GRAPH_BYTES)
+        said = _read(_Conversion, answer.document)
+        if len(set(said.labels)) != len(said.labels):
+            raise Invalid(f"the export names a label twice: {', '.join(said.labels)}")
+        graph = answer.blobs.get("model.onnx", b"")
+        width = sum(block.width for block in said.feature_blocks)
+        check_graph(graph, said.preprocessing.shape, len(said.labels), width)
+        return Converted(
+            labels=said.labels,
+            preprocessing=said.preprocessing,
+            activation=said.activation,
+            blocks=tuple(FeatureBlock(b.name, b.width) for b in said.feature_blocks),
+            batches={str(n): difference for n, difference in said.batches.items()},
+            python=said.python,
+            globals=said.globals.model_dump(),
+            jail=said.jail.model_dump(),
+            graph=graph,
+        )
+
+
+class FastaiOriginal:
+    """Runs the real fastai on an export whose globals are all known, in a jailed process.
+
+    allow_unjailed: also where that process cannot be locked in.
+    """
+
+    def __init__(self, scratch: Path, *, allow_unjailed: bool = False) -> None:
+        self.scratch = scratch
+        self.allow_unjailed = allow_unjailed
+
+    def answers(
+        self, export: Path, images: Sequence[Path], single: int, python: str | None
+    ) -> OriginalAnswers:
+        """get_preds on all images, predict on the first `single`."""
+        here = f"{sys.version_info.major}.{sys.version_info.minor}"
+        if python is not None and python != here:
+            raise Invalid(
+                f"the export carries code of Python {python}, which Python {here} cannot run;"
+                f" register it from an environment with Python {python}"
+            )
+        paths = [str(path.resolve()) for path in images]
+        question = {
+            "path": str(export.resolve()),
+            "images": paths,
+            "single": single,
+            "allow_unjailed": self.allow_unjailed,
+        }
+        answer = ask(
+            "registry.adapters.fastai_reference", question, self.scratch, SECONDS, MAX_NUMBERS
+        )
+        said = _read(_Reference, answer.document)
+        return OriginalAnswers(
+            labels=said.labels,
+            batch=_floats(answer.blobs, "batch", len(paths), len(said.labels)),
+            single=_floats(answer.blobs, "single", min(single, len(paths)), len(said.labels)),
+            single_labels=said.single_labels,
+            jail=said.jail.model_dump(),
+        )
+
+
+_Document = TypeVar("_Document", bound=BaseModel)
+
+
+def _read(kind: type[_Document], document: Mapping[str, Any]) -> _Document:
+    try:
+        return kind.model_validate(dict(document))
+    except ValueError as error:
+        raise Invalid(f"the converting process answered out of turn: {error}") from error
+
+
+def _floats(blobs: Mapping[str, bytes], name: str, rows: int, columns: int) -> FloatArray:
+    data = blobs.get(name, b"")
+    if len(data) != 4 * rows * columns:
+        raise Invalid(f"the original answered {len(data)} bytes for {rows} x {columns} numbers")
+    return np.frombuffer(data, dtype="<f4").reshape(rows, columns)

@@ -1,0 +1,1 @@
+"""The one database: tables, transactions and repositories."""

@@ -1,0 +1,39 @@
+"""What SQLite and PostgreSQL write differently."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    values: Mapping[str, Any],
+    update: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert a row, or update the row with the same primary key (all other columns, or these)."""
+    keys = [column.name for column in table.primary_key]
+    changes = update or {name: value for name, value in values.items() if name not in keys}
+    connection.execute(
+        insert(connection, table)
+        .values(**values)
+        .on_conflict_do_update(index_elements=keys, set_=dict(changes))
+    )
+
+
+def insert(connection: sa.Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """The dialect's own insert, which knows ON CONFLICT."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
+def lock_until_commit(connection: sa.Connection, key: int) -> None:
+    """Let one transaction at a time past this point.
+
+    SQLite needs nothing: a writing transaction holds the only write lock from its start.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))

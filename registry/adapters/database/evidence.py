@@ -1,0 +1,204 @@
+"""Verdicts on a candidate's answers, and drift of its inputs, in the database."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from registry.adapters.database.tables import OPEN_EVIDENCE as OPEN
+from registry.adapters.database.tables import drift_evidence, evidence
+from registry.domain.evidence import DriftMeasurement, EvidenceMark, EvidenceRow, Verdict
+from registry.domain.evidence_table import EvidenceTable, Standing
+from registry.domain.stages import Stage
+
+
+class SqlEvidence:
+    """Implements registry.ports.Evidence; the serial id is the order of predictions."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, rows: Sequence[EvidenceRow]) -> None:
+        """Append rows in prediction order."""
+        if rows:
+            self._connection.execute(sa.insert(evidence), [_values(row) for row in rows])
+
+    def settle(
+        self, prediction_id: str, human_label: str | None, reviewer: str, now: datetime
+    ) -> None:
+        """Turn a person's label into verdicts on every answer to that prediction.
+
+        Rows that have a verdict keep it. A label of None ("none of these") makes every answer
+        an error.
+        """
+        t = evidence
+        right = sa.false() if human_label is None else t.c.model_label == human_label
+        self._connection.execute(
+            sa.update(t)
+            .where(t.c.prediction_id == prediction_id, t.c.verdict.is_(None))
+            .values(
+                verdict=sa.case((right, Verdict.CORRECT.value), else_=Verdict.ERROR.value),
+                human_label=human_label,
+                reviewer=reviewer,
+                decided_at=now,
+            )
+        )
+
+    def read(self, rollout_id: str, stage: Stage) -> tuple[EvidenceRow, ...]:
+        """All rows of a stage, in prediction order."""
+        t = evidence
+        rows = self._connection.execute(
+            sa.select(t)
+            .where(t.c.rollout_id == rollout_id, t.c.stage == stage.value)
+            .order_by(t.c.id)
+        )
+        return tuple(_row(row) for row in rows)
+
+    def table(
+        self, rollout_id: str, stage: Stage, now: datetime, segments: Sequence[str] = ()
+    ) -> EvidenceTable:
+        """The same as columns, with the values of these attributes."""
+        t = evidence
+        columns: list[Any] = [_standing(now), t.c.inclusion_probability, t.c.step]
+        # Taken apart here, each text once: a path into JSON would have to quote what people call
+        # attributes.
+        columns += [sa.cast(t.c.segments, sa.Text)] if segments else []
+        rows = self._connection.execute(
+            sa.select(*columns).where(*_of(rollout_id, stage)).order_by(t.c.id)
+        ).all()
+        standings, chances, steps, *attributes = zip(*rows, strict=True) if rows else [()] * 4
+        return EvidenceTable(
+            np.array(standings, np.int8),
+            np.array(chances, np.float64),
+            np.array(steps, np.int32),
+            _columns(attributes[0], segments) if segments else {},
+        )
+
+    def mark(self, rollout_id: str, stage: Stage, now: datetime) -> EvidenceMark:
+        """Where the evidence of a stage stands; costs next to nothing."""
+        t, here = evidence, _of(rollout_id, stage)
+        last = self._connection.execute(sa.select(sa.func.max(t.c.id)).where(*here)).scalar()
+        still_time = sa.case((t.c.due_at > now, t.c.due_at))
+        count, due = self._connection.execute(
+            sa.select(sa.func.count(), sa.func.min(still_time)).where(*here, OPEN)
+        ).one()
+        return EvidenceMark(last or 0, count, due)
+
+    def answers_until(self, rollout_id: str, stage: Stage, moment: datetime, most: int) -> int:
+        """How many answers of a stage were given up to a moment, counted up to `most`."""
+        here = (*_of(rollout_id, stage), evidence.c.created_at <= moment)
+        some = sa.select(evidence.c.id).where(*here).limit(most).subquery()
+        return self._connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+class SqlDrift:
+    """Implements registry.ports.Drift."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, measurement: DriftMeasurement) -> None:
+        """Append one."""
+        m = measurement
+        self._connection.execute(
+            sa.insert(drift_evidence).values(
+                model=m.model,
+                version=m.version,
+                window_from=m.window_from,
+                window_to=m.window_to,
+                rows=m.rows,
+                alarm=m.alarm,
+                sentence=m.sentence,
+                detail=dict(m.detail),
+                at=m.at,
+            )
+        )
+
+    def recent(self, model: str, version: int, limit: int = 1) -> tuple[DriftMeasurement, ...]:
+        """The newest first."""
+        t = drift_evidence
+        rows = self._connection.execute(
+            sa.select(t)
+            .where(t.c.model == model, t.c.version == version)
+            .order_by(t.c.id.desc())
+            .limit(limit)
+        )
+        return tuple(_measurement(row) for row in rows)
+
+
+def _of(rollout_id: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
+    return evidence.c.rollout_id == rollout_id, evidence.c.stage == stage.value
+
+
+def _standing(now: datetime) -> sa.ColumnElement[int]:
+    t = evidence
+    return sa.case(
+        (~t.c.sampled, Standing.NOT_SAMPLED.value),
+        (t.c.verdict == Verdict.CORRECT.value, Standing.CORRECT.value),
+        (t.c.verdict == Verdict.ERROR.value, Standing.ERROR.value),
+        (t.c.due_at <= now, Standing.OVERDUE.value),
+        else_=Standing.PENDING.value,
+    )
+
+
+def _columns(texts: Sequence[str], names: Sequence[str]) -> dict[str, list[str | None]]:
+    parsed = {text: json.loads(text) for text in set(texts)}
+    return {name: [parsed[text].get(name) for text in texts] for name in names}
+
+
+def _values(row: EvidenceRow) -> dict[str, Any]:
+    return {
+        "rollout_id": row.rollout_id,
+        "stage": row.stage.value,
+        "step": row.step,
+        "prediction_id": row.prediction_id,
+        "version": row.version,
+        "model_label": row.model_label,
+        "baseline_label": row.baseline_label,
+        "inclusion_probability": row.inclusion_probability,
+        "sampled": row.sampled,
+        "segments": dict(row.segments),
+        "due_at": row.due_at,
+        "human_label": row.human_label,
+        "verdict": row.verdict.value if row.verdict else None,
+        "reviewer": row.reviewer,
+        "created_at": row.created_at,
+        "decided_at": None,
+    }
+
+
+def _row(row: Any) -> EvidenceRow:
+    return EvidenceRow(
+        rollout_id=row.rollout_id,
+        stage=Stage(row.stage),
+        step=row.step,
+        prediction_id=row.prediction_id,
+        version=row.version,
+        model_label=row.model_label,
+        inclusion_probability=row.inclusion_probability,
+        sampled=row.sampled,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        baseline_label=row.baseline_label,
+        segments=row.segments,
+        verdict=Verdict(row.verdict) if row.verdict else None,
+        human_label=row.human_label,
+        reviewer=row.reviewer,
+    )
+
+
+def _measurement(row: Any) -> DriftMeasurement:
+    return DriftMeasurement(
+        model=row.model,
+        version=row.version,
+        window_from=row.window_from,
+        window_to=row.window_to,
+        rows=row.rows,
+        alarm=row.alarm,
+        sentence=row.sentence,
+        detail=row.detail,
+        at=row.at,
+    )

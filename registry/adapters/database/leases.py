@@ -1,0 +1,34 @@
+"""Leases in the database: one holder at a time runs what must run once."""
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from registry.adapters.database.dialect import insert
+from registry.adapters.database.tables import lease as t
+
+
+class SqlLeases:
+    """Implements registry.services.lease.Leases."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Hold the lease until now + ttl if it is free, expired, or already this holder's."""
+        values = {"holder": holder, "expires_at": now + ttl}
+        taken = self._connection.execute(
+            insert(self._connection, t)
+            .values(name=name, **values)
+            .on_conflict_do_update(
+                index_elements=["name"],
+                set_=values,
+                where=sa.or_(t.c.holder == holder, t.c.expires_at <= now),
+            )
+            .returning(t.c.name)
+        )
+        return taken.first() is not None
+
+    def release(self, name: str, holder: str) -> None:
+        """Give the lease back at once; nothing happens if somebody else holds it."""
+        self._connection.execute(sa.delete(t).where(t.c.name == name, t.c.holder == holder))

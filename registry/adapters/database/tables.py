@@ -1,0 +1,176 @@
+"""The tables of versions, rollouts, evidence, approvals, audit and outbox."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column as C  # noqa: N817 - a table reads best when its columns are short
+
+from registry.adapters.database.schema import SERIAL, UtcDateTime, table
+
+model_version = table(
+    "model_version",
+    C("model", sa.String(128), primary_key=True),
+    C("version", sa.Integer, primary_key=True, autoincrement=False),
+    C("digest", sa.String(80), nullable=False),
+    C("bundle_uri", sa.Text, nullable=False),
+    C("run_id", sa.String(64), nullable=False),
+    C("source_format", sa.String(32), nullable=False),
+    C("labels", sa.JSON, nullable=False),
+    C("environment", sa.JSON, nullable=False),
+    C("parity", sa.JSON, nullable=False),
+    C("tags", sa.JSON, nullable=False),
+    C("description", sa.Text, nullable=False),
+    C("author", sa.String(128), nullable=False),
+    C("created_at", UtcDateTime, nullable=False),
+)
+
+# Which version answers for a model when no rollout says otherwise.
+live_version = table(
+    "live_version",
+    C("model", sa.String(128), primary_key=True),
+    C("version", sa.Integer, nullable=True),
+    C("previous", sa.Integer, nullable=True),
+    C("changed_at", UtcDateTime, nullable=False),
+)
+
+rollout = table(
+    "rollout",
+    C("id", sa.String(36), primary_key=True),
+    C("model", sa.String(128), nullable=False),
+    C("version", sa.Integer, nullable=False),
+    C("version_digest", sa.String(80), nullable=False),
+    C("baseline", sa.Integer, nullable=True),
+    C("plan", sa.JSON, nullable=False),
+    C("plan_digest", sa.String(80), nullable=False),
+    C("salt", sa.String(64), nullable=False),
+    C("stage", sa.String(24), nullable=False),
+    C("step", sa.Integer, nullable=False),
+    C("generation", sa.Integer, nullable=False),
+    C("paused_by", sa.String(128), nullable=True),
+    C("paused_reason", sa.Text, nullable=True),
+    C("started_by", sa.String(128), nullable=False),
+    C("started_at", UtcDateTime, nullable=False),
+    C("stage_since", UtcDateTime, nullable=False),
+    C("step_since", UtcDateTime, nullable=False),
+    C("ended_at", UtcDateTime, nullable=True),
+    # At most one candidate rollout for a model: its name while active, else null.
+    C("active_model", sa.String(128), nullable=True, unique=True),
+    sa.Index(None, "model", "started_at"),
+)
+
+# One row whose value grows with every change of a route; replicas poll it.
+routing_clock = table(
+    "routing_clock",
+    C("id", sa.Integer, primary_key=True, autoincrement=False),
+    C("value", sa.BigInteger, nullable=False),
+)
+
+approval = table(
+    "approval",
+    C("id", SERIAL, primary_key=True),
+    C("rollout_id", sa.String(36), nullable=False),
+    C("stage", sa.String(24), nullable=False),
+    C("step", sa.Integer, nullable=False),
+    C("actor", sa.String(128), nullable=False),
+    C("evidence_digest", sa.String(80), nullable=False),
+    C("note", sa.Text, nullable=False),
+    C("at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("rollout_id", "stage", "step", "actor", "evidence_digest"),
+)
+
+audit_event = table(
+    "audit_event",
+    C("sequence", SERIAL, primary_key=True, autoincrement=False),
+    C("at", UtcDateTime, nullable=False),
+    C("actor", sa.String(128), nullable=False),
+    C("action", sa.String(64), nullable=False),
+    C("model", sa.String(128), nullable=False),
+    C("version", sa.Integer, nullable=True),
+    C("rollout_id", sa.String(36), nullable=True),
+    C("detail", sa.JSON, nullable=False),
+    C("previous_hash", sa.String(80), nullable=False),
+    C("hash", sa.String(80), nullable=False, unique=True),
+    sa.Index(None, "model", "sequence"),
+)
+
+# One row: the last event. Without it a log whose end was cut off would look whole.
+audit_head = table(
+    "audit_head",
+    C("id", sa.Integer, primary_key=True, autoincrement=False),
+    C("sequence", sa.BigInteger, nullable=False),
+    C("hash", sa.String(80), nullable=False),
+)
+
+# Effects on other systems, written in the transaction that causes them.
+outbox = table(
+    "outbox",
+    C("id", SERIAL, primary_key=True),
+    C("topic", sa.String(64), nullable=False),
+    C("model", sa.String(128), nullable=False),  # effects of one topic and model keep their order
+    C("payload", sa.JSON, nullable=False),
+    C("created_at", UtcDateTime, nullable=False),
+    C("available_at", UtcDateTime, nullable=False),
+    C("attempts", sa.Integer, nullable=False),
+    C("done_at", UtcDateTime, nullable=True),
+    C("error", sa.Text, nullable=True),
+    sa.Index(None, "done_at", "topic", "model", "id"),
+)
+
+# Who runs a loop that must run once.
+lease = table(
+    "lease",
+    C("name", sa.String(64), primary_key=True),
+    C("holder", sa.String(64), nullable=False),
+    C("expires_at", UtcDateTime, nullable=False),
+)
+
+# One row for each answer of a candidate, in prediction order; gates read nothing else of it.
+evidence = table(
+    "evidence",
+    C("id", SERIAL, primary_key=True),
+    C("rollout_id", sa.String(36), nullable=False),
+    C("stage", sa.String(24), nullable=False),
+    C("step", sa.Integer, nullable=False),
+    C("prediction_id", sa.String(36), nullable=False),
+    C("version", sa.Integer, nullable=False),
+    C("model_label", sa.String(256), nullable=False),
+    C("baseline_label", sa.String(256), nullable=True),
+    C("inclusion_probability", sa.Float, nullable=False),
+    C("sampled", sa.Boolean, nullable=False),
+    C("segments", sa.JSON, nullable=False),
+    C("due_at", UtcDateTime, nullable=True),
+    C("human_label", sa.String(256), nullable=True),
+    # "correct", "error", or null while a sampled row waits for its verdict
+    C("verdict", sa.String(16), nullable=True),
+    C("reviewer", sa.String(128), nullable=True),
+    C("created_at", UtcDateTime, nullable=False),
+    C("decided_at", UtcDateTime, nullable=True),
+    sa.Index(None, "rollout_id", "stage", "id"),
+    sa.Index(None, "prediction_id"),
+)
+
+# The answers that wait for a verdict are few, and every turn of the controller asks for them.
+# A text, since a partial index is used only where a query says the very same.
+OPEN_EVIDENCE = sa.text("sampled AND verdict IS NULL")
+sa.Index(
+    "ix_evidence_open",
+    evidence.c.rollout_id,
+    evidence.c.stage,
+    evidence.c.due_at,
+    sqlite_where=OPEN_EVIDENCE,
+    postgresql_where=OPEN_EVIDENCE,
+)
+
+# What monitoring measured, for the drift gate to read.
+drift_evidence = table(
+    "drift_evidence",
+    C("id", SERIAL, primary_key=True),
+    C("model", sa.String(128), nullable=False),
+    C("version", sa.Integer, nullable=False),
+    C("window_from", UtcDateTime, nullable=False),
+    C("window_to", UtcDateTime, nullable=False),
+    C("rows", sa.Integer, nullable=False),
+    C("alarm", sa.Boolean, nullable=False),
+    C("sentence", sa.Text, nullable=False),
+    C("detail", sa.JSON, nullable=False),
+    C("at", UtcDateTime, nullable=False),
+    sa.Index(None, "model", "version", "id"),
+)

@@ -1,0 +1,26 @@
+"""One transaction's view of everything the registry stores, on one connection."""
+
+import sqlalchemy as sa
+
+from registry.adapters.database.approvals import SqlApprovals
+from registry.adapters.database.audit import SqlAudit
+from registry.adapters.database.evidence import SqlDrift, SqlEvidence
+from registry.adapters.database.outbox import SqlOutbox
+from registry.adapters.database.rollouts import SqlRollouts
+from registry.adapters.database.routes import SqlLiveVersions, SqlRoutingClock
+from registry.adapters.database.versions import SqlVersions
+
+
+class SqlUnitOfWork:
+    """Implements registry.ports.UnitOfWork; whoever opened the connection commits it."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.versions = SqlVersions(connection)
+        self.rollouts = SqlRollouts(connection)
+        self.live = SqlLiveVersions(connection)
+        self.routing_clock = SqlRoutingClock(connection)
+        self.evidence = SqlEvidence(connection)
+        self.drift = SqlDrift(connection)
+        self.approvals = SqlApprovals(connection)
+        self.audit = SqlAudit(connection)
+        self.outbox = SqlOutbox(connection)

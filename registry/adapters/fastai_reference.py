@@ -1,0 +1,79 @@
+"""The original's own answers: `python -m registry.adapters.fastai_reference` runs real fastai.
+
+This does unpickle, so it happens only when the user trusts the file and every global in it is
+known, and in a process that is locked in like the converter. The lock is the barrier: names that
+are known can still be put to bad use. Numbers leave it as plain bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from registry.adapters.jail import Limits, Lock, lock_down
+from registry.adapters.landlock import confine
+from registry.adapters.subprocesses import Answer, reply
+from registry.domain.errors import Invalid
+
+
+def answer(question: Mapping[str, Any]) -> Answer:
+    """get_preds on all images, predict on the first few."""
+    path, images = Path(question["path"]), [Path(image) for image in question["images"]]
+    files = confine([path, *images, Path.cwd()])
+    learner_of = _import_all()
+    lock = replace(lock_down(Limits()), files=files)
+    insist(lock, unjailed=question["allow_unjailed"])
+    learner = _load(learner_of, path)
+    with learner.no_bar(), learner.no_logging():
+        loader = learner.dls.test_dl(images, bs=16, num_workers=0)
+        batch = learner.get_preds(dl=loader)[0].numpy()
+        singles = [learner.predict(image) for image in images[: question["single"]]]
+    labels = [str(label) for label in learner.dls.vocab]
+    single = np.stack([found[2].numpy() for found in singles])
+    document = {
+        "labels": labels,
+        "single_labels": [str(found[0]) for found in singles],
+        "jail": asdict(lock),
+    }
+    return Answer(document, {"batch": _bytes(batch), "single": _bytes(single)})
+
+
+def insist(lock: Lock, *, unjailed: bool) -> None:
+    """Invalid if the filter is missing and nobody said that it may be."""
+    if not lock.filter and not unjailed:
+        raise Invalid(
+            f"the original cannot be locked in here ({lock.sentence}), so loading it could do"
+            " anything that you can do; register on Linux on x86-64, or say --allow-unjailed if you"
+            " made this file yourself"
+        )
+
+
+def _import_all() -> Any:
+    from registry.adapters.torch_shim import import_torchvision
+
+    import_torchvision()
+    import fastai.vision.all
+    import torch
+
+    torch.set_num_threads(2)
+    return fastai.vision.all.load_learner
+
+
+def _load(load_learner: Any, path: Path) -> Any:
+    try:
+        return load_learner(path, cpu=True)
+    except Exception as error:
+        raise Invalid(
+            f"fastai itself cannot load {path.name} here ({type(error).__name__}: {error}); load it"
+            " with load_learner where it was exported, or register there"
+        ) from error
+
+
+def _bytes(numbers: Any) -> bytes:
+    return np.ascontiguousarray(numbers, dtype="<f4").tobytes()
+
+
+if __name__ == "__main__":
+    reply(answer)

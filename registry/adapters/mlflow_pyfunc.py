@@ -1,0 +1,69 @@
+"""How MLflow itself loads and runs one of our versions: `mlflow.pyfunc.load_model`.
+
+Input: a DataFrame with a column `image` of encoded bytes or of file paths, or a list of either.
+Output: a DataFrame with `prediction`, `index` and a column of probability for each label.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from registry.adapters.bundle import open_bundle
+from registry.adapters.imaging import ImagePreprocessor
+from registry.adapters.onnx_model import OnnxModel
+from registry.domain.errors import Invalid
+
+COLUMN = "image"
+_BATCH = 32
+
+
+def _load_pyfunc(path: str) -> "BundleModel":
+    """MLflow calls this with the folder of the bundle."""
+    return BundleModel(Path(path))
+
+
+class BundleModel:
+    """A bundle that answers to MLflow's `predict`."""
+
+    def __init__(self, path: Path) -> None:
+        bundle = open_bundle(path)
+        self.labels = bundle.manifest.labels
+        self.preprocessor = ImagePreprocessor(bundle.preprocessing())
+        self.model = OnnxModel(bundle.model)
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """A DataFrame with one row for each image; there are no parameters."""
+        del params
+        import pandas as pd
+
+        images = [self.preprocessor.prepare(_bytes(value)) for value in _column(model_input)]
+        probabilities = self._probabilities(images)
+        index = probabilities.argmax(axis=1)
+        frame = pd.DataFrame(probabilities.astype(float), columns=list(self.labels))
+        frame.insert(0, "prediction", [self.labels[i] for i in index])
+        frame.insert(1, "index", index.astype("int64"))
+        return frame
+
+    def _probabilities(self, images: Sequence[Any]) -> Any:
+        if not images:
+            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        parts = [np.stack(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
+        return np.concatenate([self.model.run(part).probabilities for part in parts])
+
+
+def _column(model_input: Any) -> Iterable[Any]:
+    columns = getattr(model_input, "columns", None)
+    if columns is None:
+        return [model_input] if isinstance(model_input, (bytes, str)) else list(model_input)
+    name = COLUMN if COLUMN in columns else columns[0]
+    return list(model_input[name])
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, (str, Path)) and Path(value).is_file():
+        return Path(value).read_bytes()
+    raise Invalid(f"an image is its bytes or the path of a file, not {str(value)[:80]!r}")

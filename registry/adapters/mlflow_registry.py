@@ -1,0 +1,184 @@
+"""Model versions in MLflow: run, logged model, registered version, aliases and tags.
+
+Everything goes through a client with its own address: no global state of MLflow is set, and
+nothing lands in the working directory.
+"""
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from registry.adapters.installed import requirements
+from registry.adapters.quiet import silence
+from registry.registration import DIGEST_TAG, HOME_TAG, Numbered, StoredVersion
+
+EXPERIMENT = "stagegate"
+LOADER = "registry.adapters.mlflow_pyfunc"
+STAGE_TAG = "stagegate.stage"
+_PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "stagegate")
+
+
+class MlflowRegistry:
+    """The MLflow at an address; a new experiment keeps its artifacts below `artifact_root`."""
+
+    def __init__(self, tracking_uri: str, artifact_root: str) -> None:
+        self.tracking_uri = tracking_uri
+        self.artifact_root = artifact_root
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        """MLflow's own client; importing it takes seconds, so that waits for the first use."""
+        if self._client is None:
+            silence()
+            from mlflow import MlflowClient
+
+            for name in ("mlflow", "alembic"):  # importing MLflow turns them up
+                logging.getLogger(name).setLevel(logging.WARNING)
+            self._client = MlflowClient(self.tracking_uri, self.tracking_uri)
+        return self._client
+
+    def create_version(
+        self,
+        model: str,
+        bundle: Path,
+        labels: Sequence[str],
+        parameters: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        description: str,
+    ) -> StoredVersion:
+        """Store a bundle as the next version: the last step of all, so that any failure before
+        leaves no version behind.
+        """
+        run = self.client.create_run(self._experiment(), run_name=model)
+        run_id = run.info.run_id
+        try:
+            for key, value in parameters.items():
+                self.client.log_param(run_id, key, value)
+            for key, number in metrics.items():
+                self.client.log_metric(run_id, key, number)
+            logged = self._log_model(model, bundle, labels, run, parameters, tags)
+            self.client.set_terminated(run_id, "FINISHED")
+            self._ensure_registered(model)
+            version = self.client.create_model_version(
+                model,
+                logged.artifact_location,  # models:/ID would be looked up at a global address
+                run_id=run_id,
+                tags=dict(tags),
+                description=description,
+                model_id=logged.model_id,
+            )
+        except BaseException:
+            with contextlib.suppress(Exception):  # what went wrong before says more
+                self.client.set_terminated(run_id, "FAILED")
+            raise
+        uri = f"{logged.artifact_location}/data/{bundle.name}"
+        return StoredVersion(int(version.version), run_id, uri)
+
+    def numbered(self, model: str | None = None) -> list[Numbered]:
+        """The versions with a digest of stagegate, of one model or of all."""
+        wanted = None if model is None else f"name='{model}'"
+        found, token = [], None
+        while True:
+            page = self.client.search_model_versions(wanted, page_token=token)
+            found += [_numbered(one) for one in page if DIGEST_TAG in one.tags]
+            token = page.token
+            if not token:
+                return found
+
+    def discard(self, model: str, version: int, run_id: str) -> None:
+        """Delete a version that was not recorded; its run stays, marked as failed."""
+        self.client.delete_model_version(model, str(version))
+        self.client.set_terminated(run_id, "FAILED")
+
+    def set_alias(self, model: str, alias: str, version: int | None) -> None:
+        """Point an alias at a version, or remove it."""
+        if version is None:
+            self.client.delete_registered_model_alias(model, alias)
+        else:
+            self.client.set_registered_model_alias(model, alias, str(version))
+
+    def set_stage(self, model: str, version: int, stage: str) -> None:
+        """Tag a version with its stage."""
+        self.client.set_model_version_tag(model, str(version), STAGE_TAG, stage)
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        return str(self.client.create_experiment(EXPERIMENT, self.artifact_root or None))
+
+    def _ensure_registered(self, model: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _log_model(
+        self,
+        model: str,
+        bundle: Path,
+        labels: Sequence[str],
+        run: Any,
+        parameters: Mapping[str, str],
+        tags: Mapping[str, str],
+    ) -> Any:
+        run_id, experiment = run.info.run_id, run.info.experiment_id
+        logged = self.client.create_logged_model(
+            experiment, _logged_name(model), run_id, params=dict(parameters), tags=dict(tags)
+        )
+        with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
+            path = Path(folder) / "model"
+            _write_mlmodel(path, bundle, labels, run_id, logged)
+            self.client.log_model_artifacts(logged.model_id, str(path))
+        return self.client.finalize_logged_model(logged.model_id, "READY")
+
+
+def _logged_name(model: str) -> str:
+    """MLflow allows a dot in the name of a registered model, not of a logged one."""
+    return model.replace(".", "-")
+
+
+def _numbered(found: Any) -> Numbered:
+    return Numbered(
+        model=found.name,
+        version=int(found.version),
+        run_id=found.run_id or "",
+        home=found.tags.get(HOME_TAG, ""),
+        created_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+    )
+
+
+def _write_mlmodel(
+    path: Path, bundle: Path, labels: Sequence[str], run_id: str, logged: Any
+) -> None:
+    import mlflow.pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
+
+    outputs = [ColSpec(DataType.string, "prediction"), ColSpec(DataType.long, "index")]
+    outputs += [ColSpec(DataType.double, label) for label in labels]
+    # One column of any type and name: bytes and paths, DataFrames and lists are all welcome.
+    signature = ModelSignature(Schema([ColSpec(AnyType())]), Schema(outputs))
+    record = Model(run_id=run_id, artifact_path=logged.artifact_location, model_id=logged.model_id)
+    with warnings.catch_warnings():
+        # it asks for an input example, which would be a photograph of the user's
+        warnings.filterwarnings("ignore", ".*input example", UserWarning)
+        mlflow.pyfunc.save_model(
+            str(path),
+            loader_module=LOADER,
+            data_path=str(bundle),
+            mlflow_model=record,
+            signature=signature,
+            pip_requirements=requirements(*_PACKAGES),
+        )

@@ -1,0 +1,189 @@
+"""HTTP of rollouts: start, look, promote, stop, approve."""
+
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.api.actor import Actor
+from registry.api.limit import Limit
+from registry.documents.plan_file import lint, parse_plan
+from registry.documents.rollout_document import event_document, rollout_document
+from registry.documents.texts import SentText
+from registry.domain.errors import Conflict
+from registry.domain.rollout import Rollout
+from registry.domain.versions import ModelVersion
+from registry.services import control, find
+from registry.services.approve import approve
+from registry.services.judge import GateMemory, judge
+from registry.services.promote import promote
+from registry.services.start_rollout import start_rollout
+
+_ABORT_TRIES = 50
+
+Document = dict[str, Any]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PlanBody(_Body):
+    """The text of a plan file."""
+
+    plan: str
+
+
+class CommandBody(_Body):
+    """A command, at the generation that its sender saw."""
+
+    expected_generation: int | None = None
+    reason: SentText = ""
+
+
+class PromoteBody(CommandBody):
+    """A promotion; an override needs a reason."""
+
+    to: SentText | None = None
+    override: bool = False
+
+
+class ApproveBody(_Body):
+    """An approval of the evidence with this digest."""
+
+    evidence: SentText
+    note: SentText = ""
+    expected_generation: int | None = None
+
+
+# Raises Invalid if a version cannot flag inputs at a level; monitoring knows.
+RequireLevel = Callable[[ModelVersion, float], None]
+
+
+def router(
+    database: Database, now: Callable[[], datetime], require_level: RequireLevel
+) -> APIRouter:
+    """The routes below /v1/rollouts."""
+    api = _Api(database, now, require_level)
+    routes = APIRouter(prefix="/v1/rollouts", tags=["rollouts"])
+    routes.add_api_route("", api.list, methods=["GET"])
+    routes.add_api_route("", api.start, methods=["POST"], status_code=201)
+    routes.add_api_route(":lint", api.lint, methods=["POST"])
+    for name in ("promote", "pause", "resume", "abort", "undo", "approve"):
+        path = "/{model}:" + name
+        routes.add_api_route(path, getattr(api, name), methods=["POST"], name=name)
+    routes.add_api_route("/{model}/history", api.history, methods=["GET"])
+    routes.add_api_route("/{model}", api.get, methods=["GET"])
+    return routes
+
+
+class _Api:
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], require_level: RequireLevel
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._require_level = require_level
+        self._memory = GateMemory()
+
+    def list(self) -> Document:
+        """The latest rollout of every model that has one."""
+        with self._database.read() as connection:
+            unit = SqlUnitOfWork(connection)
+            models = sorted({version.model for version in unit.versions.list()})
+            found = [unit.rollouts.latest(model) for model in models]
+            return {"rollouts": [self._look(unit, rollout) for rollout in found if rollout]}
+
+    def get(self, model: SentText) -> Document:
+        """The active rollout of a model, else the last one."""
+        with self._database.read() as connection:
+            unit = SqlUnitOfWork(connection)
+            return self._look(unit, find.latest(unit, model))
+
+    def history(self, model: SentText, limit: Limit = None) -> Document:
+        """The audit log of a model, oldest first; with a limit, the last events."""
+        with self._database.read() as connection:
+            events = SqlUnitOfWork(connection).audit.read(model, limit)
+        return {"events": [event_document(event) for event in events]}
+
+    def lint(self, body: PlanBody) -> Document:
+        """Everything that is wrong with a plan, by line."""
+        return {"problems": [asdict(problem) for problem in lint(body.plan)]}
+
+    def start(self, body: PlanBody, actor: Actor) -> Document:
+        """Start a rollout in the first stage of its plan."""
+        plan = parse_plan(body.plan)
+        if plan.flags.out_of_domain is not None:
+            with self._database.read() as connection:
+                version = SqlUnitOfWork(connection).versions.get(plan.model, plan.version)
+            self._require_level(version, plan.flags.out_of_domain)
+        identity, salt = str(uuid.uuid4()), secrets.token_hex(16)
+        return self._change(lambda u, t: start_rollout(u, plan, actor, t, identity, salt))
+
+    def promote(self, model: SentText, actor: Actor, body: PromoteBody | None = None) -> Document:
+        """Go on to the next step or stage; 409 with reasons while gates do not pass."""
+        b = body or PromoteBody()
+        return self._change(
+            lambda u, t: promote(
+                u, model, actor, t, b.expected_generation, b.to, b.override, b.reason
+            )
+        )
+
+    def pause(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+        """Stop promotions; what the candidate answers stays as it is."""
+        b = body or CommandBody()
+        return self._change(
+            lambda u, t: control.pause(u, model, actor, t, b.reason, b.expected_generation)
+        )
+
+    def resume(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+        """Allow promotions again."""
+        b = body or CommandBody()
+        return self._change(lambda u, t: control.resume(u, model, actor, t, b.expected_generation))
+
+    def abort(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+        """Take the candidate out at once, whatever else is happening to it."""
+        reason = (body or CommandBody()).reason
+        for _ in range(_ABORT_TRIES):
+            try:
+                return self._change(lambda u, t: control.abort(u, model, actor, t, reason))
+            except Conflict as error:
+                if type(error) is not Conflict:  # a stage that cannot be aborted stays so
+                    raise
+        return self._change(lambda u, t: control.abort(u, model, actor, t, reason))
+
+    def undo(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+        """Go back to the version that was live before."""
+        b = body or CommandBody()
+        return self._change(
+            lambda u, t: control.undo(u, model, actor, t, b.reason, b.expected_generation)
+        )
+
+    def approve(self, model: SentText, actor: Actor, body: ApproveBody) -> Document:
+        """Approve a promotion for exactly the evidence that was seen."""
+        b = body
+        return self._change(
+            lambda u, t: approve(u, model, actor, b.evidence, t, b.note, b.expected_generation)
+        )
+
+    def _change(self, service: Callable[[SqlUnitOfWork, datetime], Rollout]) -> Document:
+        with self._database.begin() as connection:
+            unit = SqlUnitOfWork(connection)
+            return self._show(unit, service(unit, self._now()))
+
+    def _look(self, unit: SqlUnitOfWork, rollout: Rollout) -> Document:
+        return self._show(unit, rollout, self._memory)
+
+    def _show(
+        self, unit: SqlUnitOfWork, rollout: Rollout, memory: GateMemory | None = None
+    ) -> Document:
+        live, previous = unit.live.get(rollout.model)
+        judgement = judge(unit, rollout, self._now(), memory)
+        return rollout_document(rollout, judgement, live, previous)

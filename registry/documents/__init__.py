@@ -1,0 +1,1 @@
+"""The files that users write or open, as validated documents."""

@@ -1,0 +1,121 @@
+"""From the document of a plan file to the plan as the domain knows it."""
+
+from registry.documents.plan_schema import (
+    AreaDocument,
+    DeadlineDocument,
+    ErrorRateDocument,
+    GateDocument,
+    GradualDocument,
+    LimitedScopeDocument,
+    LiveDocument,
+    PlanDocument,
+    ReviewDocument,
+    ScopeDocument,
+    StageDocument,
+)
+from registry.domain.plan import (
+    Advance,
+    Answers,
+    Area,
+    Deadline,
+    DeadlineThen,
+    Defaults,
+    FlaggedThen,
+    Flags,
+    GateSpec,
+    Late,
+    Plan,
+    Review,
+    Scope,
+    StagePlan,
+    Step,
+    TimeWindow,
+)
+from registry.domain.stages import Stage
+
+
+def plan_of(document: PlanDocument) -> Plan:
+    """The plan that a valid document describes; it always ends in live."""
+    stages = tuple(_stage(part) for part in document.stages)
+    if stages[-1].stage is not Stage.LIVE:
+        stages = (*stages, StagePlan(Stage.LIVE))
+    flags = document.flags
+    return Plan(
+        model=document.model.name,
+        version=document.model.version,
+        baseline=document.model.baseline,
+        stages=stages,
+        unit=document.unit,
+        segments=tuple(document.segments),
+        defaults=Defaults(document.defaults.confidence, document.defaults.rollback_confidence),
+        flags=Flags(flags.out_of_domain, flags.min_confidence, FlaggedThen(flags.then)),
+    )
+
+
+def _stage(part: StageDocument) -> StagePlan:
+    stage = Stage(part.stage)
+    if isinstance(part, LiveDocument):
+        return StagePlan(stage)
+    advance = part.advance
+    scope, answers = Scope(), Answers.IMMEDIATELY
+    steps: tuple[Step, ...] = ()
+    everything = stage is Stage.MANUAL_REVIEW
+    if isinstance(part, LimitedScopeDocument):
+        scope, answers = _scope(part.scope), Answers(part.answers)
+        everything = answers is Answers.AFTER_APPROVAL
+    elif isinstance(part, GradualDocument):
+        steps = tuple(Step(step.weight, step.bake) for step in part.steps)
+    return StagePlan(
+        stage=stage,
+        review=_review(part.review, default_sample=1.0 if everything else 0.0),
+        gates=tuple(_gate(gate) for gate in part.gates),
+        advance=Advance(advance.after, advance.approvals, advance.automatic),
+        deadline=_deadline(part.deadline),
+        scope=scope,
+        answers=answers,
+        steps=steps,
+    )
+
+
+def _review(document: ReviewDocument, default_sample: float) -> Review:
+    return Review(
+        sample=default_sample if document.sample is None else document.sample,
+        flagged=document.flagged,
+        blind=document.blind,
+        due_seconds=document.due,
+        late=Late(document.late),
+    )
+
+
+def _gate(document: GateDocument) -> GateSpec:
+    options: dict[str, object] = {}
+    if isinstance(document, ErrorRateDocument):
+        options = {"at_most": document.at_most, "per_segment": document.per_segment}
+    return GateSpec(document.type, options, document.dry_run)
+
+
+def _deadline(document: DeadlineDocument | None) -> Deadline | None:
+    if document is None:
+        return None
+    return Deadline(document.after, DeadlineThen(document.then))
+
+
+def _scope(document: ScopeDocument) -> Scope:
+    return Scope(
+        where={name: tuple(values) for name, values in document.where.items()},
+        area=_area(document.area),
+        when=tuple(
+            TimeWindow(frozenset(window.days), window.start, window.to, window.timezone)
+            for window in document.when
+        ),
+        until=document.until,
+        at_most_per_day=document.at_most,
+    )
+
+
+def _area(document: AreaDocument | None) -> Area | None:
+    if document is None:
+        return None
+    south, north = document.latitude
+    west, east = document.longitude
+    return Area((south, north), (west, east))

@@ -1,0 +1,76 @@
+"""What the parts of a plan ask of each other; read from raw data, so that it can be said at once.
+
+A value of the wrong shape is left to the schema: a rule only speaks where it understands.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from registry.documents.plan_yaml import Path
+from registry.domain.stages import Stage
+
+_ORDER = [stage.value for stage in (Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL)]
+_ORDER.append(Stage.LIVE.value)
+
+Finding = tuple[Path, str]
+
+
+def disagreements(plan: Any) -> Iterator[Finding]:
+    """Where parts of the plan contradict each other, as a path and a sentence."""
+    stages = _get(plan, "stages")
+    parts = stages if isinstance(stages, list) else []
+    yield from _order([_get(part, "stage") for part in parts])
+    without_baseline = _get(plan, "model", "baseline") == "none"
+    if without_baseline and _get(plan, "flags", "then") == "baseline":
+        yield ("flags", "then"), "there is no baseline to answer; write `hold` or `abstain`"
+    for index, part in enumerate(parts):
+        for path, message in _stage(plan, part, without_baseline):
+            yield ("stages", index, *path), message
+
+
+def _order(names: Sequence[Any]) -> Iterator[Finding]:
+    known = [(index, name) for index, name in enumerate(names) if name in _ORDER]
+    for (_, before), (index, name) in pairwise(known):
+        if _ORDER.index(name) <= _ORDER.index(before):
+            yield (
+                ("stages", index, "stage"),
+                f"{name} cannot come after {before}; the order is {', '.join(_ORDER)}, each once",
+            )
+    if known and all(name == Stage.LIVE.value for _, name in known):
+        yield ("stages",), "a plan needs a stage before live; write for example manual-review"
+
+
+def _stage(plan: Any, part: Any, without_baseline: bool) -> Iterator[Finding]:
+    if without_baseline and _get(part, "review", "late") == "baseline":
+        yield ("review", "late"), "there is no baseline to answer; write `late: abstain`"
+    if _get(part, "stage") == Stage.GRADUAL.value and _get(plan, "unit") is None:
+        yield (
+            ("stage",),
+            "gradual gives each caller one version by an attribute of the request, and the plan "
+            "names none; write for example `unit: user_id` beside `model`",
+        )
+    sample = _get(part, "review", "sample")
+    if _get(part, "answers") == "after-approval" and isinstance(sample, int | float) and sample < 1:
+        yield (
+            ("review", "sample"),
+            "after-approval means that a person sees every answer; write `sample: 1.0`",
+        )
+    if _get(part, "review", "flagged") == 0:
+        yield (
+            ("review", "flagged"),
+            "never reviewing flagged answers says nothing about them; write `flagged: 1.0`",
+        )
+    gates = _get(part, "gates")
+    for index, gate in enumerate(gates if isinstance(gates, list) else []):
+        if _get(gate, "per_segment") is True and not _get(plan, "segments"):
+            yield (
+                ("gates", index, "per_segment"),
+                "the plan names no segments; write for example `segments: [site]` beside `model`",
+            )
+
+
+def _get(value: Any, *path: str) -> Any:
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

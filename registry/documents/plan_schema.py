@@ -1,0 +1,272 @@
+"""The shape of a plan file, `stagegate/v1`: what may be written where, and what must agree."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from registry.documents.plan_values import (
+    LARGEST_INTEGER,
+    Clock,
+    Day,
+    Duration,
+    PerDay,
+    Share,
+    SomeTime,
+    Text,
+    Weekday,
+    Zone,
+    wrong,
+)
+
+_DEADLINE = {"after": "14d", "then": "hold"}
+_GATES = [{"type": "error-rate", "at_most": 0.05}]
+_STAGES = [{"stage": "manual-review", "gates": _GATES, "deadline": _DEADLINE}]
+
+
+def _baseline(value: Any) -> str:
+    if value in ("live", "none") or (type(value) is int and 0 < value <= LARGEST_INTEGER):
+        return str(value)
+    raise wrong(f"{value!r} is no baseline; write `live`, `none` or the number of a version")
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+class ModelDocument(_Document):
+    """Which version is to be rolled out, and against what."""
+
+    name: str = Field(pattern=r"^[\w.-]{1,128}$", examples=["bears"])
+    version: int = Field(ge=1, le=LARGEST_INTEGER, examples=[12])
+    baseline: Annotated[str, BeforeValidator(_baseline)] = "live"
+
+    @field_validator("baseline")
+    @classmethod
+    def _is_another_version(cls, baseline: str, info: ValidationInfo) -> str:
+        if baseline == str(info.data.get("version")):
+            raise wrong(f"version {baseline} cannot be its own baseline; write `live` or `none`")
+        return baseline
+
+
+class DefaultsDocument(_Document):
+    """How sure promotions and automatic rollbacks are."""
+
+    confidence: float = Field(0.95, ge=0.5, lt=1)
+    rollback_confidence: float = Field(0.99, ge=0.5, lt=1)
+
+
+class FlagsDocument(_Document):
+    """When a single request is flagged, and what then."""
+
+    out_of_domain: float | None = Field(None, gt=0, le=0.5, examples=[0.01])
+    min_confidence: float | None = Field(None, ge=0, le=1, examples=[0.7])
+    then: Literal["hold", "review", "baseline", "abstain"] = "hold"
+
+
+class ReviewDocument(_Document):
+    """Which answers a person looks at; without `sample` the stage's own default."""
+
+    sample: Share | None = Field(None, examples=[0.1])
+    flagged: Share = Field(1.0, examples=[1.0])
+    blind: Share = Field(0.0, examples=[0.1])
+    due: SomeTime = Field(86_400.0, examples=["24h"])
+    late: Literal["baseline", "abstain", "model-answer"] = "abstain"
+
+
+class ErrorRateDocument(_Document):
+    """The candidate's error rate is below a bound."""
+
+    type: Literal["error-rate"]
+    at_most: float = Field(gt=0, lt=1, examples=[0.05])
+    per_segment: bool = False
+    dry_run: bool = False
+
+
+class DriftDocument(_Document):
+    """The inputs still come from the domain where the evidence was gathered."""
+
+    type: Literal["drift"]
+    dry_run: bool = False
+
+
+GateDocument = Annotated[ErrorRateDocument | DriftDocument, Field(discriminator="type")]
+
+
+class AdvanceDocument(_Document):
+    """What besides passing gates a promotion needs."""
+
+    after: Duration = Field(0.0, examples=["7d"])
+    approvals: int = Field(0, ge=0, le=20)
+    automatic: bool = False
+
+
+class DeadlineDocument(_Document):
+    """When a stage gives up, and how."""
+
+    after: SomeTime = Field(examples=["14d"])
+    then: Literal["hold", "roll-back"] = Field(examples=["hold"])
+
+
+class AreaDocument(_Document):
+    """A box of latitudes and longitudes."""
+
+    latitude: list[float] = Field(min_length=2, max_length=2, examples=[[44.1, 45.1]])
+    longitude: list[float] = Field(min_length=2, max_length=2, examples=[[-111.2, -109.8]])
+    geojson: Any = None
+
+    @field_validator("latitude", "longitude")
+    @classmethod
+    def _on_earth(cls, ends: list[float], info: ValidationInfo) -> list[float]:
+        limit = 90 if info.field_name == "latitude" else 180
+        if not -limit <= ends[0] < ends[1] <= limit:
+            raise wrong(f"{ends} must rise and lie within -{limit} and {limit} degrees")
+        return ends
+
+    @field_validator("geojson")
+    @classmethod
+    def _not_yet(cls, _: object) -> None:
+        raise wrong(
+            "GeoJSON is not available in this version; write `latitude: [44.1, 45.1]` and "
+            "`longitude: [-111.2, -109.8]`"
+        )
+
+
+class WindowDocument(_Document):
+    """Days and local hours; an end before the start runs past midnight."""
+
+    days: list[Weekday] = Field(min_length=1, examples=[["mo", "tu", "we", "th", "fr"]])
+    start: Clock = Field(alias="from", examples=["08:00"])
+    to: Clock = Field(examples=["18:00"])
+    timezone: Zone = Field(examples=["America/Denver"])
+
+
+class ScopeDocument(_Document):
+    """Which requests the candidate may answer."""
+
+    where: dict[str, list[Text]] = Field(default_factory=dict, examples=[{"site": ["ranger-7"]}])
+    area: AreaDocument | None = None
+    when: list[WindowDocument] = []
+    until: Day | None = None
+    at_most: PerDay | None = Field(None, examples=["500/day"])
+
+    @field_validator("where")
+    @classmethod
+    def _admits_something(cls, where: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name, values in where.items():
+            if not values:
+                raise wrong(f"`{name}: []` admits nothing; list at least one value", name)
+        return where
+
+
+class StepDocument(_Document):
+    """A share of the traffic, in percent, and how long to watch it."""
+
+    weight: float = Field(gt=0, le=100, examples=[5])
+    bake: Duration = Field(0.0, examples=["24h"])
+
+
+class _ActiveStage(_Document):
+    stage: str  # first: the validators below look at it
+    review: ReviewDocument = ReviewDocument()
+    gates: list[GateDocument] = Field(min_length=1, examples=[_GATES])
+    advance: AdvanceDocument = AdvanceDocument()
+    deadline: DeadlineDocument | None = Field(examples=[_DEADLINE])
+
+    @field_validator("deadline")
+    @classmethod
+    def _is_set(cls, deadline: DeadlineDocument | None) -> DeadlineDocument:
+        if deadline is None:
+            raise wrong("`deadline` is empty; write for example `{after: 14d, then: hold}`")
+        return deadline
+
+    @field_validator("gates")
+    @classmethod
+    def _are_fed_by_reviews(cls, gates: list[Any], info: ValidationInfo) -> list[Any]:
+        review = info.data.get("review")
+        sample = review.sample if review else None
+        if sample is None and info.data.get("stage") == "manual-review":
+            sample = 1.0
+        if review is None or sample or not _reads_verdicts(gates):
+            return gates
+        if review.sample is None and "flagged" in review.model_fields_set:
+            raise wrong(
+                "reviewing flagged answers only says nothing about the others; add a random "
+                "sample to the stage's review, such as `sample: 0.1`"
+            )
+        raise wrong(
+            "an error-rate gate needs reviewed answers, and none would be sampled; write for "
+            "example `review: {sample: 0.1}`"
+        )
+
+
+def _reads_verdicts(gates: list[Any]) -> bool:
+    return any(isinstance(gate, ErrorRateDocument) for gate in gates)
+
+
+class ManualReviewDocument(_ActiveStage):
+    """The candidate in shadow, or every request answered by a person."""
+
+    stage: Literal["manual-review"]
+
+
+class LimitedScopeDocument(_ActiveStage):
+    """The candidate answers where its scope admits the request."""
+
+    stage: Literal["limited-scope"]
+    scope: ScopeDocument = Field(examples=[{"where": {"site": ["ranger-7"]}}])
+    answers: Literal["immediately", "after-approval"] = "immediately"
+
+
+class GradualDocument(_ActiveStage):
+    """The candidate answers a growing share of the units."""
+
+    stage: Literal["gradual"]
+    # The bake times of the steps already say how long it takes when nobody acts.
+    deadline: DeadlineDocument | None = Field(None, examples=[_DEADLINE])
+    steps: list[StepDocument] = Field(
+        min_length=1, examples=[[{"weight": 5, "bake": "24h"}, {"weight": 100, "bake": "48h"}]]
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _rise(cls, steps: list[StepDocument]) -> list[StepDocument]:
+        for index in range(1, len(steps)):
+            before, weight = steps[index - 1].weight, steps[index].weight
+            if weight <= before:
+                raise wrong(
+                    f"weight {weight:g} does not rise above the {before:g} of the step before; "
+                    "write the steps in rising order",
+                    index,
+                    "weight",
+                )
+        return steps
+
+
+class LiveDocument(_Document):
+    """The end of the way."""
+
+    stage: Literal["live"]
+    watch: None = None
+
+    @field_validator("watch", mode="before")
+    @classmethod
+    def _not_yet(cls, _: object) -> None:
+        raise wrong("watching after live is not available in this version; leave `watch` out")
+
+
+StageDocument = Annotated[
+    ManualReviewDocument | LimitedScopeDocument | GradualDocument | LiveDocument,
+    Field(discriminator="stage"),
+]
+
+
+class PlanDocument(_Document):
+    """A plan file."""
+
+    api_version: Literal["stagegate/v1"] = Field(alias="apiVersion", examples=["stagegate/v1"])
+    model: ModelDocument = Field(examples=[{"name": "bears", "version": 12, "baseline": "live"}])
+    unit: Text | None = Field(None, examples=["user_id"])
+    segments: list[Text] = []
+    defaults: DefaultsDocument = DefaultsDocument()
+    flags: FlagsDocument = FlagsDocument()
+    stages: list[StageDocument] = Field(min_length=1, examples=[_STAGES])

@@ -1,0 +1,82 @@
+"""The declarative item transforms of an image model: what happens before the graph sees a pixel."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from registry.domain.errors import Invalid
+
+Pixels = Annotated[int, Field(ge=1, le=8192)]
+
+
+class Method(StrEnum):
+    """How an image comes to have the wanted shape."""
+
+    CROP = "crop"  # cut the middle out, then resize
+    PAD = "pad"  # add to the short side, then resize
+    SQUISH = "squish"  # resize only
+
+
+class PadMode(StrEnum):
+    """What is added at the edges."""
+
+    ZEROS = "zeros"
+    BORDER = "border"
+    REFLECTION = "reflection"
+
+
+class Resample(StrEnum):
+    """Pillow's resampling filters."""
+
+    NEAREST = "nearest"
+    LANCZOS = "lanczos"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+
+
+class Resize(BaseModel):
+    """Bring an image to width times height, as fastai's Resize does at validation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op: Literal["resize"] = "resize"
+    width: Pixels
+    height: Pixels
+    method: Method = Method.CROP
+    pad_mode: PadMode = PadMode.REFLECTION
+    resample: Resample = Resample.BILINEAR
+
+
+class Preprocessing(BaseModel):
+    """From an encoded image to the uint8 array that the graph takes.
+
+    The image is decoded, converted to `mode` (no EXIF rotation, no alpha compositing: fastai does
+    neither) and taken through the steps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    mode: Literal["RGB", "L"]
+    steps: Annotated[tuple[Resize, ...], Field(min_length=1, max_length=4)]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the prepared array."""
+        last = self.steps[-1]
+        return (3 if self.mode == "RGB" else 1, last.height, last.width)
+
+    def document(self) -> bytes:
+        """As the bytes of preprocessing.json."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
+
+
+def read_preprocessing(data: bytes) -> Preprocessing:
+    """The document in these bytes; Invalid says which field is wrong."""
+    try:
+        return Preprocessing.model_validate_json(data)
+    except ValueError as error:
+        raise Invalid(f"preprocessing.json does not describe a preprocessing: {error}") from error

@@ -1,0 +1,94 @@
+"""A rollout and its judgement as the JSON that the API shows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from registry.domain.decision import Judgement
+from registry.domain.evidence import AuditEvent
+from registry.domain.gates import Judged
+from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+
+
+def rollout_document(
+    rollout: Rollout, judgement: Judgement, live: int | None, previous: int | None
+) -> dict[str, Any]:
+    """Everything that the CLI and the pages show of a rollout."""
+    following = judgement.next
+    return {
+        "id": rollout.id,
+        "model": rollout.model,
+        "version": rollout.version,
+        "baseline": rollout.baseline,
+        "stage": rollout.stage.value,
+        "step": rollout.step,
+        "steps": _steps(rollout),
+        "weight": rollout.weight,
+        "generation": rollout.generation,
+        "paused": _paused(rollout),
+        "live": live,
+        "previous": previous,
+        "plan_digest": rollout.plan_digest,
+        "started_by": rollout.started_by,
+        "started_at": rollout.started_at.isoformat(),
+        "stage_since": rollout.stage_since.isoformat(),
+        "step_since": rollout.step_since.isoformat(),
+        "ended_at": rollout.ended_at.isoformat() if rollout.ended_at else None,
+        "gates": gate_documents(judgement.gates),
+        "decision": {
+            "action": judgement.decision.action,
+            "reasons": list(judgement.decision.reasons),
+        },
+        "approvals": {
+            "needed": judgement.approvals_needed,
+            "given": list(judgement.approvals_given),
+        },
+        "evidence_digest": judgement.evidence_digest,
+        "next": following.stage.value if following else None,
+    }
+
+
+def gate_documents(gates: Sequence[Judged]) -> list[dict[str, Any]]:
+    """What each gate says, with its numbers."""
+    return [
+        {
+            "type": gate.type,
+            "segment": None if gate.segment is None else str(gate.segment),
+            "verdict": gate.result.verdict,
+            "sentence": gate.result.sentence,
+            "numbers": dict(gate.result.numbers),
+            "dry_run": gate.dry_run,
+        }
+        for gate in gates
+    ]
+
+
+def event_document(event: AuditEvent) -> dict[str, Any]:
+    """One entry of the audit log."""
+    return {
+        "sequence": event.sequence,
+        "at": event.at.isoformat(),
+        "actor": event.actor,
+        "action": event.action,
+        "model": event.model,
+        "version": event.version,
+        "rollout_id": event.rollout_id,
+        "detail": dict(event.detail),
+        "previous_hash": event.previous_hash,
+        "hash": event.hash,
+    }
+
+
+def _paused(rollout: Rollout) -> dict[str, str] | None:
+    if rollout.paused is None:
+        return None
+    return {"by": rollout.paused.by, "reason": rollout.paused.reason}
+
+
+def _steps(rollout: Rollout) -> list[dict[str, float]]:
+    return [
+        {"weight": step.weight, "bake_seconds": step.bake_seconds}
+        for part in rollout.plan.stages
+        if part.stage is Stage.GRADUAL
+        for step in part.steps
+    ]

@@ -1,0 +1,103 @@
+"""The audit log as a chain: each event's hash covers its content and the hash before it."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC
+
+from registry.domain.evidence import AuditEvent, AuditHead
+
+GENESIS = "sha256:" + "0" * 64
+_BROKEN = "the audit log is broken"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCheck:
+    """What a walk along the chain found; `broken_at` is the first event that does not fit."""
+
+    events: int
+    broken_at: int | None
+    sentence: str
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing was edited, removed or reordered."""
+        return self.broken_at is None
+
+
+def event_hash(event: AuditEvent) -> str:
+    """SHA-256 over the canonical JSON of everything in the event but its own hash."""
+    content = {
+        "sequence": event.sequence,
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": event.actor,
+        "action": event.action,
+        "model": event.model,
+        "version": event.version,
+        "rollout_id": event.rollout_id,
+        "detail": event.detail,
+        "previous_hash": event.previous_hash,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def chained(event: AuditEvent, last: AuditEvent | AuditHead | None) -> AuditEvent:
+    """The event as the next link after `last`: its sequence and both hashes are set here."""
+    linked = replace(
+        event,
+        sequence=last.sequence + 1 if last else 1,
+        previous_hash=last.hash if last else GENESIS,
+    )
+    return replace(linked, hash=event_hash(linked))
+
+
+def verify(
+    events: Iterable[AuditEvent], head: AuditHead | None, generations: Mapping[str, int]
+) -> ChainCheck:
+    """Walk the whole log, oldest first, and name the first event that does not fit.
+
+    Events that were removed at the very end leave a chain that is whole in itself. They are missed
+    by the head, which is kept apart, and by the rollouts, each of whose generations is logged.
+    """
+    count, previous, logged = 0, GENESIS, dict.fromkeys(generations, 0)
+    for count, event in enumerate(events, start=1):
+        fault = _fault(event, count, previous)
+        if fault:
+            return ChainCheck(count, event.sequence, f"{_BROKEN}: {fault}")
+        previous = event.hash
+        if event.rollout_id is not None and "generation" in event.detail:
+            logged[event.rollout_id] = event.detail["generation"]
+    fault = _fault_at_end(AuditHead(count, previous), head) or _unlogged(logged, generations)
+    if fault:
+        return ChainCheck(count, count + 1, f"{_BROKEN}: {fault}")
+    return ChainCheck(count, None, f"the audit log is intact: {count} events, last hash {previous}")
+
+
+def _fault_at_end(found: AuditHead, head: AuditHead | None) -> str | None:
+    if head is None:
+        return "it does not know its own end" if found.sequence else None
+    if head.sequence > found.sequence:
+        return f"it ends with event {found.sequence}, and event {head.sequence} was written"
+    return None if head == found else f"event {found.sequence} is not the one that was written last"
+
+
+def _unlogged(logged: Mapping[str, int], generations: Mapping[str, int]) -> str | None:
+    for rollout, generation in generations.items():
+        if logged[rollout] != generation:
+            return (
+                f"rollout {rollout} is at generation {generation}, and its last change in the log "
+                f"is {logged[rollout]}"
+            )
+    return None
+
+
+def _fault(event: AuditEvent, expected: int, previous: str) -> str | None:
+    if event.sequence != expected:
+        return f"event {expected} is missing, event {event.sequence} stands in its place"
+    if event.previous_hash != previous:
+        return f"event {event.sequence} does not follow the event before it"
+    if event.hash != event_hash(event):
+        return f"event {event.sequence} was changed after it was written"
+    return None

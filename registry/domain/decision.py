@@ -1,0 +1,163 @@
+"""From verdicts to what happens: promote only on evidence, hold on silence, roll back on harm."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from registry.domain.evidence_table import Segment
+from registry.domain.gates import Failed, Inconclusive, Judged, Passed, Stale
+from registry.domain.rollout import Rollout
+from registry.domain.transitions import Place, next_place
+
+_LARGEST_LOG = 700.0  # of a number that a float can hold
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Every gate passes and every condition is met."""
+
+    action: ClassVar[str] = "promote"
+    to: Place
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something is still missing; the reasons say what."""
+
+    action: ClassVar[str] = "hold"
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack:
+    """A gate shows harm."""
+
+    action: ClassVar[str] = "roll-back"
+    reasons: tuple[str, ...]
+
+
+Decision = Promote | Hold | RollBack
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that can be said about a rollout at one moment."""
+
+    decision: Decision
+    gates: tuple[Judged, ...] = ()
+    next: Place | None = None
+    evidence_digest: str = ""
+    approvals_needed: int = 0
+    approvals_given: tuple[str, ...] = ()
+
+    @property
+    def stale(self) -> tuple[Judged, ...]:
+        """Gates that say that the evidence is stale."""
+        return tuple(g for g in self.gates if isinstance(g.result, Stale) and not g.dry_run)
+
+    @property
+    def e_values(self) -> Mapping[str, float]:
+        """How much evidence each type of gate has for promotion, in its weakest segment.
+
+        Only gates that bet have any: drift is never evidence to promote.
+        """
+        logs: dict[str, float] = {}
+        for gate in self.gates:
+            found = gate.result.numbers.get("log_e_pass")
+            if found is not None:
+                logs[gate.type] = min(found, logs.get(gate.type, found))
+        return {name: math.exp(min(log, _LARGEST_LOG)) for name, log in logs.items()}
+
+
+def decide(target: Place, gates: Sequence[Judged], missing: Sequence[str] = ()) -> Decision:
+    """Promote only on evidence: harm rolls back, anything missing holds."""
+    deciding = [gate.result for gate in gates if not gate.dry_run]
+    harm = tuple(r.sentence for r in deciding if isinstance(r, Failed))
+    silent = tuple(r.sentence for r in deciding if isinstance(r, Inconclusive | Stale))
+    if harm:
+        return RollBack(harm)
+    if not deciding:
+        silent = ("no gate of this stage decides: all are dry runs, or there is none",)
+    if silent or missing:
+        return Hold((*silent, *missing))
+    return Promote(target, tuple(r.sentence for r in deciding if isinstance(r, Passed)))
+
+
+def judge(
+    rollout: Rollout, gates: tuple[Judged, ...], approvals: tuple[str, ...], now: datetime
+) -> Judgement:
+    """Weigh the gates, the time that has passed and the approvals of this very evidence."""
+    target = next_place(rollout)
+    missing = missing_conditions(rollout, target, len(approvals), now)
+    return Judgement(
+        decision=decide(target, gates, missing),
+        gates=gates,
+        next=target,
+        evidence_digest=evidence_digest(rollout, gates),
+        approvals_needed=rollout.stage_plan.advance.approvals,
+        approvals_given=approvals,
+    )
+
+
+def missing_conditions(
+    rollout: Rollout, target: Place, approvals: int, now: datetime
+) -> tuple[str, ...]:
+    """What besides the gates a promotion still waits for."""
+    advance, missing = rollout.stage_plan.advance, []
+    left = advance.after_seconds - (now - rollout.stage_since).total_seconds()
+    if target.stage is not rollout.stage and left > 0:
+        missing.append(f"{rollout.stage} lasts {spoken(left)} more")
+    if rollout.stage_plan.steps:
+        bake = rollout.stage_plan.steps[rollout.step].bake_seconds
+        left = bake - (now - rollout.step_since).total_seconds()
+        if left > 0:
+            missing.append(f"the step of {rollout.weight:g} % bakes {spoken(left)} more")
+    if approvals < advance.approvals:
+        missing.append(f"{approvals} of {advance.approvals} approvals are given for this evidence")
+    return tuple(missing)
+
+
+def evidence_digest(rollout: Rollout, gates: Sequence[Judged]) -> str:
+    """What an approval binds to: version, plan, place, verdicts, and all that speaks against it.
+
+    More good answers leave it as it is, or no approval could outlive the next request. A new
+    error, an answer past its due time or another verdict of any gate changes it.
+    """
+    content = {
+        "rollout": rollout.id,
+        "version": rollout.version_digest,
+        "plan": rollout.plan_digest,
+        "stage": rollout.stage.value,
+        "step": rollout.step,
+        "gates": [
+            {
+                "type": gate.type,
+                "segment": _key(gate.segment),
+                "verdict": gate.result.verdict,
+                "errors": gate.result.numbers.get("errors"),
+                "overdue": gate.result.numbers.get("overdue"),
+            }
+            for gate in gates
+        ],
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _key(segment: Segment | None) -> list[Any] | None:
+    return None if segment is None else [segment.name, segment.value, segment.rest]
+
+
+def spoken(seconds: float) -> str:
+    """A duration for people: its two largest units."""
+    rest, parts = max(round(seconds), 1), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        amount, rest = divmod(rest, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts[:2])

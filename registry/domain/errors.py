@@ -1,0 +1,76 @@
+"""Errors for people: what was wrong, with which value, and what to do next."""
+
+
+class StagegateError(Exception):
+    """Something went wrong; run `stagegate doctor`."""
+
+    status = 500
+    title = "Internal error"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class Invalid(StagegateError):
+    """What was sent does not have the expected shape."""
+
+    status = 422
+    title = "Invalid input"
+
+
+class NotFound(StagegateError):
+    """There is no such thing here."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(StagegateError):
+    """Somebody else changed this first; look at it again and retry."""
+
+    status = 409
+    title = "Conflict"
+
+
+class StageConflict(Conflict):
+    """The version is not in a stage that allows this."""
+
+    title = "Stage conflict"
+
+
+class GatesNotPassed(Conflict):
+    """The gates do not all pass."""
+
+    title = "Gates not passed"
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        super().__init__("; ".join(reasons))
+        self.reasons = reasons
+
+
+class Forbidden(StagegateError):
+    """You may not do this."""
+
+    status = 403
+    title = "Forbidden"
+
+
+class TooLarge(StagegateError):
+    """The body is larger than this service accepts."""
+
+    status = 413
+    title = "Too large"
+
+
+class UnsupportedInput(StagegateError):
+    """The body is not of a type that this model reads."""
+
+    status = 415
+    title = "Unsupported input"
+
+
+class Unavailable(StagegateError):
+    """The service cannot answer just now; try again shortly."""
+
+    status = 503
+    title = "Unavailable"

@@ -1,0 +1,103 @@
+"""The measurements that gates read: verdicts on a candidate's answers, and drift of its inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from registry.domain.stages import Stage
+
+
+class Verdict(StrEnum):
+    """What a person's answer says about the candidate's."""
+
+    CORRECT = "correct"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """One answer of a candidate; `sampled` rows wait for a verdict until `due_at`.
+
+    `inclusion_probability` is the chance that this answer had to be reviewed, fixed before any
+    review; rows that were not sampled count through it.
+    """
+
+    rollout_id: str
+    stage: Stage
+    step: int
+    prediction_id: str
+    version: int
+    model_label: str
+    inclusion_probability: float
+    sampled: bool
+    created_at: datetime
+    due_at: datetime | None = None
+    baseline_label: str | None = None
+    segments: Mapping[str, str] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    human_label: str | None = None
+    reviewer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceMark:
+    """Where a stage's evidence stands; while it is the same, no answer and no verdict was added.
+
+    last: number of the newest answer. open: sampled answers without a verdict. next_due: when the
+    next of them is past due, which changes what it counts as.
+    """
+
+    last: int
+    open: int
+    next_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMeasurement:
+    """One comparison of a window of live inputs with the version's reference."""
+
+    model: str
+    version: int
+    window_from: datetime
+    window_to: datetime
+    rows: int
+    alarm: bool
+    sentence: str
+    detail: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One entry of the append-only log; `hash` covers all else, the previous hash included."""
+
+    sequence: int
+    at: datetime
+    actor: str
+    action: str
+    model: str
+    version: int | None
+    rollout_id: str | None
+    detail: Mapping[str, Any]
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where the log ends: the number and the hash of its last event."""
+
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """An effect on another system that is still to happen."""
+
+    id: int
+    topic: str
+    payload: Mapping[str, Any]
+    attempts: int

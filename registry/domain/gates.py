@@ -1,0 +1,93 @@
+"""Gates: from the evidence of a stage to a verdict with its numbers and one sentence."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+from registry.domain.evidence import DriftMeasurement
+from registry.domain.evidence_table import EvidenceTable, Segment
+from registry.domain.plan import Defaults, GateSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The evidence suffices."""
+
+    verdict: ClassVar[str] = "passed"
+    sentence: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The evidence shows harm."""
+
+    verdict: ClassVar[str] = "failed"
+    sentence: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """There is not enough evidence yet; silence holds."""
+
+    verdict: ClassVar[str] = "inconclusive"
+    sentence: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The evidence comes from a domain that the inputs have left."""
+
+    verdict: ClassVar[str] = "stale"
+    sentence: str
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+Result = Passed | Failed | Inconclusive | Stale
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one gate says, about everything or about one segment; a dry run decides nothing."""
+
+    type: str
+    result: Result
+    segment: Segment | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that gates may look at.
+
+    answers: the candidate's in this stage. drift: the newest measurement since the stage began.
+    compared: how many inputs of this stage it has seen, counted up to a sufficient number.
+    segments: the plan's attributes. expected: values that the scope names, whether anything was
+    seen of them or not. inclusion: the plan's smallest probability of review. step: the present
+    step of gradual, None in other stages.
+    """
+
+    answers: EvidenceTable
+    drift: DriftMeasurement | None
+    defaults: Defaults
+    now: datetime
+    compared: int = 0
+    segments: tuple[str, ...] = ()
+    expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inclusion: float = 1.0
+    step: int | None = None
+
+
+Gate = Callable[[GateSpec, Evidence], tuple[Judged, ...]]
+
+
+def judge_gates(specs: Sequence[GateSpec], evidence: Evidence) -> tuple[Judged, ...]:
+    """Every gate's verdict on the same evidence, in the plan's order."""
+    from registry.domain.drift_gate import drift
+    from registry.domain.error_rate_gate import error_rate
+
+    gates: Mapping[str, Gate] = {"error-rate": error_rate, "drift": drift}
+    return tuple(judged for spec in specs for judged in gates[spec.type](spec, evidence))

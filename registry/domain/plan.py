@@ -1,0 +1,169 @@
+"""A rollout plan as values: stages, who may be answered, what is reviewed, which gates decide."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import StrEnum
+
+from registry.domain.stages import Stage
+
+
+class Late(StrEnum):
+    """What answers a held request that nobody reviewed in time."""
+
+    BASELINE = "baseline"
+    ABSTAIN = "abstain"
+    MODEL_ANSWER = "model-answer"
+
+
+class FlaggedThen(StrEnum):
+    """What happens to a request with a flag."""
+
+    HOLD = "hold"  # a person answers
+    REVIEW = "review"  # the model answers, a person looks at it later
+    BASELINE = "baseline"  # the baseline answers
+    ABSTAIN = "abstain"  # nobody answers: a final response without a label
+
+
+class DeadlineThen(StrEnum):
+    """What a stage does when its deadline passes."""
+
+    HOLD = "hold"
+    ROLL_BACK = "roll-back"
+
+
+class Answers(StrEnum):
+    """Whether the candidate's answers go out at once or after a person's verdict."""
+
+    IMMEDIATELY = "immediately"
+    AFTER_APPROVAL = "after-approval"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Confidence of promotions and of automatic rollbacks."""
+
+    confidence: float = 0.95
+    rollback_confidence: float = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """When a single request is flagged, and what then. None switches a flag off."""
+
+    out_of_domain: float | None = None
+    min_confidence: float | None = None
+    then: FlaggedThen = FlaggedThen.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Which answers a person looks at.
+
+    sample: inclusion probability of an unflagged answer. flagged: of a flagged one.
+    blind: share presented without the model's answer. due_seconds: time for the verdict.
+    """
+
+    sample: float = 0.0
+    flagged: float = 1.0
+    blind: float = 0.0
+    due_seconds: float = 86_400.0
+    late: Late = Late.ABSTAIN
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """Days (0 is Monday) and local hours; an end before the start runs past midnight."""
+
+    days: frozenset[int]
+    start: time
+    end: time
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A box of latitudes and longitudes in degrees, ends included."""
+
+    latitude: tuple[float, float]
+    longitude: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which requests the candidate may answer in limited scope; every rule must admit."""
+
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    area: Area | None = None
+    when: tuple[TimeWindow, ...] = ()
+    until: date | None = None
+    at_most_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """A gate as the plan names it; `options` are its remaining keys."""
+
+    type: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What besides passing gates a promotion out of a stage needs."""
+
+    after_seconds: float = 0.0
+    approvals: int = 0
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a stage gives up, and how."""
+
+    after_seconds: float
+    then: DeadlineThen
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A share of the traffic, in percent, and how long to watch it."""
+
+    weight: float
+    bake_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage of the plan; `steps` only in gradual, `scope` only in limited-scope."""
+
+    stage: Stage
+    review: Review = Review()
+    gates: tuple[GateSpec, ...] = ()
+    advance: Advance = Advance()
+    deadline: Deadline | None = None
+    scope: Scope = Scope()
+    answers: Answers = Answers.IMMEDIATELY
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole plan. baseline: "live", "none" or a version number as text."""
+
+    model: str
+    version: int
+    baseline: str
+    stages: tuple[StagePlan, ...]
+    unit: str | None = None
+    segments: tuple[str, ...] = ()
+    defaults: Defaults = Defaults()
+    flags: Flags = Flags()
+
+    def stage(self, stage: Stage) -> StagePlan:
+        """The plan of one stage; KeyError if the plan does not have it."""
+        for part in self.stages:
+            if part.stage is stage:
+                return part
+        raise KeyError(stage)

@@ -1,0 +1,123 @@
+"""The stage machine: one table says where each command may lead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from registry.domain.errors import StageConflict
+from registry.domain.rollout import Pause, Rollout
+from registry.domain.stages import ENDED, Stage
+
+
+class Command(StrEnum):
+    """What can be done to a rollout."""
+
+    PROMOTE = "promote"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    UNDO = "undo"
+    RETAIN = "retain"  # another version became live
+    RESTORE = "restore"  # that other version was undone
+
+
+_MANUAL, _LIMITED, _GRADUAL = Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL
+_LIVE, _RETAINED, _BACK = Stage.LIVE, Stage.RETAINED, Stage.ROLLED_BACK
+
+TABLE: Mapping[tuple[Stage, Command], frozenset[Stage]] = {
+    (_MANUAL, Command.PROMOTE): frozenset({_LIMITED, _GRADUAL, _LIVE}),
+    (_LIMITED, Command.PROMOTE): frozenset({_GRADUAL, _LIVE}),
+    (_GRADUAL, Command.PROMOTE): frozenset({_GRADUAL, _LIVE}),
+    (_MANUAL, Command.PAUSE): frozenset({_MANUAL}),
+    (_LIMITED, Command.PAUSE): frozenset({_LIMITED}),
+    (_GRADUAL, Command.PAUSE): frozenset({_GRADUAL}),
+    (_MANUAL, Command.RESUME): frozenset({_MANUAL}),
+    (_LIMITED, Command.RESUME): frozenset({_LIMITED}),
+    (_GRADUAL, Command.RESUME): frozenset({_GRADUAL}),
+    (_MANUAL, Command.ABORT): frozenset({_BACK}),
+    (_LIMITED, Command.ABORT): frozenset({_BACK}),
+    (_GRADUAL, Command.ABORT): frozenset({_BACK}),
+    (_LIVE, Command.ABORT): frozenset({_BACK}),
+    (_LIVE, Command.UNDO): frozenset({_BACK}),
+    (_LIVE, Command.RETAIN): frozenset({_RETAINED}),
+    (_RETAINED, Command.RESTORE): frozenset({_LIVE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stage, and in gradual the number of the step."""
+
+    stage: Stage
+    step: int = 0
+
+
+def next_place(rollout: Rollout) -> Place:
+    """Where a promotion leads: the next step of gradual, else the plan's next stage."""
+    if rollout.step + 1 < len(rollout.stage_plan.steps):
+        return Place(rollout.stage, rollout.step + 1)
+    stages = [part.stage for part in rollout.plan.stages]
+    return Place(stages[stages.index(rollout.stage) + 1])
+
+
+def move(rollout: Rollout, command: Command, to: Place, now: datetime) -> Rollout:
+    """The rollout after the command; StageConflict where the table has no such way."""
+    _check_way(rollout, command, to)
+    entered = to.stage is not rollout.stage
+    moved = entered or to.step != rollout.step
+    return replace(
+        rollout,
+        stage=to.stage,
+        step=to.step,
+        generation=rollout.generation + 1,
+        stage_since=now if entered else rollout.stage_since,
+        step_since=now if moved else rollout.step_since,
+        paused=rollout.paused if to.stage is rollout.stage else None,
+        ended_at=now if to.stage in ENDED else None,
+    )
+
+
+def pause(rollout: Rollout, by: str, reason: str, now: datetime) -> Rollout:
+    """Stop promotions; what the candidate answers stays as it is."""
+    if rollout.paused is not None:
+        raise StageConflict(f"{_name(rollout)} is already paused by {rollout.paused.by}")
+    moved = move(rollout, Command.PAUSE, Place(rollout.stage, rollout.step), now)
+    return replace(moved, paused=Pause(by, reason or "no reason was given"))
+
+
+def resume(rollout: Rollout, now: datetime) -> Rollout:
+    """Allow promotions again."""
+    moved = move(rollout, Command.RESUME, Place(rollout.stage, rollout.step), now)
+    if rollout.paused is None:
+        raise StageConflict(f"{_name(rollout)} is not paused")
+    return replace(moved, paused=None)
+
+
+def check(rollout: Rollout, command: Command) -> frozenset[Stage]:
+    """Where the command may lead from here; StageConflict if nowhere."""
+    ways = TABLE.get((rollout.stage, command), frozenset())
+    if not ways:
+        able = [stage.value for (stage, other) in TABLE if other is command]
+        raise StageConflict(
+            f"{_name(rollout)} is in {rollout.stage}, which {command} cannot leave; "
+            f"{command} works in {', '.join(able)}"
+        )
+    return ways
+
+
+def _check_way(rollout: Rollout, command: Command, to: Place) -> None:
+    ways = check(rollout, command)
+    if to.stage not in ways:
+        raise StageConflict(
+            f"{_name(rollout)} cannot go from {rollout.stage} to {to.stage}; from there "
+            f"{command} leads to {', '.join(sorted(ways))}"
+        )
+    if to.stage is rollout.stage and command is Command.PROMOTE and to.step <= rollout.step:
+        raise StageConflict(
+            f"{_name(rollout)} is at step {rollout.step + 1} of {rollout.stage} already"
+        )
+
+
+def _name(rollout: Rollout) -> str:
+    return f"{rollout.model}@{rollout.version}"

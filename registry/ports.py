@@ -1,0 +1,233 @@
+"""What the registry's use cases ask of the world; adapters implement it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from registry.domain.evidence import (
+    AuditEvent,
+    AuditHead,
+    DriftMeasurement,
+    EvidenceMark,
+    EvidenceRow,
+    OutboxMessage,
+)
+from registry.domain.evidence_table import EvidenceTable
+from registry.domain.observations import FeatureBlock, Observations
+from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+from registry.domain.versions import ModelVersion
+
+
+class Versions(Protocol):
+    """The registered versions."""
+
+    def add(self, version: ModelVersion) -> None:
+        """Store a new version; Conflict if its number is taken."""
+
+    def get(self, model: str, version: int) -> ModelVersion:
+        """One version; NotFound names those that exist."""
+
+    def list(self, model: str | None = None) -> tuple[ModelVersion, ...]:
+        """All versions, or those of one model, by model and number."""
+
+
+class Rollouts(Protocol):
+    """The rollouts, past and present."""
+
+    def add(self, rollout: Rollout) -> None:
+        """Store a new rollout; Conflict if the model has an active one."""
+
+    def save(self, rollout: Rollout, expected_generation: int) -> None:
+        """Compare-and-set on the generation; Conflict if it moved."""
+
+    def active(self, model: str) -> Rollout | None:
+        """The candidate rollout of a model."""
+
+    def all_active(self) -> tuple[Rollout, ...]:
+        """Every candidate rollout."""
+
+    def generations(self) -> Mapping[str, int]:
+        """The generation of every rollout that there ever was, by its id."""
+
+    def latest(self, model: str) -> Rollout | None:
+        """The active rollout, else the one that ended last."""
+
+    def live(self, model: str) -> Rollout | None:
+        """The rollout in stage live; a model has one at most."""
+
+    def of_version(self, model: str, version: int) -> Rollout | None:
+        """The latest rollout of one version."""
+
+
+class LiveVersions(Protocol):
+    """Which version answers for each model."""
+
+    def get(self, model: str) -> tuple[int | None, int | None]:
+        """The live version and the one before it."""
+
+    def put(self, model: str, version: int | None, previous: int | None, now: datetime) -> None:
+        """Make a version live."""
+
+    def all(self) -> Mapping[str, int | None]:
+        """The live version of each model that ever had one."""
+
+
+class RoutingClock(Protocol):
+    """A number that grows with every change of a route."""
+
+    def value(self) -> int:
+        """The present value."""
+
+    def tick(self) -> None:
+        """Grow: replicas will read the routes again."""
+
+
+class Evidence(Protocol):
+    """Answers of candidates and the verdicts on them."""
+
+    def add(self, rows: Sequence[EvidenceRow]) -> None:
+        """Append rows in prediction order."""
+
+    def settle(
+        self, prediction_id: str, human_label: str | None, reviewer: str, now: datetime
+    ) -> None:
+        """Turn a person's label into verdicts on every answer to that prediction.
+
+        Rows that have a verdict keep it. A label of None ("none of these") makes every answer
+        an error.
+        """
+
+    def read(self, rollout_id: str, stage: Stage) -> tuple[EvidenceRow, ...]:
+        """All rows of a stage, in prediction order."""
+
+    def table(
+        self, rollout_id: str, stage: Stage, now: datetime, segments: Sequence[str] = ()
+    ) -> EvidenceTable:
+        """The same as columns, with the values of these attributes."""
+
+    def mark(self, rollout_id: str, stage: Stage, now: datetime) -> EvidenceMark:
+        """Where the evidence of a stage stands; costs next to nothing."""
+
+    def answers_until(self, rollout_id: str, stage: Stage, moment: datetime, most: int) -> int:
+        """How many answers of a stage were given up to a moment, counted up to `most`."""
+
+
+class Drift(Protocol):
+    """Measurements of drift."""
+
+    def add(self, measurement: DriftMeasurement) -> None:
+        """Append one."""
+
+    def recent(self, model: str, version: int, limit: int = 1) -> tuple[DriftMeasurement, ...]:
+        """The newest first."""
+
+
+class Approvals(Protocol):
+    """Approvals, each bound to the evidence that it saw."""
+
+    def add(
+        self, rollout: Rollout, actor: str, evidence_digest: str, note: str, now: datetime
+    ) -> None:
+        """Store one; giving the same approval twice changes nothing."""
+
+    def actors(self, rollout: Rollout, evidence_digest: str) -> tuple[str, ...]:
+        """Who approved this evidence for leaving the present stage and step."""
+
+
+class Audit(Protocol):
+    """The append-only, hash-chained log."""
+
+    def append(
+        self,
+        now: datetime,
+        actor: str,
+        action: str,
+        model: str,
+        version: int | None = None,
+        rollout_id: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> AuditEvent:
+        """Chain an event to the last one."""
+
+    def read(
+        self,
+        model: str | None = None,
+        limit: int | None = None,
+        *,
+        rollout_id: str | None = None,
+        action: str | None = None,
+    ) -> tuple[AuditEvent, ...]:
+        """Events, oldest first; with a limit, the last ones."""
+
+    def head(self) -> AuditHead | None:
+        """The number and the hash of the last event, kept apart from the events."""
+
+
+class Outbox(Protocol):
+    """Effects on other systems, committed together with their cause."""
+
+    def add(self, topic: str, payload: Mapping[str, Any], now: datetime) -> None:
+        """Ask for an effect on the payload's `model`."""
+
+    def due(self, now: datetime) -> tuple[OutboxMessage, ...]:
+        """The oldest effect that waits for each topic and model, if it may be tried now."""
+
+    def done(self, message: OutboxMessage, now: datetime) -> None:
+        """The effect has happened."""
+
+    def failed(self, message: OutboxMessage, error: str, retry_at: datetime) -> None:
+        """Try again later."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction's view of everything the registry stores; the edge commits it."""
+
+    @property
+    def versions(self) -> Versions:
+        """The registered versions."""
+
+    @property
+    def rollouts(self) -> Rollouts:
+        """The rollouts."""
+
+    @property
+    def live(self) -> LiveVersions:
+        """The live versions."""
+
+    @property
+    def routing_clock(self) -> RoutingClock:
+        """The routing clock."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """Verdicts."""
+
+    @property
+    def drift(self) -> Drift:
+        """Drift measurements."""
+
+    @property
+    def approvals(self) -> Approvals:
+        """Approvals."""
+
+    @property
+    def audit(self) -> Audit:
+        """The audit log."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox."""
+
+
+class ReferenceFitter(Protocol):
+    """Fits what monitoring needs to compare live inputs with the training data."""
+
+    def fit(
+        self,
+        labels: Sequence[str],
+        blocks: Sequence[FeatureBlock],
+        training: Iterable[Observations],
+        calibration: Iterable[Observations] | None,
+    ) -> Mapping[str, bytes]:
+        """Files for the bundle by name; both data sets are streamed once, batch by batch."""

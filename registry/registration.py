@@ -1,0 +1,194 @@
+"""What registering a version asks of the world, and the values that pass between."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from registry.documents.preprocessing import Preprocessing
+from registry.domain.observations import FeatureBlock, FloatArray, Observations
+from registry.domain.versions import ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Our own copy of an export; name, digest and size are those of the file that was given."""
+
+    path: Path
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A model as ONNX and JSON, and what was seen on the way.
+
+    batches: largest difference of probabilities between module and graph by batch size.
+    python: the minor version that exported the file, where it can be read.
+    globals: which names the file refers to. jail: what the converter was locked in by.
+    """
+
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    activation: str
+    blocks: tuple[FeatureBlock, ...]
+    batches: Mapping[str, float]
+    python: str | None
+    globals: Mapping[str, Any]
+    jail: Mapping[str, Any]
+    graph: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalAnswers:
+    """What the real model says: probabilities (n, labels) of get_preds, and of predict.
+
+    jail: what its process was locked in by.
+    """
+
+    labels: tuple[str, ...]
+    batch: FloatArray
+    single: FloatArray
+    single_labels: tuple[str, ...]
+    jail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An encoded image on disk and the index of its label."""
+
+    path: Path
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A version that the artifact store has numbered."""
+
+    version: int
+    run_id: str
+    bundle_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A version as the artifact store lists it; home: from where it was stored."""
+
+    model: str
+    version: int
+    run_id: str
+    home: str
+    created_at: datetime
+
+
+class Intake(Protocol):
+    """Copies an export to where nobody else writes."""
+
+    def take(self, source: Path, folder: Path) -> Taken:
+        """The copy; Invalid for a file that is no export."""
+
+
+class Converter(Protocol):
+    """Turns an export into ONNX and JSON without running anything of it."""
+
+    def convert(self, path: Path) -> Converted:
+        """Invalid says why the file is refused and what to do instead."""
+
+
+class Original(Protocol):
+    """The real model, opened for comparison where it can do no harm."""
+
+    def answers(
+        self, export: Path, images: Sequence[Path], single: int, python: str | None
+    ) -> OriginalAnswers:
+        """What it says of these images, the first `single` of them also one by one."""
+
+
+class Images(Protocol):
+    """Labelled images in a folder."""
+
+    def read(self, folder: Path, labels: Sequence[str]) -> tuple[LabelledImage, ...]:
+        """All of them; Invalid for an empty folder or labels that the model does not know."""
+
+
+class Answering(Protocol):
+    """A bundle's preprocessing and graph, ready to answer."""
+
+    def observe(self, images: Sequence[LabelledImage], batch: int) -> Iterator[Observations]:
+        """What the graph says of the images, batch by batch, with their labels."""
+
+    def probabilities(self, pictures: Sequence[bytes], batch: int) -> FloatArray:
+        """What the graph says of encoded pictures: (pictures, labels)."""
+
+
+class Runtime(Protocol):
+    """Runs preprocessing documents and graphs as serving will."""
+
+    def open(self, preprocessing: Preprocessing, graph: Path) -> Answering:
+        """Load them."""
+
+
+class OpenBundle(Protocol):
+    """A bundle whose files are as its manifest says."""
+
+    @property
+    def digest(self) -> str:
+        """Covers every byte of the bundle."""
+
+    @property
+    def model(self) -> Path:
+        """The graph."""
+
+    def preprocessing(self) -> Preprocessing:
+        """The preprocessing document."""
+
+    def read(self, name: str) -> bytes:
+        """One of its files."""
+
+
+class Bundles(Protocol):
+    """Writes and opens bundles."""
+
+    def write(
+        self, path: Path, fields: Mapping[str, Any], files: Mapping[str, bytes | Path]
+    ) -> str:
+        """Write a bundle into an empty directory; its digest."""
+
+    def open(self, path: Path) -> OpenBundle:
+        """A bundle, with every digest checked; Invalid names a file that was changed."""
+
+
+class BundleFinder(Protocol):
+    """Brings bundles of registered versions to this machine."""
+
+    def fetch(self, version: ModelVersion) -> Path:
+        """The folder of the bundle."""
+
+
+class ArtifactStore(Protocol):
+    """Keeps bundles and their lineage, and numbers the versions."""
+
+    def create_version(
+        self,
+        model: str,
+        bundle: Path,
+        labels: Sequence[str],
+        parameters: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        description: str,
+    ) -> StoredVersion:
+        """Store a bundle as the next version of a model."""
+
+    def numbered(self, model: str | None = None) -> Sequence[Numbered]:
+        """The versions that stagegate has stored, of one model or of all."""
+
+    def discard(self, model: str, version: int, run_id: str) -> None:
+        """Take back a version that nobody has heard of."""
+
+
+DIGEST_TAG, HOME_TAG = "stagegate.digest", "stagegate.home"
+Progress = Callable[[str, int, int], None]
+"""Called with a step's name, how much of it is done, and how much there is."""

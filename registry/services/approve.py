@@ -1,0 +1,37 @@
+"""Approve a promotion, for exactly the evidence that the approver saw."""
+
+from datetime import datetime
+
+from registry.domain.errors import Conflict, Forbidden, StageConflict
+from registry.domain.rollout import Rollout
+from registry.ports import UnitOfWork
+from registry.services.find import check_generation, latest
+from registry.services.judge import judge
+
+
+def approve(
+    unit: UnitOfWork,
+    model: str,
+    actor: str,
+    evidence: str,
+    now: datetime,
+    note: str = "",
+    expected_generation: int | None = None,
+) -> Rollout:
+    """Keep an approval; it lapses when something new speaks against the candidate."""
+    rollout = latest(unit, model)
+    check_generation(rollout, expected_generation)
+    name = f"{model}@{rollout.version}"
+    if not rollout.active:
+        raise StageConflict(f"{name} is {rollout.stage}; there is nothing to approve")
+    if unit.versions.get(model, rollout.version).author == actor:
+        raise Forbidden(f"{actor} registered {name}; somebody else must approve it")
+    present = judge(unit, rollout, now).evidence_digest
+    if evidence != present:
+        raise Conflict(
+            f"the evidence is no longer {evidence}; look at the gates again and approve {present}"
+        )
+    unit.approvals.add(rollout, actor, evidence, note, now)
+    detail = {"evidence_digest": evidence, "note": note, "stage": rollout.stage.value}
+    unit.audit.append(now, actor, "approved", model, rollout.version, rollout.id, detail)
+    return rollout

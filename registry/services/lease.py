@@ -1,0 +1,21 @@
+"""Let one process of several run a loop; another takes over when it falls silent."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+
+class Leases(Protocol):
+    """Where leases are kept; taking one is a single compare-and-set."""
+
+    def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Hold the lease until now + ttl if it is free, expired, or already this holder's."""
+
+    def release(self, name: str, holder: str) -> None:
+        """Give the lease back at once."""
+
+
+def hold(leases: Leases, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+    """Take or renew the lease; False while somebody else holds it."""
+    if ttl <= timedelta(0):
+        raise ValueError(f"a lease needs time to live, not {ttl}")
+    return leases.take(name, holder, now, ttl)

@@ -1,0 +1,117 @@
+"""Promote a candidate: on evidence, or on a person's word that stays in the audit log."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from registry.documents.rollout_document import gate_documents
+from registry.domain.decision import Judgement, Promote
+from registry.domain.errors import GatesNotPassed, Invalid, StageConflict
+from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+from registry.domain.transitions import Command, Place, move, next_place
+from registry.ports import UnitOfWork
+from registry.services.find import check_generation, latest
+from registry.services.judge import judge
+from registry.services.record import record
+
+
+def promote(
+    unit: UnitOfWork,
+    model: str,
+    actor: str,
+    now: datetime,
+    expected_generation: int | None = None,
+    to: str | None = None,
+    override: bool = False,
+    reason: str = "",
+) -> Rollout:
+    """Go on to the next step or stage; refused with reasons while the evidence is missing."""
+    rollout = latest(unit, model)
+    check_generation(rollout, expected_generation)
+    if not rollout.active:
+        raise StageConflict(f"{model}@{rollout.version} is {rollout.stage} and no candidate")
+    if rollout.paused is not None:
+        raise StageConflict(
+            f"{model}@{rollout.version} is paused by {rollout.paused.by}: {rollout.paused.reason}; "
+            "resume it first"
+        )
+    if override and not reason.strip():
+        raise Invalid("an override needs a reason, which is kept in the audit log")
+    target = _target(rollout, to)
+    judgement = judge(unit, rollout, now)
+    ready = isinstance(judgement.decision, Promote) and target == judgement.next
+    if not ready and not override:
+        raise _refusal(rollout, target, judgement)
+    action = "promoted" if ready else "overridden"
+    detail = {**summary(judgement), "reason": reason, "unmet": list(_unmet(judgement))}
+    return advance(unit, rollout, target, actor, action, now, detail)
+
+
+def advance(
+    unit: UnitOfWork,
+    rollout: Rollout,
+    target: Place,
+    actor: str,
+    action: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+) -> Rollout:
+    """Move the candidate on; a version that becomes live takes over from the one before."""
+    after = move(rollout, Command.PROMOTE, target, now)
+    if after.stage is not Stage.LIVE:
+        return record(unit, rollout, after, actor, action, now, detail)
+    unit.routing_clock.tick()  # first, so that nobody else changes what is live meanwhile
+    old = unit.rollouts.live(rollout.model)
+    record(unit, rollout, after, actor, action, now, detail)
+    _take_over(unit, old, after, actor, now)
+    return after
+
+
+def summary(judgement: Judgement) -> dict[str, Any]:
+    """What the audit log keeps of a judgement: every number that the decision saw."""
+    return {
+        "gates": gate_documents(judgement.gates),
+        "evidence_digest": judgement.evidence_digest,
+        "approvals": list(judgement.approvals_given),
+    }
+
+
+def _target(rollout: Rollout, to: str | None) -> Place:
+    following = next_place(rollout)
+    if to is None or to == following.stage:
+        return following
+    stages = [part.stage.value for part in rollout.plan.stages]
+    later = stages[stages.index(rollout.stage) + 1 :]
+    if to not in later:
+        raise StageConflict(
+            f"{rollout.model}@{rollout.version} is in {rollout.stage}; from there it can go to "
+            f"{', '.join(later)}, not to {to}"
+        )
+    return Place(Stage(to))
+
+
+def _unmet(judgement: Judgement) -> tuple[str, ...]:
+    decision = judgement.decision
+    return () if isinstance(decision, Promote) else decision.reasons
+
+
+def _refusal(rollout: Rollout, target: Place, judgement: Judgement) -> GatesNotPassed:
+    skipped: tuple[str, ...] = ()
+    if target != judgement.next:
+        skipped = (
+            f"going from {rollout.stage} to {target.stage} skips part of the plan; promote step "
+            "by step, or override with a reason",
+        )
+    return GatesNotPassed((*skipped, *_unmet(judgement)))
+
+
+def _take_over(
+    unit: UnitOfWork, old: Rollout | None, successor: Rollout, actor: str, now: datetime
+) -> None:
+    if old is not None:
+        retained = move(old, Command.RETAIN, Place(Stage.RETAINED, old.step), now)
+        record(unit, old, retained, actor, "retained", now, {"successor": successor.version})
+    version, previous = unit.live.get(successor.model)
+    kept = previous if version == successor.version else version
+    unit.live.put(successor.model, successor.version, kept, now)

@@ -1,0 +1,94 @@
+"""Proving that a converted model answers like its original, now and whenever it is opened again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry.documents.proof import Proof, make_proof
+from registry.domain.errors import Invalid
+from registry.domain.parity import Parity, compare, compare_batches, compare_labels
+from registry.registration import Answering, Converted, LabelledImage, Original, OriginalAnswers
+
+BATCH = 32
+SAMPLE, SINGLE = 64, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What both models are asked: the export, photographs, and the pictures that are kept."""
+
+    export: Path
+    photographs: tuple[Path, ...]
+    pictures: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """That they agree, what a bundle keeps of it, and what the original was locked in by."""
+
+    parity: Parity
+    proof: Proof
+    jail: Mapping[str, Any]
+
+
+def prove(
+    question: Question,
+    converted: Converted,
+    original: Original,
+    answering: Answering,
+    scratch: Path,
+) -> Proven:
+    """Compare with the original; Invalid if any answer differs by more than the tolerance.
+
+    fastai is asked once with everything in batches (get_preds) and, for some, one by one
+    (predict). Our own answers must moreover not depend on the rest of a batch, nor on the time.
+    """
+    kept = _write(question.pictures, scratch)
+    images = [*question.photographs, *kept]
+    wanted = original.answers(question.export, images, SINGLE, converted.python)
+    if wanted.labels != converted.labels:
+        raise Invalid(f"the original's labels are {wanted.labels}, not {converted.labels}")
+    parity = _compare([path.read_bytes() for path in images], wanted, converted, answering)
+    if not parity.passed:
+        raise Invalid(
+            f"the converted model does not answer like the original: {'; '.join(parity.failures)}."
+            " Nothing was registered; please report the architecture and its transforms"
+        )
+    proof = make_proof(question.pictures, wanted.batch[len(question.photographs) :])
+    return Proven(parity, proof, wanted.jail)
+
+
+def spread(images: Sequence[LabelledImage], count: int = SAMPLE) -> tuple[Path, ...]:
+    """`count` images at even distances, so that no label is left out; all when there are fewer."""
+    if len(images) <= count:
+        return tuple(image.path for image in images)
+    last = len(images) - 1
+    return tuple(images[round(i * last / (count - 1))].path for i in range(count))
+
+
+def _write(pictures: Mapping[str, bytes], scratch: Path) -> list[Path]:
+    paths = []
+    for name, data in pictures.items():
+        path = scratch / name
+        path.write_bytes(data)
+        paths.append(path)
+    return paths
+
+
+def _compare(
+    pictures: Sequence[bytes], wanted: OriginalAnswers, converted: Converted, answering: Answering
+) -> Parity:
+    found = answering.probabilities(pictures, BATCH)
+    single = found[: len(wanted.single)]
+    names = [converted.labels[i] for i in single.argmax(axis=1)]
+    return Parity(
+        (
+            compare("learn.get_preds", found, wanted.batch),
+            compare("learn.predict", single, wanted.single),
+            compare_labels("labels of learn.predict", names, wanted.single_labels),
+            compare("alone and in a batch", answering.probabilities(pictures, 1), found),
+            compare("asked twice", answering.probabilities(pictures, BATCH), found),
+            *compare_batches(converted.batches),
+        )
+    )

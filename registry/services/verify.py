@@ -1,0 +1,47 @@
+"""Verifying a registered version where it is to run: digests, answers, environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from registry.documents.proof import NAME as PROOF
+from registry.documents.proof import read_proof
+from registry.domain.environment import compatibility
+from registry.domain.errors import Conflict, Invalid
+from registry.domain.parity import Parity, compare
+from registry.domain.versions import ModelVersion
+from registry.registration import BundleFinder, Bundles, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A version that is what was registered, and answers here as its original did there."""
+
+    version: ModelVersion
+    parity: Parity
+    compatibility: tuple[tuple[str, str, str, str], ...]
+
+
+def verify(
+    version: ModelVersion,
+    finder: BundleFinder,
+    bundles: Bundles,
+    runtime: Runtime,
+    installed: Mapping[str, str],
+) -> Verified:
+    """Invalid or Conflict says which file was changed or which answers differ."""
+    bundle = bundles.open(finder.fetch(version))
+    if bundle.digest != version.digest:
+        raise Conflict(
+            f"the bundle of {version.name} has the digest {bundle.digest}, but {version.digest} was"
+            " registered: its manifest was replaced; register the version again"
+        )
+    proof = read_proof(bundle.read(PROOF))
+    answering = runtime.open(bundle.preprocessing(), bundle.model)
+    found = answering.probabilities(list(proof.encoded().values()), len(proof.pictures))
+    parity = Parity((compare("pictures of the bundle", found, proof.wanted()),))
+    if not parity.passed:
+        raise Invalid(
+            f"{version.name} does not answer here as its original did: {parity.failures[0]};"
+            " compare the versions of onnxruntime and pillow"
+        )
+    return Verified(version, parity, compatibility(version.environment, installed))

@@ -1,0 +1,105 @@
+"""Durable writes that share their commits: one thread takes all that wait and commits once.
+
+A commit costs a trip to the disk whatever its size. While one is under way the next requests
+gather, so the group grows with the load and a lone request waits for nobody.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from registry.adapters.database.engine import Database
+from registry.domain.errors import Unavailable
+from serving.adapters.unit import SqlServingUnit
+from serving.ports import ServingUnit
+
+T = TypeVar("T")
+_Work = tuple[Callable[[ServingUnit], Any], "Future[Any]"]
+
+
+class GroupLedger:
+    """Implements serving.ports.Ledger on the database."""
+
+    def __init__(
+        self,
+        database: Database,
+        committed: Callable[[float], None] = lambda _: None,
+        *,
+        group: int = 64,
+        waiting: int = 4096,
+    ) -> None:
+        self._database = database
+        self._committed = committed
+        self._group = group
+        self._queue: queue.Queue[_Work | None] = queue.Queue(maxsize=waiting)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    def write(self, work: Callable[[ServingUnit], T]) -> "Future[T]":
+        """Run `work` in a transaction; the future resolves after the commit.
+
+        `work` may run a second time, alone, when its group could not be committed.
+        """
+        future: Future[T] = Future()
+        if self._closed:
+            raise Unavailable("The service is stopping and writes nothing more.")
+        try:
+            self._queue.put_nowait((work, future))
+        except queue.Full as error:
+            raise Unavailable("Too many records wait to be written; try again shortly.") from error
+        return future
+
+    def read(self, work: Callable[[ServingUnit], T]) -> T:
+        """Run `work` on a snapshot, in the caller's thread."""
+        with self._database.read() as connection:
+            return work(SqlServingUnit(connection))
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last = self._gather(first)
+            # A caller that has left has cancelled its future; what nobody waits for is not written.
+            wanted = [work for work in group if work[1].set_running_or_notify_cancel()]
+            began = time.perf_counter()
+            if wanted:
+                self._commit(wanted)
+            self._committed(time.perf_counter() - began)
+            if last:
+                return
+
+    def _gather(self, first: _Work) -> tuple[list[_Work], bool]:
+        group = [first]
+        while len(group) < self._group:
+            try:
+                following = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return group, True
+            group.append(following)
+        return group, False
+
+    def _commit(self, group: list[_Work]) -> None:
+        """All in one transaction; if that fails, each alone, so that a bad record fails alone."""
+        try:
+            with self._database.begin() as connection:
+                unit = SqlServingUnit(connection)
+                results = [work(unit) for work, _ in group]
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
+            if len(group) == 1:
+                group[0][1].set_exception(error)
+                return
+            for one in group:
+                self._commit([one])
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            future.set_result(result)

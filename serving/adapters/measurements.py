@@ -1,0 +1,64 @@
+"""Serving's measurements as Prometheus metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from monitoring.adapters.metrics import Metrics
+from serving.domain.prediction import Prediction, ShadowRecord
+
+_QUEUE = "review"
+
+
+class PrometheusMeasurements:
+    """Implements serving.ports.Measurements."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def predicted(self, prediction: Prediction, seconds: float) -> None:
+        """A request was answered or held."""
+        self._count(prediction, seconds)
+        for flag in prediction.flags:
+            self._metrics.flagged(flag.code.value)
+
+    def settled(self, prediction: Prediction) -> None:
+        """A held request was answered or cancelled; it counts once as held and once as this."""
+        self._count(prediction)
+
+    def shadowed(self, model: str, shadow: ShadowRecord) -> None:
+        """A shadow answered, or did not."""
+        outcome = "no-answer" if shadow.failure else "answered"
+        self._metrics.shadowed(model=model, version=shadow.version, outcome=outcome)
+
+    def batched(self, size: int, queued: float, seconds: float) -> None:
+        """A batch ran."""
+        self._metrics.queued(queued)
+        self._metrics.inferred(size, seconds)
+
+    def prepared(self, seconds: float) -> None:
+        """An input was decoded and transformed."""
+        self._metrics.preprocessed(seconds)
+
+    def committed(self, seconds: float) -> None:
+        """A group of records reached the disk."""
+        self._metrics.committed(seconds)
+
+    def reviewed(self, *, counted: bool) -> None:
+        """A person answered; an answer that came too late decides nothing."""
+        if counted:
+            self._metrics.reviewed()
+
+    def queue(self, stats: Mapping[str, Any]) -> None:
+        """How the review queue stands."""
+        waiting = {(_QUEUE, reason): items for reason, items in stats["by_reason"].items()}
+        self._metrics.review_backlog(waiting, stats["oldest_seconds"])
+
+    def _count(self, prediction: Prediction, seconds: float | None = None) -> None:
+        self._metrics.predicted(
+            model=prediction.model,
+            version=prediction.version,
+            stage=prediction.stage.value,
+            decided_by=prediction.decided_by.value if prediction.decided_by else None,
+            outcome=prediction.status.value,
+            seconds=seconds,
+        )

@@ -1,0 +1,107 @@
+"""Reading a request's input: within the size limit, as a raw body or as multipart."""
+
+import json
+import math
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from registry.domain.errors import Invalid, TooLarge, UnsupportedInput
+from serving.api.text import storable
+
+ATTRIBUTES = "X-Stagegate-Attributes"
+_MAX_ATTRIBUTES = 64
+_MAX_TEXT = 1024
+_MAX_NUMBER = 2**63 - 1
+_FIELD = "file"
+
+
+async def read_input(request: Request, limit: int) -> bytes:
+    """The bytes of the one input in a request.
+
+    TooLarge as soon as the limit is passed, whatever Content-Length says; UnsupportedInput for a
+    type that no image comes in; Invalid for an empty body or a form without the field.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/json":
+        raise UnsupportedInput(
+            "This model reads images: send one as the raw body with Content-Type image/*, or as "
+            f"multipart field {_FIELD!r}."
+        )
+    if kind == "multipart/form-data":
+        data = await _multipart(request, limit)
+    else:
+        data = b"".join([chunk async for chunk in _limited(request, limit)])
+    if not data:
+        raise Invalid("The body is empty; send an image.")
+    return data
+
+
+def read_attributes(request: Request) -> dict[str, Any]:
+    """The attributes for scope and sticking; Invalid unless a flat JSON object of scalars."""
+    header = request.headers.get(ATTRIBUTES)
+    if header is None:
+        return {}
+    try:
+        # Headers arrive as Latin-1 whatever they were written in; JSON is UTF-8.
+        text = header.encode("latin-1").decode()
+        attributes = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except ValueError as error:
+        raise Invalid(f"{ATTRIBUTES} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise Invalid(f"{ATTRIBUTES} is nested too deeply; send a flat JSON object.") from error
+    if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
+        raise Invalid(f"{ATTRIBUTES} must be a JSON object of at most {_MAX_ATTRIBUTES} names.")
+    for name, value in attributes.items():
+        _check_attribute(name, value)
+    return attributes
+
+
+def _check_attribute(name: str, value: object) -> None:
+    if isinstance(value, dict | list):
+        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} must be text, a number, true, false or null.")
+    if len(name) > _MAX_TEXT or (isinstance(value, str) and len(value) > _MAX_TEXT):
+        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} is longer than {_MAX_TEXT} characters.")
+    if isinstance(value, int) and not -_MAX_NUMBER <= value <= _MAX_NUMBER:
+        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} is a number that is too large.")
+    if not (storable(name) and storable(str(value))):
+        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} holds a character that is no text.")
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:64]} is too large for a number")
+    return number
+
+
+async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    seen = 0
+    async for chunk in request.stream():
+        seen += len(chunk)
+        if seen > limit:
+            raise TooLarge(f"The body is larger than the {limit} bytes that are accepted.")
+        yield chunk
+
+
+async def _multipart(request: Request, limit: int) -> bytes:
+    # request.form() would read without a limit.
+    parser = MultiPartParser(request.headers, _limited(request, limit), max_files=1, max_fields=8)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        raise Invalid(f"The multipart body cannot be read: {error}") from error
+    try:
+        upload = form.get(_FIELD)
+        if not isinstance(upload, UploadFile):
+            raise Invalid(f"The form has no file field {_FIELD!r}.")
+        return await upload.read()
+    finally:
+        await form.close()

@@ -1,0 +1,61 @@
+"""What the routes of serving are built from."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from registry.adapters.database.engine import Database
+from serving.adapters.payloads import PayloadStore
+from serving.ports import Fleet, Ledger, Measurements, ServingUnit
+from serving.services.predict import Predicting
+from serving.services.run import Patience
+from serving.services.wait import Arrivals
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The parts of one serving process.
+
+    check: gives why the process is not ready apart from its models, such as a wrong revision of
+    the database; empty when nothing is wrong. render_metrics: the metrics as Prometheus reads them.
+    """
+
+    database: Database
+    fleet: Fleet
+    ledger: Ledger
+    payloads: PayloadStore
+    measurements: Measurements
+    arrivals: Arrivals
+    clock: Callable[[], datetime]
+    draw: Callable[[], float]
+    new_id: Callable[[datetime], str]
+    max_upload_bytes: int
+    render_metrics: Callable[[], bytes]
+    check: Callable[[], tuple[str, ...]] = tuple
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def predicting(self) -> Predicting:
+        """What answering a request needs."""
+        return Predicting(
+            self.fleet,
+            self.ledger,
+            self.payloads,
+            self.measurements,
+            self.clock,
+            self.draw,
+            self.new_id,
+            self.patience,
+        )
+
+    async def write(self, work: Callable[[ServingUnit], T]) -> T:
+        """Run `work` in a transaction and wait for the commit."""
+        return await asyncio.wrap_future(self.ledger.write(work))
+
+    async def read(self, work: Callable[[ServingUnit], T]) -> T:
+        """Run `work` on a snapshot, off the event loop."""
+        return await asyncio.to_thread(self.ledger.read, work)

@@ -1,0 +1,89 @@
+"""Asking a model: POST /v1/models/{model}/predict."""
+
+import re
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from registry.domain.errors import Invalid
+from serving.adapters.payloads import media_type
+from serving.api import shapes
+from serving.api.body import read_attributes, read_input
+from serving.api.parts import Serving
+from serving.api.text import storable
+from serving.domain.prediction import Prediction, Status
+from serving.services.predict import PredictCommand, predict
+from serving.services.wait import wait_for
+
+MAX_WAIT_SECONDS = 120.0
+_KEY = "Idempotency-Key"
+_MAX_KEY = 256
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})")
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
+
+
+def router(serving: Serving) -> APIRouter:
+    """The route that answers requests."""
+    routes = APIRouter(tags=["predict"])
+
+    @routes.post("/v1/models/{model}/predict", openapi_extra=_BODY)
+    async def ask(model: str, request: Request) -> JSONResponse:
+        """Answer with the version that the rollout assigns, or hold the request for a person."""
+        seconds = preferred_wait(request)
+        payload = await read_input(request, serving.max_upload_bytes)
+        command = PredictCommand(
+            model=model,
+            payload=payload,
+            payload_type=media_type(payload),
+            attributes=read_attributes(request),
+            idempotency_key=_idempotency_key(request),
+            waiting=seconds > 0,
+        )
+        found = await predict(command, serving.predicting)
+        if found.status is Status.HELD and seconds:
+            found = await wait_for(serving.ledger, serving.arrivals, found.id, seconds)
+        return respond(found, serving, seconds)
+
+    return routes
+
+
+def respond(found: Prediction, serving: Serving, waited: float) -> JSONResponse:
+    """200 with the answer, or 202 with where to ask for it."""
+    applied = {"Preference-Applied": f"wait={waited:g}"} if waited else {}
+    if found.status is not Status.HELD:
+        return JSONResponse(shapes.prediction(found), headers=applied)
+    headers = {
+        "Location": f"/v1/predictions/{found.id}",
+        "Retry-After": str(shapes.retry_after(found, serving.clock())),
+        **applied,
+    }
+    return JSONResponse(shapes.prediction(found), status_code=202, headers=headers)
+
+
+def preferred_wait(request: Request) -> float:
+    """Seconds in `Prefer: wait=…` (RFC 7240), at most two minutes; 0 without it."""
+    found = _WAIT.search(request.headers.get("prefer", ""))
+    return min(float(found[1]), MAX_WAIT_SECONDS) if found else 0.0
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get(_KEY)
+    if key is not None and not 0 < len(key) <= _MAX_KEY:
+        raise Invalid(f"{_KEY} must have 1 to {_MAX_KEY} characters, not {len(key)}.")
+    if key is not None and not storable(key):
+        raise Invalid(f"{_KEY} holds a character that is no text.")
+    return key

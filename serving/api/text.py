@@ -1,0 +1,25 @@
+"""Text, names and numbers from outside that every database can store."""
+
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import AfterValidator, Field
+
+
+def storable(text: str) -> bool:
+    """Neither NUL, which PostgreSQL refuses, nor half of a surrogate pair, which is no UTF-8."""
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)
+
+
+def _checked(text: str) -> str:
+    if not storable(text):
+        raise ValueError("holds a character that is no text")
+    return text
+
+
+Storable = Annotated[str, AfterValidator(_checked)]
+Text = Annotated[Storable, Field(max_length=4000)]
+Name = Annotated[Storable, Field(min_length=1, max_length=256)]
+_LARGEST = 2**31 - 1
+Epoch = Annotated[int, Field(ge=0, le=_LARGEST)]
+VersionNumber = Annotated[int, Path(ge=1, le=_LARGEST)]

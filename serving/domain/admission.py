@@ -1,0 +1,263 @@
+"""From one request and what the versions said to everything that is written about it, at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from registry.domain.evidence import EvidenceRow, Verdict
+from registry.domain.plan import Late
+from serving.domain.decide import Abstain, Answer, Hold, Outcome, StandIn, flag, withheld
+from serving.domain.failure import FAILED, Failure
+from serving.domain.prediction import (
+    Code,
+    DecidedBy,
+    Fallback,
+    Flag,
+    Label,
+    Prediction,
+    RawPrediction,
+    ShadowRecord,
+    Status,
+)
+from serving.domain.review import Item, ItemState, presentation, sort_key
+from serving.domain.routing import Assignment
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it was sent, with the identities and random numbers that it was given."""
+
+    prediction_id: str
+    item_id: str
+    payload_digest: str
+    payload_type: str
+    attributes: Mapping[str, object]
+    idempotency_key: str | None
+    request_digest: str
+    waiting: bool
+    random_number: float
+    presentation_number: float
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The rows of one request; they are stored in one transaction or not at all."""
+
+    prediction: Prediction
+    shadows: tuple[ShadowRecord, ...] = ()
+    evidence: tuple[EvidenceRow, ...] = ()
+    item: Item | None = None
+
+
+def record(
+    asked: Asked,
+    assignment: Assignment,
+    outcome: Outcome,
+    raws: Mapping[int, RawPrediction],
+    failures: Mapping[int, Failure] | None = None,
+) -> Record:
+    """Everything to write about a request.
+
+    `raws` holds what every version said that ran: the answering one, the shadows, and a stand-in;
+    `failures` why the candidate said nothing.
+    """
+    failures = failures or {}
+    subject = _subject(assignment, raws)
+    reasons, chance = _review(assignment, outcome, subject)
+    sampled = chance > 0 and asked.random_number < chance
+    prediction = _prediction(asked, assignment, outcome, raws, chance)
+    item = _item(asked, assignment, prediction, subject, reasons) if sampled else None
+    return Record(
+        prediction,
+        _shadows(asked, assignment, raws, failures),
+        _evidence(asked, assignment, raws, failures, chance, sampled),
+        item,
+    )
+
+
+def _subject(assignment: Assignment, raws: Mapping[int, RawPrediction]) -> RawPrediction | None:
+    """Whose answer a person judges: the candidate's if it ran, else the answering version's."""
+    for version in (assignment.candidate, assignment.answering):
+        if version is not None and version in raws:
+            return raws[version]
+    return None
+
+
+def _of(version: int | None, raws: Mapping[int, RawPrediction]) -> RawPrediction | None:
+    return None if version is None else raws.get(version)
+
+
+def _review(
+    assignment: Assignment, outcome: Outcome, subject: RawPrediction | None
+) -> tuple[tuple[Flag, ...], float]:
+    """Why a person would look, and the chance that one does."""
+    if isinstance(outcome, Hold):
+        return outcome.reasons, 1.0
+    rules, review = assignment.flags, assignment.review
+    if subject is not None and subject.version == assignment.candidate and assignment.rollout:
+        rules = assignment.rollout.plan.flags
+    flags = flag(subject, rules) if subject else ()
+    if flags:
+        return flags, review.flagged
+    mine = subject is not None and subject.version == assignment.candidate
+    if assignment.rollout is not None and not mine:
+        return (), 0.0  # the rollout samples its candidate's answers, not the baseline's
+    drawn = Flag(Code.AUDIT, f"drawn at random: {review.sample:.0%} of these answers are reviewed")
+    return (drawn,), review.sample
+
+
+def _prediction(
+    asked: Asked,
+    assignment: Assignment,
+    outcome: Outcome,
+    raws: Mapping[int, RawPrediction],
+    chance: float,
+) -> Prediction:
+    held = isinstance(outcome, Hold)
+    ran = _of(assignment.answering, raws)
+    label, decided_by = _told(assignment, outcome, raws)
+    late, fallback = _fallback(assignment, raws) if held else (None, None)
+    due = asked.now + timedelta(seconds=assignment.review.due_seconds)
+    return Prediction(
+        id=asked.prediction_id,
+        model=assignment.model,
+        version=outcome.version if isinstance(outcome, StandIn) else assignment.answering,
+        candidate=assignment.candidate,
+        rollout_id=assignment.rollout.id if assignment.rollout else None,
+        stage=assignment.stage,
+        reason=assignment.reason,
+        attributes=asked.attributes,
+        payload_digest=asked.payload_digest,
+        payload_type=asked.payload_type,
+        status=Status.HELD if held else Status.FINAL,
+        model_answer=ran.as_label() if ran else None,
+        fallback=fallback,
+        answer=label,
+        decided_by=decided_by,
+        flags=outcome.reasons if isinstance(outcome, Hold) else outcome.flags,
+        p_value=ran.p_value if ran else None,
+        threshold=assignment.flags.out_of_domain,
+        random_number=asked.random_number,
+        inclusion_probability=chance,
+        due_at=due if held else None,
+        late=late,
+        idempotency_key=asked.idempotency_key,
+        request_digest=asked.request_digest,
+        created_at=asked.now,
+        final_at=None if held else asked.now,
+    )
+
+
+def _told(
+    assignment: Assignment, outcome: Outcome, raws: Mapping[int, RawPrediction]
+) -> tuple[Label | None, DecidedBy | None]:
+    """What the caller is told, and whose answer it is."""
+    if isinstance(outcome, Answer):
+        mine = assignment.rollout is None or assignment.answering == assignment.candidate
+        return outcome.raw.as_label(), DecidedBy.MODEL if mine else DecidedBy.BASELINE
+    if isinstance(outcome, StandIn):
+        return raws[outcome.version].as_label(), DecidedBy.BASELINE
+    if isinstance(outcome, Abstain):
+        return Label(None), DecidedBy.FALLBACK
+    return None, None
+
+
+def _fallback(assignment: Assignment, raws: Mapping[int, RawPrediction]) -> tuple[Late, Fallback]:
+    """What a late review leads to.
+
+    An answer that is not there, or that a flag keeps back, leads to an abstention.
+    """
+    late = assignment.review.late
+    baseline, mine = _of(assignment.fallback, raws), _of(assignment.answering, raws)
+    if late is Late.BASELINE and baseline:
+        return late, Fallback(baseline.as_label(), baseline.version, DecidedBy.BASELINE)
+    if late is Late.MODEL_ANSWER and mine and not withheld(mine, assignment.flags):
+        return late, Fallback(mine.as_label(), mine.version, DecidedBy.MODEL)
+    return Late.ABSTAIN, Fallback(Label(None), assignment.answering, DecidedBy.FALLBACK)
+
+
+def _item(
+    asked: Asked,
+    assignment: Assignment,
+    prediction: Prediction,
+    subject: RawPrediction | None,
+    reasons: tuple[Flag, ...],
+) -> Item:
+    due = asked.now + timedelta(seconds=assignment.review.due_seconds)
+    held = prediction.status is Status.HELD
+    rollout = assignment.rollout
+    return Item(
+        id=asked.item_id,
+        prediction_id=asked.prediction_id,
+        model=assignment.model,
+        version=subject.version if subject else None,
+        stage=rollout.stage if rollout else assignment.stage,
+        reasons=reasons,
+        labels=subject.labels if subject else assignment.labels,
+        model_answer=subject.as_label() if subject else None,
+        presentation=presentation(assignment.review, asked.presentation_number),
+        sort_key=sort_key(reasons, due, asked.random_number, held=held, waiting=asked.waiting),
+        state=ItemState.READY,
+        holder=None,
+        epoch=0,
+        lease_until=None,
+        due_at=due,
+        created_at=asked.now,
+    )
+
+
+def _shadows(
+    asked: Asked,
+    assignment: Assignment,
+    raws: Mapping[int, RawPrediction],
+    failures: Mapping[int, Failure],
+) -> tuple[ShadowRecord, ...]:
+    name, now = asked.prediction_id, asked.now
+    said = (raws[version] for version in assignment.shadows if version in raws)
+    silent = (version for version in assignment.shadows if version in failures)
+    return (
+        *(ShadowRecord(name, r.version, r.as_label(), r.p_value, now) for r in said),
+        *(ShadowRecord(name, v, None, None, now, failures[v].reason) for v in silent),
+    )
+
+
+def _evidence(
+    asked: Asked,
+    assignment: Assignment,
+    raws: Mapping[int, RawPrediction],
+    failures: Mapping[int, Failure],
+    chance: float,
+    sampled: bool,
+) -> tuple[EvidenceRow, ...]:
+    """One row if the candidate gave an answer that it would be allowed to give, or failed to.
+
+    A failure is an error that nobody needs to look for, so its chance of being found is 1.
+    """
+    rollout, candidate = assignment.rollout, assignment.candidate
+    if rollout is None or candidate is None:
+        return ()
+    said, failure = _of(candidate, raws), failures.get(candidate)
+    failed = failure is not None and failure.counts
+    if not failed and (said is None or withheld(said, rollout.plan.flags)):
+        return ()
+    baseline = _of(rollout.baseline, raws)
+    due = asked.now + timedelta(seconds=assignment.review.due_seconds)
+    segments = {k: str(asked.attributes[k]) for k in rollout.plan.segments if k in asked.attributes}
+    return (
+        EvidenceRow(
+            rollout_id=rollout.id,
+            stage=rollout.stage,
+            step=rollout.step,
+            prediction_id=asked.prediction_id,
+            version=candidate,
+            model_label=said.label if said else FAILED,
+            inclusion_probability=1.0 if failed else chance,
+            sampled=failed or sampled,
+            created_at=asked.now,
+            due_at=due if sampled and not failed else None,
+            baseline_label=baseline.label if baseline else None,
+            segments=segments,
+            verdict=Verdict.ERROR if failed else None,
+        ),
+    )

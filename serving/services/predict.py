@@ -1,0 +1,176 @@
+"""Answering one request: route, run, decide, and write it all down before saying anything."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from hashlib import sha256
+from json import dumps
+
+import structlog
+
+from registry.domain.errors import Conflict, Invalid
+from serving.domain.admission import Asked, Record, record
+from serving.domain.prediction import Prediction
+from serving.domain.routing import Assignment, Quota
+from serving.ports import Fleet, Generation, Ledger, Measurements, Payloads, ServingUnit
+from serving.services.run import Patience, run
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictCommand:
+    """A request as it came in. `waiting`: the caller stays on the line for a person's answer."""
+
+    model: str
+    payload: bytes
+    payload_type: str
+    attributes: Mapping[str, object]
+    idempotency_key: str | None = None
+    waiting: bool = False
+
+    @property
+    def digest(self) -> str:
+        """What makes two requests with the same idempotency key the same request."""
+        attributes = dumps(self.attributes, sort_keys=True, separators=(",", ":"))
+        head = f"{self.model}\0{attributes}\0{len(self.payload)}\0".encode()
+        return "sha256:" + sha256(head + self.payload).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Predicting:
+    """What answering needs of the world."""
+
+    fleet: Fleet
+    ledger: Ledger
+    payloads: Payloads
+    measurements: Measurements
+    clock: Callable[[], datetime]
+    draw: Callable[[], float]
+    new_id: Callable[[datetime], str]
+    patience: Patience = field(default_factory=Patience)
+
+
+async def predict(command: PredictCommand, world: Predicting) -> Prediction:
+    """Answer or hold a request; it is stored durably before this returns."""
+    began = time.perf_counter()
+    if earlier := await _earlier(command, world):
+        return earlier
+    now = world.clock()
+    with world.fleet.admit() as generation:
+        assignment = generation.snapshot.assign(command.model, command.attributes, now)
+        assignment = await _with_room(assignment, world.ledger)
+        written = await _work(command, world, generation, assignment, now)
+        stored = await _store(written, assignment.quota, world.ledger)
+        if stored is _Stored.NO_ROOM and assignment.when_full:
+            written = await _work(command, world, generation, assignment.when_full, now)
+            stored = await _store(written, None, world.ledger)
+    if stored is _Stored.REPEATED:
+        return await _earlier(command, world) or _lost(written)
+    _measure(written, world, time.perf_counter() - began)
+    return written.prediction
+
+
+def store(unit: ServingUnit, written: Record) -> None:
+    """Write a request's rows."""
+    unit.predictions.add(written.prediction)
+    for shadow in written.shadows:
+        unit.predictions.add_shadow(shadow)
+    if written.evidence:
+        unit.registry.evidence.add(written.evidence)
+    if written.item:
+        unit.reviews.add(written.item)
+
+
+async def _earlier(command: PredictCommand, world: Predicting) -> Prediction | None:
+    """The stored answer to a repeated request; Invalid if the key was used for another one."""
+    key = command.idempotency_key
+    if key is None:
+        return None
+
+    def look(unit: ServingUnit) -> Prediction | None:
+        return unit.predictions.by_key(command.model, key)
+
+    earlier = await asyncio.to_thread(world.ledger.read, look)
+    if earlier and earlier.request_digest != command.digest:
+        raise Invalid(
+            f"The Idempotency-Key {key!r} was used for a different request to {command.model}; "
+            "send a new key with a new request."
+        )
+    return earlier
+
+
+async def _with_room(assignment: Assignment, ledger: Ledger) -> Assignment:
+    """Spare the candidate what its day has no room for; the count itself is taken at the end."""
+    quota, otherwise = assignment.quota, assignment.when_full
+    if quota is None or otherwise is None:
+        return assignment
+    room = await asyncio.to_thread(ledger.read, lambda unit: unit.has_room(quota))
+    return assignment if room else otherwise
+
+
+async def _work(
+    command: PredictCommand,
+    world: Predicting,
+    generation: Generation,
+    assignment: Assignment,
+    now: datetime,
+) -> Record:
+    ran = await run(generation, assignment, command.payload, world.patience)
+    asked = await _asked(command, world, now)
+    return record(asked, assignment, ran.outcome, ran.raws, ran.failures)
+
+
+async def _asked(command: PredictCommand, world: Predicting, now: datetime) -> Asked:
+    """The body is stored before any row names it."""
+    digest = await asyncio.to_thread(world.payloads.put, command.payload)
+    return Asked(
+        prediction_id=world.new_id(now),
+        item_id=world.new_id(now),
+        payload_digest=digest,
+        payload_type=command.payload_type,
+        attributes=command.attributes,
+        idempotency_key=command.idempotency_key,
+        request_digest=command.digest,
+        waiting=command.waiting,
+        random_number=world.draw(),
+        presentation_number=world.draw(),
+        now=now,
+    )
+
+
+class _Stored(Enum):
+    DONE = auto()
+    NO_ROOM = auto()
+    REPEATED = auto()
+
+
+async def _store(written: Record, quota: Quota | None, ledger: Ledger) -> _Stored:
+    """Commit, unless the quota is full or the same idempotency key was faster."""
+
+    def work(unit: ServingUnit) -> _Stored:
+        if quota is not None and not unit.admit(quota):
+            return _Stored.NO_ROOM
+        store(unit, written)
+        return _Stored.DONE
+
+    try:
+        return await asyncio.wrap_future(ledger.write(work))
+    except Conflict:
+        return _Stored.REPEATED
+
+
+def _lost(written: Record) -> Prediction:
+    raise Conflict(f"Prediction {written.prediction.id} could not be stored; send it again.")
+
+
+def _measure(written: Record, world: Predicting, seconds: float) -> None:
+    world.measurements.predicted(written.prediction, seconds)
+    for shadow in written.shadows:
+        world.measurements.shadowed(written.prediction.model, shadow)
+        if shadow.failure:
+            name = f"{written.prediction.model}@{shadow.version}"
+            _log.warning("no shadow answer", version=name, reason=shadow.failure)

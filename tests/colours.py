@@ -1,0 +1,111 @@
+"""A tiny real model: says which of three colours an image has most of, with a fitted scorer."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from monitoring.services.fit_reference import MonitoringReferenceFitter
+from registry.adapters.bundle import Bundle, write_bundle
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.adapters.onnx_model import OnnxModel
+from registry.documents.preprocessing import Preprocessing, Resize
+from registry.domain.observations import FeatureBlock, Observations
+from registry.domain.versions import ModelVersion
+
+COLOURS = ("red", "green", "blue")
+SIDE = 16
+DOCUMENT = Preprocessing(mode="RGB", steps=(Resize(width=SIDE, height=SIDE),))
+
+
+def graph() -> bytes:
+    """Says which of three colours an image has most of."""
+    import onnx
+
+    make, kinds = onnx.helper, onnx.TensorProto
+    nodes = [
+        make.make_node("Cast", ["input"], ["pixels"], to=kinds.FLOAT),
+        make.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
+        make.make_node("Flatten", ["pooled"], ["features"]),
+        make.make_node("MatMul", ["features", "weights"], ["logits"]),
+        make.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    weights = make.make_tensor("weights", kinds.FLOAT, [3, 3], (np.eye(3) * 0.1).ravel().tolist())
+    inputs = [make.make_tensor_value_info("input", kinds.UINT8, ["n", 3, SIDE, SIDE])]
+    names = ("logits", "probabilities", "features")
+    outputs = [make.make_tensor_value_info(name, kinds.FLOAT, ["n", 3]) for name in names]
+    made = make.make_graph(nodes, "colours", inputs, outputs, [weights])
+    opsets = [make.make_opsetid("", 17)]
+    data: bytes = make.make_model(made, opset_imports=opsets, ir_version=9).SerializeToString()
+    return data
+
+
+def pictures(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy pictures in one colour each."""
+    labels = rng.integers(0, 3, rows)
+    images = rng.normal(60, 12, (rows, 3, SIDE, SIDE)) + rng.normal(0, 6, (rows, 3, 1, 1))
+    images[np.arange(rows), labels] += 120
+    return np.clip(images, 0, 255).astype(np.uint8), labels
+
+
+def encode(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels.transpose(1, 2, 0)).save(out, "PNG")
+    return out.getvalue()
+
+
+def make_bundle(folder: Path, created_at: datetime, author: str = "ann") -> Bundle:
+    """The model as a bundle below `folder`, its scorer calibrated on pictures of its own."""
+    model = folder / "graph.onnx"
+    model.write_bytes(graph())
+    runs, rng = OnnxModel(model), np.random.default_rng(7)
+
+    def observe() -> Iterator[Observations]:
+        inputs, labels = pictures(rng, 600)
+        seen = runs.run(inputs)
+        yield replace(seen, labels=labels)
+
+    blocks = (FeatureBlock("colours", 3),)
+    fitted = MonitoringReferenceFitter().fit(COLOURS, blocks, observe(), observe())
+    fields = {
+        "model": "colours",
+        "labels": COLOURS,
+        "activation": "softmax",
+        "input_shape": DOCUMENT.shape,
+        "feature_blocks": [{"name": "colours", "width": 3}],
+        "source": {"format": "onnx", "name": "graph.onnx", "sha256": "0" * 64, "size": 1},
+        "environment": {},
+        "parity": {},
+        "author": author,
+        "created_at": created_at,
+    }
+    files = {"model.onnx": model, "preprocessing.json": DOCUMENT.document(), **fitted}
+    return write_bundle(folder / "files", fields, files)
+
+
+def record_versions(database: Database, bundle: Bundle, now: datetime, count: int = 2) -> None:
+    """Write rows for versions 1 to `count`, all of this bundle, as registration does last."""
+    with database.begin() as connection:
+        unit = SqlUnitOfWork(connection)
+        for number in range(1, count + 1):
+            unit.versions.add(
+                ModelVersion(
+                    model="colours",
+                    version=number,
+                    digest=bundle.digest,
+                    bundle_uri=bundle.path.as_uri(),
+                    source_format="onnx",
+                    labels=COLOURS,
+                    environment={},
+                    author="ann",
+                    created_at=now,
+                    tags={},
+                    parity={},
+                )
+            )
+        unit.routing_clock.tick()

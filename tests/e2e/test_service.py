@@ -1,0 +1,276 @@
+"""The service as a program, on SQLite and PostgreSQL: the stages, and death at the worst moment."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import colours
+import httpx
+import numpy as np
+import pytest
+from service_process import Service, command, environment, running
+
+from console.migrate import upgrade
+from registry.adapters.bundle import Bundle
+from registry.adapters.database.engine import Database
+
+pytestmark = pytest.mark.e2e
+
+PLAN = """
+apiVersion: stagegate/v1
+model: {name: colours, version: 1, baseline: none}
+unit: user
+flags: {out_of_domain: 0.01, then: hold}
+stages:
+- stage: manual-review
+  review: {sample: 1.0, due: 1h}
+  gates: [{type: error-rate, at_most: 0.5}]
+  advance: {approvals: 1}
+  deadline: {after: 1d, then: hold}
+- stage: limited-scope
+  scope: {where: {site: ["north-*"]}}
+  answers: immediately
+  review: {sample: 1.0, due: 1h}
+  gates: [{type: error-rate, at_most: 0.5}]
+  deadline: {after: 1d, then: hold}
+- stage: gradual
+  steps: [{weight: 50}, {weight: 100}]
+  review: {flagged: 1.0, sample: 1.0, due: 1h}
+  gates: [{type: error-rate, at_most: 0.5}]
+- stage: live
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return colours.make_bundle(tmp_path_factory.mktemp("bundle"), datetime.now(UTC))
+
+
+@pytest.fixture
+def registered(database_url: str, bundle: Bundle) -> str:
+    """A database that knows two versions of the model."""
+    upgrade(database_url)
+    database = Database(database_url)
+    colours.record_versions(database, bundle, datetime.now(UTC))
+    database.close()
+    return database_url
+
+
+@pytest.fixture
+def service(registered: str, tmp_path: Path) -> Iterator[Service]:
+    with running(tmp_path / "home", registered) as started:
+        yield started
+
+
+def a_picture(seed: int) -> tuple[bytes, str]:
+    """A picture and its colour."""
+    inputs, labels = colours.pictures(np.random.default_rng(seed), 1)
+    return colours.encode(inputs[0]), colours.COLOURS[labels[0]]
+
+
+def review(service: Service, truth: dict[str, str], reviewer: str = "rosa") -> int:
+    """Answer everything that waits, truly; gives how many items there were."""
+    done = 0
+    while item := service.get("/v1/review/next", actor=reviewer):
+        label = truth[item["prediction_id"]]
+        path = f"/v1/review/{item['id']}/decision"
+        service.post(path, actor=reviewer, epoch=item["epoch"], label=label)
+        done += 1
+    return done
+
+
+def predictions(service: Service, seeds: range, attributes: str) -> tuple[list[dict], dict]:
+    """Send pictures; gives the replies and the true label of each by its id."""
+    replies, truth = [], {}
+    for seed in seeds:
+        image, label = a_picture(seed)
+        reply = service.ask("colours", image, attributes.replace("SEED", str(seed)))
+        replies.append(reply)
+        truth[reply["id"]] = label
+    return replies, truth
+
+
+def take_to_live(service: Service) -> None:
+    service.post("/v1/rollouts", plan=PLAN)
+    refused = service.http.post("/v1/rollouts/colours:promote", json={})
+    assert refused.status_code == 409
+    assert "nothing reviewed yet" in refused.json()["reasons"][0]
+
+    held, truth = predictions(service, range(20), '{"site": "north-1", "user": "SEED"}')
+    assert {reply["status"] for reply in held} == {"held"}
+    assert not any("prediction" in reply for reply in held)
+    assert review(service, truth) == 20
+    answered = service.get(f"/v1/predictions/{held[0]['id']}")
+    assert (answered["decided_by"], answered["prediction"]) == ("human", truth[held[0]["id"]])
+
+    digest = service.get("/v1/rollouts/colours")["evidence_digest"]
+    service.post("/v1/rollouts/colours:approve", actor="lea", evidence=digest)
+    assert service.post("/v1/rollouts/colours:promote")["stage"] == "limited-scope"
+
+    inside, truth = predictions(service, range(20, 40), '{"site": "north-1", "user": "SEED"}')
+    assert {r["stage"] for r in inside if r["status"] == "final"} == {"limited-scope"}
+    outside, more = predictions(service, range(40, 42), '{"site": "south", "user": "SEED"}')
+    assert {reply["status"] for reply in outside} == {"held"}
+    review(service, truth | more)
+    assert service.post("/v1/rollouts/colours:promote")["stage"] == "gradual"
+
+    after = service.get("/v1/rollouts/colours")
+    for weight in (50, 100):
+        assert after["weight"] == weight
+        _, truth = predictions(service, range(100, 140), '{"user": "SEED"}')
+        review(service, truth)
+        after = service.post("/v1/rollouts/colours:promote")
+    assert after["stage"] == "live"
+    give_up = time.monotonic() + 5  # a change reaches every replica within a second
+    image, label = a_picture(1)
+    while (reply := service.ask("colours", image))["status"] == "held":
+        review(service, {reply["id"]: label})
+        assert time.monotonic() < give_up
+
+
+def test_a_version_goes_from_manual_review_to_live(service: Service):
+    take_to_live(service)
+    image, label = a_picture(1)
+    reply = service.ask("colours", image)
+    assert (reply["version"], reply["prediction"], reply["stage"]) == (1, label, "live")
+    assert service.get("/v1/audit:verify")["intact"]
+
+
+def test_a_held_request_survives_a_kill_and_its_caller_gets_the_answer(
+    registered: str, tmp_path: Path
+):
+    home = tmp_path / "home"
+    with running(home, registered) as service:
+        service.post("/v1/rollouts", plan=PLAN)
+        held, truth = predictions(service, range(5), "{}")
+        service.kill()
+    with running(home, registered) as service:
+        assert service.get("/v1/review/stats")["held"] == 5
+        assert review(service, truth) == 5
+        for reply in held:
+            answered = service.get(f"/v1/predictions/{reply['id']}", wait=5)
+            assert answered["prediction"] == truth[reply["id"]]
+
+
+def test_a_repeat_with_the_same_key_gets_the_same_answer_after_a_restart(
+    registered: str, tmp_path: Path
+):
+    home, image = tmp_path / "home", a_picture(3)[0]
+    with running(home, registered) as service:
+        service.post("/v1/rollouts", plan=PLAN)
+        first = service.ask("colours", image, **{"Idempotency-Key": "order-7"})
+        service.kill()
+    with running(home, registered) as service:
+        again = service.ask("colours", image, **{"Idempotency-Key": "order-7"})
+        assert again["id"] == first["id"]
+        assert service.get("/v1/review/stats")["open"] == 1
+
+
+def test_a_foreign_input_is_held_and_a_waiting_caller_gets_the_reviewers_answer(
+    service: Service,
+):
+    take_to_live(service)
+    noise = np.random.default_rng(1).integers(0, 255, (3, 16, 16), dtype=np.uint8)
+    held = service.ask("colours", colours.encode(noise))
+    assert held["status"] == "held"
+    assert held["flags"][0]["code"] == "out-of-domain"
+    review(service, {held["id"]: "green"})
+    answered = service.get(f"/v1/predictions/{held['id']}", wait=5)
+    assert (answered["prediction"], answered["decided_by"]) == ("green", "human")
+
+
+def test_hostile_bodies_are_refused_and_nothing_is_stored(service: Service):
+    service.post("/v1/rollouts", plan=PLAN)
+    url = "/v1/models/colours/predict"
+    image = a_picture(1)[0]
+    service.ask("colours", image)
+    assert service.http.post(url, content=b"no image").status_code == 415
+    assert service.http.post(url, content=image[: len(image) // 2]).status_code in {415, 422}
+    assert service.http.post("/v1/models/nobody/predict", content=image).status_code == 404
+    bad = {"X-Stagegate-Attributes": "[1, 2"}
+    refused = service.http.post(url, content=image, headers=bad)
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert service.get("/v1/review/stats")["open"] == 1
+
+
+def test_the_service_ends_cleanly_and_takes_its_address_away(registered: str, tmp_path: Path):
+    home = tmp_path / "home"
+    with running(home, registered) as service:
+        assert service.stop() == 0
+    assert not (home / "service.json").exists()
+
+
+def test_a_caller_who_waits_is_told_that_the_request_is_still_held_when_the_service_stops(
+    registered: str, tmp_path: Path
+):
+    with running(tmp_path / "home", registered) as service:
+        service.post("/v1/rollouts", plan=PLAN)
+        (held,), _ = predictions(service, range(1), "{}")
+        with service.http.stream("GET", f"/v1/predictions/{held['id']}/events") as events:
+            lines = events.iter_lines()
+            assert next(lines) == "event: held"  # the caller waits now
+            service.process.terminate()
+            rest = {line for line in lines if line.startswith("event: ")}  # a cut stream raises
+        assert service.process.wait(30) == 0
+    # Said again, or not at all when the signal came before the service began to wait.
+    assert rest <= {"event: held"}
+
+
+def test_a_home_that_is_served_is_not_served_twice(service: Service, tmp_path: Path):
+    again = subprocess.run(
+        command(tmp_path / "home", "up"), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert again.returncode == 1
+    assert "already served" in again.stderr
+
+
+def test_a_wrong_revision_is_refused_with_the_command_that_mends_it(
+    registered: str, tmp_path: Path
+):
+    database = Database(registered)
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    refused = subprocess.run(
+        command(tmp_path / "home", "up"), env=environment(registered),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "9999" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_command_line_answers_in_process_and_over_the_network_alike(
+    service: Service, registered: str, tmp_path: Path
+):
+    service.post("/v1/rollouts", plan=PLAN)
+
+    def rollout(home: Path) -> dict[str, object]:
+        done = subprocess.run(
+            command(home, "--json", "rollout", "get", "colours"), env=environment(registered),
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        document: dict[str, object] = json.loads(done.stdout)
+        return document
+
+    assert rollout(tmp_path / "home") == rollout(tmp_path / "another-home")
+
+
+def test_a_version_says_on_how_many_rows_its_flags_are_calibrated(service: Service):
+    (first, _) = service.get("/v1/models/colours")["versions"]
+    assert first == service.get("/v1/models/colours/versions/1")
+    assert first["out_of_domain"]["calibration_rows"] == 450
+    page = service.http.get("/models/colours").text
+    assert "calibrated on 450 held-out inputs" in page
+
+
+def test_pages_and_documents_of_the_running_service_answer(service: Service):
+    service.post("/v1/rollouts", plan=PLAN)
+    paths = ["/", "/review", "/review/queues", "/models/colours", "/rollouts/colours", "/audit"]
+    for path in [*paths, "/drift/colours", "/docs", "/openapi.json", "/metrics", "/healthz"]:
+        answer: httpx.Response = service.http.get(path, follow_redirects=True)
+        assert answer.status_code == 200, (path, answer.text[:300])

@@ -1,0 +1,125 @@
+"""What tests need of the real fastai, made in a process of its own: `python fastai_world.py OUT`.
+
+OUT/training, OUT/calibration: generated photographs of three materials, in folders by label.
+OUT/odd: pictures in unusual modes and proportions. OUT/export.pkl, OUT/resnet.pkl: learners that
+were trained on them for a moment. OUT/pixels.npz: what fastai's Resize makes of the odd pictures.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+LABELS = ("cardboard", "glass", "paper")
+SIZES = ((48, 64), (37, 37))
+METHODS = ("crop", "pad", "squish")
+PAD_MODES = ("zeros", "border", "reflection")
+
+
+def main(out: Path) -> None:
+    draw = np.random.default_rng(1)
+    for part, each in (("training", 10), ("calibration", 8)):
+        for number, label in enumerate(LABELS):
+            folder = out / part / label
+            folder.mkdir(parents=True)
+            for i in range(each):
+                _photograph(draw, number).save(folder / f"{label}{i}.jpg", quality=90)
+    _odd_pictures(draw, out / "odd")
+    from registry.adapters.torch_shim import import_torchvision
+
+    import_torchvision()
+    import torch
+
+    torch.set_num_threads(1)
+    np.savez(out / "pixels.npz", **_pixels(out / "odd"))
+    _export(out)
+
+
+def _photograph(draw: np.random.Generator, number: int) -> Image.Image:
+    width, height = draw.integers(40, 110, 2)
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    phase, pace = draw.uniform(0, 6), draw.uniform(0.2, 0.4) * (1 + number)
+    wave = np.sin(pace * (across if number % 2 else down) + phase)
+    pixels = 128 + 80 * wave[..., None] * np.array([1.0, 0.5, -0.5]) + draw.normal(0, 12, (1, 1, 3))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGB")
+
+
+def _odd_pictures(draw: np.random.Generator, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name, mode, size in (
+        ("plain.jpg", "RGB", (96, 61)), ("grey.png", "L", (50, 80)), ("palette.png", "P", (70, 70)),
+        ("alpha.png", "RGBA", (64, 90)), ("bits.png", "1", (55, 41)), ("tiny.png", "RGB", (3, 2)),
+        ("wide.png", "RGB", (300, 20)), ("high.png", "L", (9, 170)), ("cmyk.jpg", "CMYK", (60, 44)),
+        ("both.png", "LA", (33, 47)), ("deep.png", "I;16", (45, 52)),
+        ("dot.png", "RGB", (1, 1)),
+    ):  # fmt: skip
+        noise = draw.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+        if mode == "I;16":
+            picture = Image.fromarray(noise[..., 0].astype(np.uint16) * 257)
+        else:
+            picture = Image.fromarray(noise, "RGBA").convert("RGB").convert(mode)
+        if mode in {"RGBA", "LA"}:
+            picture.putalpha(Image.fromarray(noise[..., 3], "L"))
+        picture.save(folder / name)
+    rotated = Image.fromarray(draw.integers(0, 256, (40, 70, 3), dtype=np.uint8), "RGB")
+    exif = rotated.getexif()
+    exif[0x0112] = 6  # "turn me by 90 degrees", which fastai does not do
+    rotated.save(folder / "exif.jpg", exif=exif)
+
+
+def _pixels(folder: Path) -> dict[str, Any]:
+    from fastai.vision.all import PILImage, PILImageBW, Resize
+
+    found = {}
+    for path in sorted(folder.iterdir()):
+        for mode, kind in (("RGB", PILImage), ("L", PILImageBW)):
+            for height, width in SIZES:
+                for method in METHODS:
+                    for pad in PAD_MODES if method == "pad" else PAD_MODES[:1]:
+                        resize = Resize((height, width), method=method, pad_mode=pad)
+                        key = f"{path.name}|{mode}|{height}|{width}|{method}|{pad}"
+                        made = resize(kind.create(path), split_idx=1)
+                        found[key] = np.asarray(made)
+    return found
+
+
+def _export(out: Path) -> None:
+    import fastai.vision.all as fv
+
+    fv.set_seed(3)
+    network = fv.nn.Sequential(
+        fv.ConvLayer(3, 8, stride=2),
+        fv.ResBlock(1, 8, 16, stride=2),
+        fv.nn.AdaptiveAvgPool2d(1),
+        fv.Flatten(),
+        fv.nn.Dropout(0.2),
+        fv.nn.Linear(16, len(LABELS)),
+    )
+    presized = fv.aug_transforms(size=32, min_scale=0.75)
+    _train(fv.Learner(_loaders(fv, out, presized), network), 2, out / "export.pkl")
+    loaders = _loaders(fv, out, fv.aug_transforms())
+    _train(fv.vision_learner(loaders, fv.resnet18, pretrained=False), 1, out / "resnet.pkl")
+
+
+def _loaders(fv: Any, out: Path, transforms: list[Any]) -> Any:
+    return fv.ImageDataLoaders.from_folder(
+        out / "training",
+        valid_pct=0.2,
+        seed=3,
+        item_tfms=fv.Resize(40),
+        batch_tfms=[*transforms, fv.Normalize.from_stats(*fv.imagenet_stats)],
+        bs=8,
+        num_workers=0,
+    )
+
+
+def _train(learn: Any, epochs: int, export: Path) -> None:
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(epochs, 1e-2)
+    learn.export(export.resolve())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,25 @@
+"""A tiny learner and its photographs, made once a session by the real fastai."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MAKER = Path(__file__).parents[2] / "fastai_world.py"
+
+
+@pytest.fixture(scope="session")
+def fastai_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("fastai") / "world"
+    home = tmp_path_factory.mktemp("home")
+    done = subprocess.run(
+        [sys.executable, str(MAKER), str(out)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "HOME": str(home), "MPLBACKEND": "agg"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return out

@@ -1,0 +1,269 @@
+"""From a fastai export to a version that MLflow can run, by the command that users type."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pickled_malice import archive, inject, payloads
+
+from registry.adapters.bundle import open_bundle
+from registry.adapters.conversion import FastaiOriginal, JailedConverter
+from registry.adapters.image_folder import OnnxRuntimes
+from registry.adapters.inert_pickle import read_archive
+from registry.domain.errors import Invalid
+from registry.domain.observations import FeatureBlock
+from registry.domain.parity import compare
+
+pytestmark = pytest.mark.integration
+LINUX = sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home in which `waste` was registered, and where the command was run."""
+
+    path: Path
+    working: Path
+    document: Mapping[str, Any]
+
+    @property
+    def bundle(self) -> Path:
+        return Path(self.document["bundle_uri"].removeprefix("file://"))
+
+
+def stagegate(home: Path, working: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("STAGEGATE", "MLFLOW"))},
+        "HOME": str(working),
+        "XDG_CACHE_HOME": str(working / "cache"),
+        "STAGEGATE_ACTOR": "ada",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "console.cli", "--home", str(home), "--json", *words],
+        cwd=working,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(fastai_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    path, working = tmp_path_factory.mktemp("stagegate"), tmp_path_factory.mktemp("working")
+    assert stagegate(path, working, "db", "upgrade").returncode == 0
+    done = stagegate(
+        path, working, "model", "register", "waste", str(fastai_world / "export.pkl"),
+        "--training-data", str(fastai_world / "training"),
+        "--calibration-data", str(fastai_world / "calibration"),
+        "--trust-pickle", "--tag", "team=sorting", "--description", "first",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return Home(path, working, json.loads(done.stdout))
+
+
+def test_the_converted_model_answers_like_the_original(home: Home):
+    parity = home.document["parity"]
+    names = [check["name"] for check in parity["checks"]]
+    assert parity["passed"]
+    assert parity["max_abs_diff"] <= 1e-5
+    assert {"learn.get_preds", "learn.predict", "alone and in a batch", "asked twice"} <= set(names)
+    assert all(check["rows"] > 0 for check in parity["checks"])
+
+
+def test_the_export_was_read_in_a_jail(home: Home):
+    if sys.platform == "linux":
+        assert home.document["jail"]["conversion"]["filter"]
+        assert home.document["jail"]["original"]["filter"]
+    assert open_bundle(home.bundle).manifest.jail == home.document["jail"]
+    assert home.document["globals"]["unknown"] == []
+
+
+def test_the_record_says_what_it_was_made_with(home: Home):
+    environment = home.document["environment"]
+    assert {"python", "torch", "torchvision", "fastai", "numpy", "onnxruntime", "platform"} <= set(
+        environment
+    )
+    assert home.document["labels"] == ["cardboard", "glass", "paper"]
+    assert home.document["tags"] == {"team": "sorting"}
+    assert home.document["author"] == "ada"
+
+
+def test_the_bundle_is_whole_and_has_the_recorded_digest(home: Home):
+    bundle = open_bundle(home.bundle)
+    assert bundle.digest == home.document["digest"]
+    assert {"model.onnx", "preprocessing.json", "proof.json", "profile.json", "scorer.npz"} == set(
+        bundle.manifest.files
+    )
+    assert [block.name for block in bundle.manifest.blocks][-1] == "penultimate"
+
+
+def test_nothing_is_written_outside_the_home(home: Home):
+    assert [str(p) for p in home.working.rglob("*")] == []
+
+
+def test_list_show_and_verify_read_the_version(home: Home):
+    listed = json.loads(stagegate(home.path, home.working, "model", "list").stdout)
+    assert [(v["model"], v["version"], v["stage"]) for v in listed["versions"]] == [
+        ("waste", 1, "registered")
+    ]
+    shown = json.loads(stagegate(home.path, home.working, "model", "show", "waste@1").stdout)
+    assert shown["digest"] == home.document["digest"]
+    verified = json.loads(stagegate(home.path, home.working, "model", "verify", "waste@1").stdout)
+    assert verified["verified"]
+    assert verified["parity"]["max_abs_diff"] <= 1e-5
+
+
+def test_verify_names_a_file_that_was_changed(home: Home):
+    graph = home.bundle / "model.onnx"
+    original = graph.read_bytes()
+    graph.write_bytes(original[:-1] + b"?")
+    try:
+        done = stagegate(home.path, home.working, "model", "verify", "waste@1")
+    finally:
+        graph.write_bytes(original)
+    assert done.returncode == 1
+    assert "model.onnx was changed after registration" in done.stdout + done.stderr
+
+
+def test_mlflow_itself_loads_and_runs_the_version(home: Home, fastai_world: Path):
+    code = (
+        "import json, sys, pathlib, mlflow, pandas as pd\n"
+        "client = mlflow.MlflowClient()\n"
+        "client.set_registered_model_alias('waste', 'live', '1')\n"
+        "model = mlflow.pyfunc.load_model('models:/waste@live')\n"
+        "paths = sys.argv[1:]\n"
+        "data = [pathlib.Path(p).read_bytes() for p in paths]\n"
+        "frames = [model.predict(x) for x in (pd.DataFrame({'image': data}), data, paths,"
+        " pd.DataFrame({'image': paths}))]\n"
+        "version = client.get_model_version('waste', '1')\n"
+        "run = client.get_run(version.run_id)\n"
+        "print(json.dumps({'frames': [f.to_dict('list') for f in frames], 'tags': version.tags,"
+        " 'metrics': run.data.metrics, 'params': run.data.params, 'status': run.info.status,"
+        " 'torch': 'torch' in sys.modules}))\n"
+    )
+    photographs = sorted(str(p) for p in (fastai_world / "calibration").rglob("*.jpg"))[::4]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, *photographs],
+        cwd=home.working,
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{home.path}/mlflow.db",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "HOME": str(home.working),
+        },
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    first, *others = said["frames"]
+    assert all(other == first for other in others)
+    assert list(first) == ["prediction", "index", "cardboard", "glass", "paper"]
+    rows = zip(first["cardboard"], first["glass"], first["paper"], strict=True)
+    for row, index, name in zip(rows, first["index"], first["prediction"], strict=True):
+        assert sum(row) == pytest.approx(1, abs=1e-6)
+        assert row.index(max(row)) == index
+        assert home.document["labels"][index] == name
+    assert said["tags"]["stagegate.digest"] == home.document["digest"]
+    assert said["metrics"]["parity_max_abs_diff"] <= 1e-5
+    assert said["params"]["format"] == "fastai"
+    assert said["status"] == "FINISHED"
+    assert not said["torch"]
+
+
+def test_without_trust_in_the_pickle_nothing_happens(home: Home, fastai_world: Path):
+    done = stagegate(
+        home.path, home.working, "model", "register", "other", str(fastai_world / "export.pkl"),
+        "--training-data", str(fastai_world / "training"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "--trust-pickle" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["os.system", "builtins.exec", "an import and getattr"])
+def test_a_payload_in_a_working_export_is_found(name: str, fastai_world: Path, tmp_path: Path):
+    marker = tmp_path / "marker"
+    evil = inject(fastai_world / "export.pkl", payloads(marker)[name], tmp_path / "evil.pkl")
+    with pytest.raises(Invalid, match="nothing of it was run"):
+        read_archive(evil).report.refuse_unknown()
+    assert not marker.exists()
+
+
+def test_an_untouched_export_uses_nothing_unknown(fastai_world: Path):
+    read_archive(fastai_world / "export.pkl").report.refuse_unknown()
+
+
+def test_the_jailed_converter_refuses_an_export_with_a_payload(fastai_world: Path, tmp_path: Path):
+    marker = tmp_path / "marker"
+    body = payloads(marker)["carried code"]
+    evil = inject(fastai_world / "export.pkl", body, tmp_path / "evil.pkl")
+    with pytest.raises(Invalid, match=r"what the file itself carries.*nothing of it was run"):
+        JailedConverter(tmp_path / "scratch").convert(evil)
+    assert not marker.exists()
+
+
+@pytest.mark.skipif(not LINUX, reason="the filter is for Linux on x86-64")
+@pytest.mark.parametrize("name", ["os.system", "builtins.exec"])
+def test_a_payload_cannot_escape_from_the_process_that_really_loads_it(
+    name: str, fastai_world: Path, tmp_path: Path
+):
+    marker = tmp_path / "marker"
+    evil = inject(fastai_world / "export.pkl", payloads(marker)[name], tmp_path / "evil.pkl")
+    photograph = next((fastai_world / "calibration").rglob("*.jpg"))
+    original = FastaiOriginal(tmp_path / "scratch")
+    if name == "os.system":  # it returns a status, and loading goes on
+        assert original.answers(evil, [photograph], 1, None).jail["filter"]
+    else:
+        with pytest.raises(Invalid, match="Operation not permitted"):
+            original.answers(evil, [photograph], 1, None)
+    assert not marker.exists()
+
+
+def test_where_it_cannot_be_locked_in_the_original_is_not_loaded(tmp_path: Path):
+    marker = tmp_path / "marker"
+    evil = archive(tmp_path / "evil.pkl", payloads(marker)["os.system"])
+    question = {"path": str(evil), "images": [], "single": 0, "allow_unjailed": False}
+    code = (
+        "import json, platform, sys\n"
+        "from registry.adapters.fastai_reference import answer\n"
+        "from registry.domain.errors import Invalid\n"
+        "platform.machine = lambda: 'riscv64'\n"
+        "try:\n    answer(json.loads(sys.argv[1]))\n"
+        "except Invalid as refusal:\n    print(refusal)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, json.dumps(question)],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "--allow-unjailed" in done.stdout, done.stderr
+    assert not marker.exists()
+
+
+@pytest.mark.slow
+def test_a_resnet_by_vision_learner_converts_and_answers_like_itself(
+    fastai_world: Path, tmp_path: Path
+):
+    export, scratch = fastai_world / "resnet.pkl", tmp_path / "scratch"
+    converted = JailedConverter(scratch).convert(export)
+    graph = tmp_path / "model.onnx"
+    graph.write_bytes(converted.graph)
+    photographs = sorted((fastai_world / "calibration").rglob("*.jpg"))
+    original = FastaiOriginal(scratch).answers(export, photographs, 2, converted.python)
+    answering = OnnxRuntimes().open(converted.preprocessing, graph)
+    found = answering.probabilities([path.read_bytes() for path in photographs], 8)
+    assert compare("resnet", found, original.batch).passed
+    assert converted.blocks[-1] == FeatureBlock("penultimate", 512)
+    assert len(converted.blocks) >= 4

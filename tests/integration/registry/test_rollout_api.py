@@ -1,0 +1,161 @@
+"""The HTTP of rollouts gives what its contract says."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from rollout_world import PLAN, World
+
+from console import problems
+from registry.adapters.database.engine import Database
+from registry.api import audit, rollouts
+from registry.domain.errors import NotFound
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[TestClient]:
+    app = FastAPI()
+    app.include_router(rollouts.router(world.database, lambda: world.now, world.require_level))
+    app.include_router(audit.router(world.database))
+    problems.install(app)
+    with TestClient(app, headers={"X-Stagegate-Actor": "bob"}) as client:
+        yield client
+
+
+def test_a_started_rollout_is_described_in_full(client: TestClient) -> None:
+    answer = client.post("/v1/rollouts", json={"plan": PLAN})
+    assert answer.status_code == 201
+    document = answer.json()
+    assert client.get("/v1/rollouts/bears").json() == document
+    assert client.get("/v1/rollouts").json() == {"rollouts": [document]}
+    shown = {key: document[key] for key in ("model", "version", "baseline", "stage", "step")}
+    assert shown == {
+        "model": "bears",
+        "version": 2,
+        "baseline": None,
+        "stage": "manual-review",
+        "step": 0,
+    }
+    assert document["steps"] == [
+        {"weight": 5.0, "bake_seconds": 3600.0},
+        {"weight": 50.0, "bake_seconds": 0.0},
+    ]
+    assert (document["weight"], document["generation"], document["paused"]) == (0, 1, None)
+    assert (document["live"], document["previous"], document["next"]) == (
+        None,
+        None,
+        "limited-scope",
+    )
+    assert document["started_by"] == "bob"
+    assert document["approvals"] == {"needed": 0, "given": []}
+    (gate,) = document["gates"]
+    assert gate["sentence"] == "error rate: nothing reviewed yet, needs about 74 more"
+    assert (gate["type"], gate["segment"], gate["verdict"]) == ("error-rate", None, "inconclusive")
+    assert document["decision"] == {"action": "hold", "reasons": [gate["sentence"]]}
+
+
+def test_a_level_that_the_version_cannot_flag_at_is_refused_before_the_rollout_starts(
+    client: TestClient,
+) -> None:
+    fine = PLAN.replace("unit:", "flags: {out_of_domain: 0.001}\nunit:", 1)
+    refused = client.post("/v1/rollouts", json={"plan": fine})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "bears@2 cannot flag at 0.001",
+    )
+    assert client.get("/v1/rollouts").json() == {"rollouts": []}
+
+
+def test_a_plan_is_linted_by_line_and_a_bad_one_is_not_started(client: TestClient) -> None:
+    bad = PLAN.replace("weight: 50", "weight: 3")
+    found = client.post("/v1/rollouts:lint", json={"plan": bad}).json()["problems"]
+    assert found == [
+        {
+            "line": 14,
+            "message": "weight 3 does not rise above the 5 of the step before; write the steps in "
+            "rising order",
+        }
+    ]
+    refused = client.post("/v1/rollouts", json={"plan": bad})
+    assert refused.status_code == 422
+    assert refused.json()["reasons"] == [f"line 14: {found[0]['message']}"]
+    assert client.post("/v1/rollouts:lint", json={"plan": PLAN}).json() == {"problems": []}
+
+
+def test_a_refused_promotion_gives_its_reasons(client: TestClient) -> None:
+    client.post("/v1/rollouts", json={"plan": PLAN})
+    refused = client.post("/v1/rollouts/bears:promote", json={"expected_generation": 1})
+    assert refused.status_code == 409
+    assert refused.json()["reasons"] == ["error rate: nothing reviewed yet, needs about 74 more"]
+
+
+def test_commands_work_with_and_without_a_body(client: TestClient, world: World) -> None:
+    client.post("/v1/rollouts", json={"plan": PLAN})
+    paused = client.post("/v1/rollouts/bears:pause", json={"reason": "lunch"}).json()
+    assert paused["paused"] == {"by": "bob", "reason": "lunch"}
+    assert client.post("/v1/rollouts/bears:resume").json()["paused"] is None
+    digest = client.get("/v1/rollouts/bears").json()["evidence_digest"]
+    approved = client.post("/v1/rollouts/bears:approve", json={"evidence": digest, "note": "ok"})
+    assert approved.json()["approvals"]["given"] == ["bob"]
+    world.review(correct=80)
+    assert client.post("/v1/rollouts/bears:promote").json()["stage"] == "limited-scope"
+    aborted = client.post("/v1/rollouts/bears:abort", json={"reason": "enough"}).json()
+    assert (aborted["stage"], aborted["next"], aborted["gates"]) == ("rolled-back", None, [])
+    assert client.post("/v1/rollouts/bears:undo").status_code == 409
+    events = client.get("/v1/rollouts/bears/history").json()["events"]
+    assert [e["action"] for e in events] == [
+        "started",
+        "paused",
+        "resumed",
+        "approved",
+        "promoted",
+        "aborted",
+    ]
+    assert (
+        client.get("/v1/audit", params={"model": "bears", "limit": 2}).json()["events"]
+        == (events[-2:])
+    )
+    assert (
+        client.get("/v1/audit:verify")
+        .json()["sentence"]
+        .startswith("the audit log is intact: 6 events")
+    )
+
+
+def test_a_model_that_does_not_exist_is_not_found(client: TestClient) -> None:
+    assert client.get("/v1/rollouts/cats").status_code == 404
+    assert "registered: bears" in client.get("/v1/rollouts/cats").json()["detail"]
+    assert "rollout start" in client.get("/v1/rollouts/bears").json()["detail"]
+    assert client.post("/v1/rollouts/cats:abort").status_code == 404
+
+
+@pytest.mark.parametrize("limit", ["0", "-5", "9" * 22])
+def test_a_limit_that_is_none_is_refused(client: TestClient, limit: str) -> None:
+    for path in ("/v1/audit", "/v1/rollouts/bears/history"):
+        assert client.get(path, params={"limit": limit}).status_code == 422
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\u0000"])
+def test_a_text_that_cannot_be_stored_is_refused(client: TestClient, escape: str) -> None:
+    client.post("/v1/rollouts", json={"plan": PLAN})
+    body = f'{{"reason": "{escape}"}}'
+    for command in ("pause", "abort", "undo", "promote"):
+        path = f"/v1/rollouts/bears:{command}"
+        refused = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert refused.status_code == 422
+        assert "body.reason" in refused.json()["detail"]
+    assert client.get("/v1/rollouts/%00").status_code == 422
+    assert client.get("/v1/audit", params={"model": "\x00"}).status_code == 422
+
+
+def test_a_version_that_no_database_can_number_is_not_found(world: World) -> None:
+    with pytest.raises(NotFound, match="bears has no version 99999999999999999999"):
+        world.do(lambda unit: unit.versions.get("bears", 99_999_999_999_999_999_999))

@@ -1,0 +1,118 @@
+"""Taking a version back when versions were tried more than once: abort always works."""
+
+import threading
+
+import pytest
+from rollout_world import PLAN, World
+
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.errors import StageConflict
+from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+from registry.services import control
+from registry.services.promote import promote
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
+
+
+def plan(version: int, baseline: str) -> str:
+    return PLAN.replace("version: 2", f"version: {version}").replace("none", baseline, 1)
+
+
+def to_live(world: World, version: int, baseline: str = "none") -> None:
+    world.start(plan(version, baseline))
+    world.do(lambda u: promote(u, "bears", "bob", world.now, to="live", override=True, reason="x"))
+
+
+def abort(world: World) -> None:
+    world.do(lambda u: control.abort(u, "bears", "bob", world.now, "harm"))
+
+
+def undo(world: World) -> None:
+    world.do(lambda u: control.undo(u, "bears", "bob", world.now))
+
+
+def stage_of(world: World, version: int) -> Stage | None:
+    with world.database.read() as connection:
+        found = SqlUnitOfWork(connection).rollouts.of_version("bears", version)
+    return found.stage if found else None
+
+
+def test_a_version_that_failed_its_second_try_does_not_come_back_and_abort_still_works(
+    world: World,
+) -> None:
+    to_live(world, 1)
+    to_live(world, 2, "live")
+    world.start(plan(1, "live"))
+    abort(world)
+    with pytest.raises(StageConflict, match="bears@1, which was live before, is rolled-back"):
+        undo(world)
+    assert world.live() == (2, 1)
+    abort(world)
+    assert world.live() == (None, None)
+    assert stage_of(world, 2) is Stage.ROLLED_BACK
+    assert ("live", None, None) in world.effects()[-2:]
+    with pytest.raises(StageConflict, match="which abort cannot leave"):
+        abort(world)
+
+
+def test_a_version_is_not_live_and_a_candidate_at_once(world: World) -> None:
+    to_live(world, 1)
+    to_live(world, 2, "live")
+    world.start(plan(1, "2"))
+    with pytest.raises(StageConflict, match="bears@1 is itself a candidate, in manual-review"):
+        undo(world)
+    world.do(lambda u: promote(u, "bears", "bob", world.now, to="live", override=True, reason="x"))
+    assert world.live() == (1, 2)
+    assert (stage_of(world, 1), stage_of(world, 2)) == (Stage.LIVE, Stage.RETAINED)
+    undo(world)
+    assert world.live() == (2, None)
+    assert (stage_of(world, 1), stage_of(world, 2)) == (Stage.ROLLED_BACK, Stage.LIVE)
+
+
+def test_a_version_that_is_taken_back_answers_as_nobodys_baseline(world: World) -> None:
+    to_live(world, 1)
+    to_live(world, 2, "live")
+    world.start(plan(3, "2"))
+    undo(world)
+    assert (world.rollout().version, world.rollout().baseline) == (3, 1)
+    assert ("bob", "baseline-changed") in world.actions()
+
+
+def test_a_baseline_that_is_not_taken_back_stays(world: World) -> None:
+    to_live(world, 1)
+    to_live(world, 2, "live")
+    world.start(plan(3, "1"))
+    undo(world)
+    assert world.rollout().baseline == 1
+    assert ("bob", "baseline-changed") not in world.actions()
+
+
+def test_what_is_live_without_a_rollout_can_be_aborted(world: World) -> None:
+    world.start()
+    abort(world)
+    world.do(lambda u: u.live.put("bears", 3, 2, world.now))
+    abort(world)
+    assert world.live() == (None, None)
+    assert world.effects()[-1] == ("live", None, None)
+
+
+def test_a_start_during_an_undo_takes_the_version_that_is_live_after_it(world: World) -> None:
+    """PostgreSQL would let it read the version that is being taken back."""
+    to_live(world, 1)
+    to_live(world, 2, "live")
+    started: list[Rollout] = []
+    beside = threading.Thread(target=lambda: started.append(world.start(plan(3, "live"))))
+    with world.database.begin() as connection:
+        control.undo(SqlUnitOfWork(connection), "bears", "bob", world.now)
+        beside.start()
+        beside.join(timeout=0.5)
+        assert beside.is_alive()
+    beside.join(timeout=30)
+    assert [rollout.baseline for rollout in started] == [1]

@@ -1,0 +1,83 @@
+"""Waiting for answers that another replica gives: one look at the database for all who wait."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import pytest
+from serving_fakes import NOW, a_prediction
+
+from registry.adapters.database.engine import Database
+from serving.adapters.ledger import GroupLedger
+from serving.domain.prediction import DecidedBy, Label, Status
+from serving.ports import ServingUnit
+from serving.services.wait import Arrivals, wait_for
+
+pytestmark = pytest.mark.integration
+T = TypeVar("T")
+CALLERS = 40
+
+
+class Watched(GroupLedger):
+    """Counts its reads."""
+
+    reads = 0
+
+    def read(self, work: Callable[[ServingUnit], T]) -> T:
+        self.reads += 1
+        return super().read(work)
+
+
+@pytest.fixture
+def ledger(database: Database) -> Iterator[Watched]:
+    made = Watched(database)
+    for number in range(CALLERS):
+        made.write(lambda unit, n=number: unit.predictions.add(a_prediction(n))).result(10)
+    yield made
+    made.close()
+
+
+async def _all(ledger: Watched, arrivals: Arrivals, seconds: float) -> list[Status]:
+    names = [a_prediction(number).id for number in range(CALLERS)]
+    found = await asyncio.gather(*(wait_for(ledger, arrivals, n, seconds) for n in names))
+    return [prediction.status for prediction in found]
+
+
+def test_many_waiting_callers_ask_the_database_in_one_query(ledger: Watched):
+    arrivals = Arrivals()
+    asyncio.run(_all(ledger, arrivals, 1.5))
+    arrivals.close()
+    # One before and one after for each caller, and about six looks for all of them.
+    assert ledger.reads <= 2 * CALLERS + 10
+
+
+def test_an_answer_that_another_replica_gave_reaches_the_caller(ledger: Watched):
+    arrivals = Arrivals()
+
+    async def call() -> list[Status]:
+        waiting = asyncio.create_task(_all(ledger, arrivals, 30.0))
+        while len(arrivals.waited_for) < CALLERS:
+            await asyncio.sleep(0.01)
+        for number in range(CALLERS):
+            name = a_prediction(number).id
+            ledger.write(
+                lambda u, n=name: u.predictions.settle(n, Label("glass"), DecidedBy.HUMAN, NOW)
+            )
+        return await waiting
+
+    began = time.monotonic()
+    assert asyncio.run(call()) == [Status.FINAL] * CALLERS
+    assert time.monotonic() - began < 20.0
+    assert arrivals.waited_for == ()
+    arrivals.close()
+
+
+def test_closing_twice_and_announcing_nobody_is_harmless(ledger: Watched):
+    arrivals = Arrivals()
+    arrivals.announce("nobody")
+    arrivals.close()
+    arrivals.close()
+    began = time.monotonic()
+    assert set(asyncio.run(_all(ledger, arrivals, 30.0))) == {Status.HELD}
+    assert time.monotonic() - began < 20.0

@@ -1,0 +1,164 @@
+"""One controller acts for all replicas, and the outbox delivers what was committed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from console.controller import Controller, Duty
+from console.deliver import deliver
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+
+pytestmark = pytest.mark.integration
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def go_on(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def two_controllers(database: Database, clock: Clock) -> tuple[Controller, Controller, list[str]]:
+    done: list[str] = []
+
+    def controller(name: str) -> Controller:
+        duty = Duty(name, lambda _: done.append(name))
+        return Controller("controller", database, [duty], clock, lease_seconds=4)
+
+    return controller("first"), controller("second"), done
+
+
+def test_only_one_of_two_controllers_acts(database: Database, clock: Clock):
+    first, second, done = two_controllers(database, clock)
+    assert first.turn()
+    assert not second.turn()
+    assert done == ["first"]
+
+
+def test_another_controller_takes_over_when_the_first_falls_silent(
+    database: Database, clock: Clock
+):
+    first, second, done = two_controllers(database, clock)
+    first.turn()
+    clock.go_on(4)
+    assert second.turn()
+    assert done == ["first", "second"]
+
+
+def test_a_stopped_controller_gives_the_lease_back_at_once(database: Database, clock: Clock):
+    first, second, _ = two_controllers(database, clock)
+    first.turn()
+    first.stop()
+    assert second.turn()
+
+
+def test_loops_of_different_names_do_not_keep_each_other_out(database: Database, clock: Clock):
+    one = Controller("controller", database, [Duty("a", str)], clock)
+    other = Controller("outbox", database, [Duty("b", str)], clock)
+    assert one.turn()
+    assert other.turn()
+
+
+def test_a_controller_whose_duty_outlived_the_lease_stops_when_another_has_it(
+    database: Database, clock: Clock
+):
+    done: list[str] = []
+    other = Controller("controller", database, [Duty("other", str)], clock, lease_seconds=4)
+
+    def slow(_: datetime) -> None:
+        clock.go_on(5)
+        assert other.turn()
+
+    duties = [Duty("slow", slow), Duty("next", lambda _: done.append("next"))]
+    assert not Controller("controller", database, duties, clock, lease_seconds=4).turn()
+    assert done == []
+
+
+def test_a_controller_that_lost_its_lease_is_told_once(database: Database, clock: Clock):
+    told: list[str] = []
+    first = Controller(
+        "controller", database, [Duty("a", str)], clock, stood_down=lambda: told.append("first")
+    )
+    second = Controller("controller", database, [Duty("b", str)], clock)
+    first.turn()
+    clock.go_on(4)
+    second.turn()
+    for _ in range(2):
+        assert not first.turn()
+    assert told == ["first"]
+
+
+def test_a_failing_duty_does_not_stop_the_next(database: Database, clock: Clock):
+    done: list[str] = []
+    duties = [Duty("broken", lambda _: 1 / 0), Duty("fine", lambda _: done.append("fine"))]
+    assert Controller("controller", database, duties, clock).turn()
+    assert done == ["fine"]
+
+
+def test_a_duty_with_an_interval_waits_for_it_but_not_for_a_clock_set_back(
+    database: Database, clock: Clock
+):
+    done: list[datetime] = []
+    slow = Duty("slow", done.append, every_seconds=2)
+    controller = Controller("controller", database, [slow], clock)
+    for seconds in (0, 1, 1, -1):
+        clock.go_on(seconds)
+        controller.turn()
+    assert done == [NOW + timedelta(seconds=s) for s in (0, 2, 1)]
+
+
+def test_an_effect_happens_once_and_in_order(database: Database):
+    happened: list[object] = []
+    with database.begin() as connection:
+        outbox = SqlUnitOfWork(connection).outbox
+        outbox.add("mlflow.alias", {"model": "bears", "n": 1}, NOW)
+        outbox.add("mlflow.alias", {"model": "bears", "n": 2}, NOW)
+    effects = {"mlflow.alias": lambda payload: happened.append(payload["n"])}
+    assert deliver(database, effects, NOW) == 2
+    assert deliver(database, effects, NOW) == 0
+    assert happened == [1, 2]
+
+
+def test_a_failed_effect_is_tried_again_later_and_keeps_its_place(database: Database):
+    happened: list[object] = []
+    away = True
+
+    def alias(payload: dict[str, object]) -> None:
+        if away:
+            raise ConnectionError("MLflow is away")
+        happened.append(payload["n"])
+
+    with database.begin() as connection:
+        outbox = SqlUnitOfWork(connection).outbox
+        outbox.add("mlflow.alias", {"model": "bears", "n": 1}, NOW)
+        outbox.add("mlflow.alias", {"model": "bears", "n": 2}, NOW)
+        outbox.add("mlflow.alias", {"model": "foxes", "n": 3}, NOW)
+    effects = {"mlflow.alias": alias}
+    assert deliver(database, effects, NOW) == 0
+    away = False
+    # Its retry is not due, and the later one of the same model must not overtake it.
+    assert deliver(database, effects, NOW + timedelta(seconds=0.5)) == 0
+    assert deliver(database, effects, NOW + timedelta(seconds=10)) == 3
+    assert [n for n in happened if n != 3] == [1, 2]
+
+
+def test_an_effect_of_a_rolled_back_transaction_never_happens(database: Database):
+    def a_request_that_fails_at_its_end() -> None:
+        with database.begin() as connection:
+            SqlUnitOfWork(connection).outbox.add("mlflow.alias", {"model": "bears"}, NOW)
+            raise RuntimeError("the request failed")
+
+    with pytest.raises(RuntimeError):
+        a_request_that_fails_at_its_end()
+    assert deliver(database, {}, NOW) == 0

@@ -1,0 +1,42 @@
+"""Revisions run up and down on both databases and describe exactly the tables of the code."""
+
+import pytest
+from alembic import command
+
+from console.migrate import WrongRevision, _config, check, current, downgrade, head, upgrade
+from registry.adapters.database.engine import Database
+
+pytestmark = pytest.mark.integration
+
+
+def test_an_empty_database_is_refused_with_the_command_that_mends_it(database_url: str):
+    with pytest.raises(WrongRevision, match="stagegate db upgrade"):
+        check(database_url)
+
+
+def test_upgrade_reaches_the_revision_that_the_code_expects(database_url: str):
+    assert upgrade(database_url) == head() == current(database_url)
+    check(database_url)
+
+
+def test_a_database_of_a_newer_stagegate_is_refused_by_name(database_url: str):
+    upgrade(database_url)
+    database = Database(database_url)
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(WrongRevision, match=r"9999.*newer"):
+        check(database_url)
+
+
+def test_every_revision_runs_down_and_up_again(database_url: str):
+    upgrade(database_url)
+    downgrade(database_url, "base")
+    assert current(database_url) is None
+    upgrade(database_url)
+    check(database_url)
+
+
+def test_the_revisions_describe_the_tables_of_the_code(database_url: str):
+    upgrade(database_url)
+    command.check(_config(database_url))

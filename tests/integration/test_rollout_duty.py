@@ -1,0 +1,52 @@
+"""What the controller does with rollouts in a turn, and what it shows of their gates."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+from rollout_world import World
+
+from console.duties import duties
+from console.wiring import Wiring
+from monitoring.adapters.metrics import Metrics
+from registry.adapters.database.engine import Database
+from registry.domain.stages import Stage
+from registry.services.judge import GateMemory
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass(frozen=True)
+class SomeWiring:
+    """As much of the wiring as the duty needs."""
+
+    database: Database
+    metrics: Metrics = field(default_factory=Metrics)
+    gate_memory: GateMemory = field(default_factory=GateMemory)
+
+
+def turn(world: World, wiring: SomeWiring) -> None:
+    (rollouts,) = (d for d in duties(cast(Wiring, wiring)) if d.name == "rollouts")
+    rollouts.run(world.now)
+
+
+def shown(wiring: SomeWiring) -> float | None:
+    labels = {"gate": "error-rate", "model": "bears"}
+    return wiring.metrics.registry.get_sample_value("stagegate_gate_evidence", labels)
+
+
+def test_the_evidence_of_a_gate_is_shown_while_there_is_a_candidate(database: Database) -> None:
+    world, wiring = World(database), SomeWiring(database)
+    world.start()
+    turn(world, wiring)
+    assert shown(wiring) == pytest.approx(1.0)
+    world.review(correct=74)
+    turn(world, wiring)
+    grown = shown(wiring)
+    assert grown is not None
+    assert grown >= 20
+    world.review(errors=60)
+    turn(world, wiring)
+    assert world.rollout().stage is Stage.ROLLED_BACK
+    turn(world, wiring)
+    assert shown(wiring) is None

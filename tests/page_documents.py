@@ -1,0 +1,361 @@
+"""Documents as the API gives them, and an API in memory that holds them, for tests of the pages."""
+
+import copy
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from registry.domain.errors import Conflict, NotFound, StagegateError, Unavailable
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LABELS = ["cardboard", "glass", "metal", "paper", "plastic", "trash"]
+DIGEST = "sha256:" + "4f" * 32
+
+
+def ago(**length: float) -> str:
+    return (NOW - timedelta(**length)).isoformat()
+
+
+def a_version(version: int = 3, **changes: Any) -> dict[str, Any]:
+    document = {
+        "model": "waste",
+        "version": version,
+        "stage": "gradual",
+        "digest": DIGEST,
+        "source_format": "fastai",
+        "labels": LABELS,
+        "environment": {
+            "python": "3.11.7",
+            "torch": "2.13.0",
+            "fastai": "2.8.12",
+            "numpy": "2.4.6",
+            "platform": "Linux-6.1-x86_64",
+        },
+        "parity": {
+            "passed": True,
+            "max_abs_diff": 4.8e-6,
+            "checks": [
+                {
+                    "name": "predict",
+                    "rows": 64,
+                    "difference": 4.8e-6,
+                    "tolerance": 1e-5,
+                    "passed": True,
+                }
+            ],
+        },
+        "tags": {"site": "north"},
+        "description": "Trained on the photographs of the first half of the year.",
+        "author": "ada",
+        "run_id": "r1",
+        "created_at": ago(days=3),
+    }
+    return document | changes
+
+
+def a_model(**changes: Any) -> dict[str, Any]:
+    versions = [a_version(2, stage="live", description="", tags={}), a_version(3)]
+    document = {"name": "waste", "live": 2, "previous": 1, "candidate": 3, "versions": versions}
+    return document | changes
+
+
+def a_gate(**changes: Any) -> dict[str, Any]:
+    document = {
+        "type": "error-rate",
+        "segment": None,
+        "verdict": "inconclusive",
+        "sentence": "error rate: 120 reviewed, 2 errors, needs about 130 more",
+        "numbers": {
+            "reviewed": 120,
+            "errors": 2,
+            "rate": 1 / 60,
+            "bound": 0.05,
+            "log_e_pass": math.log(14.2),
+            "log_e_pass_needed": math.log(20),
+            "log_e_harm": -1.0,
+            "log_e_harm_needed": math.log(100),
+            "more": 130,
+        },
+        "dry_run": False,
+    }
+    return document | changes
+
+
+def a_rollout(**changes: Any) -> dict[str, Any]:
+    drift = {
+        "type": "drift",
+        "verdict": "passed",
+        "numbers": {"rows": 500, "alarm": False},
+        "sentence": "drift: 500 inputs compared, no domain shift",
+    }
+    reasons = ["error rate: 120 reviewed, 2 errors, needs about 130 more"]
+    document = {
+        "id": "b7",
+        "model": "waste",
+        "version": 3,
+        "baseline": 2,
+        "stage": "gradual",
+        "step": 1,
+        "steps": [
+            {"weight": 5.0, "bake_seconds": 86400},
+            {"weight": 25.0, "bake_seconds": 172800},
+            {"weight": 100.0, "bake_seconds": 172800},
+        ],
+        "weight": 25.0,
+        "generation": 7,
+        "paused": None,
+        "live": 2,
+        "previous": 1,
+        "plan_digest": "sha256:" + "ab" * 32,
+        "started_by": "ada",
+        "started_at": ago(days=9),
+        "stage_since": ago(hours=30),
+        "step_since": ago(hours=6),
+        "ended_at": None,
+        "gates": [
+            a_gate(),
+            a_gate(
+                segment="site=ranger-7",
+                verdict="failed",
+                sentence="error rate (site=ranger-7): 40 reviewed, 11 errors: above 0.05 at "
+                "confidence 0.99",
+                numbers={"log_e_harm": 6.0, "log_e_harm_needed": 5.3},
+            ),
+            a_gate(**drift),
+        ],
+        "decision": {"action": "hold", "reasons": reasons},
+        "approvals": {"needed": 1, "given": []},
+        "evidence_digest": "sha256:" + "cd" * 32,
+        "next": "gradual",
+    }
+    return document | changes
+
+
+def an_event(sequence: int, **changes: Any) -> dict[str, Any]:
+    document = {
+        "sequence": sequence,
+        "at": ago(hours=40 - sequence),
+        "actor": "ada",
+        "action": "promoted",
+        "model": "waste",
+        "version": 3,
+        "rollout_id": "b7",
+        "detail": {"from": "limited-scope", "to": "gradual", "reasons": ["all gates passed"]},
+        "previous_hash": "00",
+        "hash": f"sha256:{sequence:02x}" + "9b" * 31,
+    }
+    return document | changes
+
+
+def a_feature(name: str, shift: int = 0) -> dict[str, Any]:
+    reference = [100 + (place * 37) % 11 for place in range(64)]
+    window = [3 + max(0, 9 - abs(place - 32 - shift) // 3) for place in range(64)]
+    if not shift:
+        window = [7 + (place * 13) % 4 for place in range(64)]
+    return {
+        "name": name,
+        "kind": "numeric",
+        "edges": [place / 64 for place in range(65)],
+        "reference": reference,
+        "window": window,
+        "reference_outside": [0, 5, 6],
+        "window_outside": [1, 2 + abs(shift), 3],
+    }
+
+
+def a_test(feature: str, **changes: Any) -> dict[str, Any]:
+    document = {
+        "feature": feature,
+        "test": "ks",
+        "statistic": 0.04,
+        "p_value": 0.4,
+        "p_adjusted": 1.0,
+        "effect": 0.03,
+        "effect_interval": [0.01, 0.06],
+        "moved_sd": 0.02,
+        "alarm": False,
+    }
+    return document | changes
+
+
+def a_drift(**changes: Any) -> dict[str, Any]:
+    sentence = "brightness moved by -1.4 standard deviations in 500 inputs (p 1e-12)"
+    document = {
+        "model": "waste",
+        "version": 3,
+        "rows": 500,
+        "window_from": ago(hours=2),
+        "window_to": ago(minutes=1),
+        "alarm": True,
+        "sentence": sentence,
+        "tests": [
+            a_test("contrast"),
+            a_test(
+                "brightness", p_adjusted=1e-12, effect=1.38, moved_sd=-1.4, alarm=True, test="ks"
+            ),
+            a_test("predicted class", test="chi-square", moved_sd=None, p_adjusted=0.3),
+        ],
+        "history": [
+            {"at": ago(minutes=1), "rows": 500, "alarm": True, "sentence": sentence},
+            {"at": ago(minutes=31), "rows": 500, "alarm": True, "sentence": sentence},
+            {"at": ago(minutes=61), "rows": 480, "alarm": False, "sentence": "no shift found"},
+        ],
+        "out_of_domain_ratio": 0.012,
+        "out_of_domain": {"flagged": 6, "rows": 500, "ratio": 0.012, "expected": 0.01},
+        "features": [
+            a_feature("contrast"),
+            a_feature("brightness", shift=-14),
+            a_feature("sharpness"),
+            a_feature("out-of-domain score"),
+            a_feature("confidence"),
+        ],
+    }
+    return document | changes
+
+
+def an_item(number: int, **changes: Any) -> dict[str, Any]:
+    out = "p 0.003: further from the training photographs than 99.7 % of the held-out ones"
+    document = {
+        "id": f"item-{number}",
+        "prediction_id": f"prediction-{number}",
+        "model": "waste",
+        "version": 3,
+        "stage": "limited-scope",
+        "reasons": [
+            {"code": "out_of_domain", "reason": out},
+            {"code": "low_confidence", "reason": "confidence 0.58 is below 0.70"},
+        ],
+        "labels": LABELS,
+        "presentation": "answer-first",
+        "model_answer": None,
+        "payload_url": f"/v1/predictions/prediction-{number}/payload",
+        "payload_type": "image/png",
+        "state": "ready",
+        "holder": None,
+        "epoch": 0,
+        "lease_until": None,
+        "due_at": (NOW + timedelta(minutes=9)).isoformat(),
+        "waiting_since": ago(minutes=3),
+        "open": 0,
+    }
+    return document | changes
+
+
+class FakeApi:
+    """The documents above, and a queue that follows the contract's rules on leases and keys.
+
+    `clock` says when a lease ends; `broken` makes every request fail, as a lost service would.
+    """
+
+    def __init__(self, items: list[dict[str, Any]] | None = None, clock: Any = None) -> None:
+        self.items = {item["id"]: item for item in copy.deepcopy(items or [])}
+        self.clock = clock or (lambda: NOW)
+        self.decisions: list[dict[str, Any]] = []
+        self.skips: list[dict[str, Any]] = []
+        self.renewals = 0
+        self.broken: str = ""
+        self.lease_seconds = 600
+        self.model_says = {"prediction": "glass", "probabilities": {"glass": 0.58, "metal": 0.31}}
+        events = [an_event(1, action="started", detail={}), an_event(2)]
+        self.documents: dict[str, Mapping[str, Any]] = {
+            "/v1/models": {"models": [a_model()]},
+            "/v1/models/waste": a_model(),
+            "/v1/rollouts": {"rollouts": [a_rollout()]},
+            "/v1/rollouts/waste": a_rollout(),
+            "/v1/rollouts/waste/history": {"events": events},
+            "/v1/drift/waste": a_drift(),
+            "/v1/audit": {"events": events},
+            "/v1/audit:verify": {
+                "intact": True,
+                "events": 2,
+                "broken_at": None,
+                "sentence": "2 events, each chained to the one before.",
+            },
+        }
+
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, actor: str = ""
+    ) -> Mapping[str, Any] | None:
+        self._check()
+        if path == "/v1/review/next":
+            return self._next(actor)
+        if path == "/v1/review/stats":
+            return self._stats()
+        if path == "/v1/review/items":
+            return {"items": [i for i in self.items.values() if i["state"] == params["state"]]}
+        if path not in self.documents:
+            raise NotFound(f"there is nothing at {path}")
+        return self.documents[path]
+
+    async def post(self, path: str, body: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
+        self._check()
+        item, action = path.removeprefix("/v1/review/").split("/")
+        return getattr(self, f"_{action}")(self.items[item], body, actor)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise Unavailable(self.broken)
+
+    def _waiting(self) -> list[dict[str, Any]]:
+        return [item for item in self.items.values() if item["state"] in ("ready", "leased")]
+
+    def _stats(self) -> Mapping[str, Any]:
+        waiting = self._waiting()
+        return {
+            "open": len(waiting),
+            "oldest_seconds": 180.0 if waiting else 0.0,
+            "held": len(waiting),
+            "decided": len(self.decisions),
+            "by_reason": {"out_of_domain": len(waiting)} if waiting else {},
+        }
+
+    def _next(self, actor: str) -> Mapping[str, Any] | None:
+        mine = [i for i in self._waiting() if i["holder"] == actor and i["state"] == "leased"]
+        free = [i for i in self._waiting() if i["state"] == "ready"]
+        found = next(iter(mine + free), None)
+        if found is None:
+            return None
+        if found["state"] == "ready":
+            found.update(state="leased", holder=actor, epoch=found["epoch"] + 1)
+        found["lease_until"] = self._lease_until()
+        return found | {"open": len(self._waiting())}
+
+    def _lease_until(self) -> str:
+        return (self.clock() + timedelta(seconds=self.lease_seconds)).isoformat()
+
+    def _decision(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        stored = [d for d in self.decisions if d["idempotency_key"] == body["idempotency_key"]]
+        if not stored:
+            self._own(item, body, actor)
+            self.decisions.append({"item": item["id"], "actor": actor, **body})
+            item["state"] = "decided"
+        agrees = body["label"] == self.model_says["prediction"]
+        document = {"id": item["id"], "status": "decided", "counted": True, "agrees": agrees}
+        return document | {"label": body["label"], "model_answer": self.model_says}
+
+    def _skip(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        self._own(item, body, actor)
+        self.skips.append({"item": item["id"], "actor": actor, **body})
+        item["state"] = "cancelled"
+        return {"id": item["id"], "status": "skipped"}
+
+    def _renew(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        self._own(item, body, actor)
+        self.renewals += 1
+        return {"id": item["id"], "lease_until": self._lease_until()}
+
+    @staticmethod
+    def _own(item: dict[str, Any], body: Any, actor: str) -> None:
+        if (item["state"], item["holder"], item["epoch"]) != ("leased", actor, body["epoch"]):
+            raise Conflict("someone else took this item")
+
+
+def refusing(error: StagegateError) -> FakeApi:
+    """An API that refuses everything for one reason."""
+
+    class Refusing(FakeApi):
+        def _check(self) -> None:
+            raise error
+
+    return Refusing()

@@ -1,0 +1,110 @@
+"""The service as a program of its own: started, asked, killed and started again by tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from console.client import service_url
+from console.settings import Settings, load_settings
+
+START_SECONDS = 60
+
+
+@dataclass
+class Service:
+    """A running service and a client of it."""
+
+    process: "subprocess.Popen[bytes]"
+    http: httpx.Client
+
+    def get(self, path: str, actor: str = "ann", **params: Any) -> Any:
+        """The document at a path."""
+        answer = self.http.get(path, params=params, headers={"X-Stagegate-Actor": actor})
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def post(self, path: str, actor: str = "ann", **body: Any) -> Any:
+        """The document that answers a JSON body."""
+        answer = self.http.post(path, json=body, headers={"X-Stagegate-Actor": actor})
+        answer.raise_for_status()
+        return answer.json()
+
+    def ask(self, model: str, image: bytes, attributes: str = "{}", **headers: str) -> Any:
+        """A prediction, answered or held; a 503 is tried again, as its Retry-After asks.
+
+        Routes reach a replica within a second of their change, a first version once it is loaded.
+        """
+        sent = {"Content-Type": "image/png", "X-Stagegate-Attributes": attributes, **headers}
+        give_up = time.monotonic() + 15
+        while True:
+            answer = self.http.post(f"/v1/models/{model}/predict", content=image, headers=sent)
+            if answer.status_code != 503 or time.monotonic() > give_up:
+                break
+            time.sleep(0.1)
+        answer.raise_for_status()
+        return answer.json()
+
+    def kill(self) -> None:
+        """End the process at once, as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """Ask the process to end; gives its exit status."""
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+def command(home: Path, *words: str) -> list[str]:
+    """A call of the command line on a home."""
+    return [sys.executable, "-m", "console.cli", "--home", str(home), *words]
+
+
+def environment(database_url: str) -> Mapping[str, str]:
+    """The environment of a call that uses this database."""
+    return {**os.environ, "STAGEGATE_DATABASE_URL": database_url}
+
+
+@contextmanager
+def running(home: Path, database_url: str) -> Iterator[Service]:
+    """A service on this home and database, ready to answer; ended afterwards if it still runs."""
+    settings = load_settings(home=home, database_url=database_url)
+    log = home.with_suffix(".log")
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command(home, "up", "--port", "0"),
+            env=environment(database_url),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        url = _wait_until_ready(process, settings, log)
+        with httpx.Client(base_url=url, timeout=30) as client:
+            yield Service(process, client)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", settings: Settings, log: Path) -> str:
+    give_up = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up and process.poll() is None:
+        url = service_url(settings)
+        if url:
+            try:
+                if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                    return url
+            except httpx.TransportError:
+                pass  # the address of a service that was killed is still written down
+        time.sleep(0.05)
+    raise AssertionError(f"the service did not get ready; its log:\n{log.read_text()[-4000:]}")

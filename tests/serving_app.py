@@ -1,0 +1,115 @@
+"""The routes of serving on a real database, with a model that tests can see through."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from serving_fakes import FakeRunner, Measured, a_plan, a_rollout, a_version
+from starlette.testclient import TestClient
+
+from console import problems
+from monitoring.domain.reference import Reference
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.errors import NotFound
+from registry.domain.plan import Flags, StagePlan
+from registry.domain.versions import ModelVersion
+from serving.adapters.engine import Batching
+from serving.adapters.fleet import LiveFleet
+from serving.adapters.identity import new_id
+from serving.adapters.ledger import GroupLedger
+from serving.adapters.payloads import PayloadStore
+from serving.api import models, operations, predict, predictions, review
+from serving.api.parts import Serving
+from serving.services.wait import Arrivals
+
+MAX_BYTES = 100_000
+ROLLOUT_FLAGS = Flags(out_of_domain=0.01, min_confidence=0.7)
+
+
+class NoReferences:
+    """Versions that were registered without training data."""
+
+    def get(self, version: ModelVersion) -> Reference:
+        """There is none."""
+        raise NotFound(f"{version.name} has no profile")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def register(
+    database: Database,
+    part: StagePlan | None,
+    *,
+    live: int | None = 1,
+    baseline: int | None = 1,
+    flags: Flags = ROLLOUT_FLAGS,
+) -> None:
+    """Versions 1 and 2; version 1 live unless told otherwise; with a part, 2 on its way."""
+    with database.begin() as connection:
+        unit = SqlUnitOfWork(connection)
+        for number in (1, 2):
+            unit.versions.add(a_version(number))
+        if live is not None:
+            unit.live.put("waste", live, None, now())
+        if part is not None:
+            plan = a_plan(part, flags=flags, segments=("site",))
+            unit.rollouts.add(a_rollout(part, plan=plan, baseline=baseline, started_at=now()))
+        unit.routing_clock.tick()
+
+
+def parts(
+    database: Database,
+    payloads: str,
+    runners: Mapping[int, FakeRunner],
+    draw: Callable[[], float] = random.random,
+) -> Serving:
+    measured = Measured()
+    fleet = LiveFleet(
+        database,
+        lambda version: runners[version.version],
+        lambda window: None,
+        measured,
+        now,
+        Batching(8, 0.001, 64),
+    )
+    return Serving(
+        database=database,
+        fleet=fleet,
+        ledger=GroupLedger(database),
+        payloads=PayloadStore(payloads),
+        measurements=measured,
+        arrivals=Arrivals(),
+        clock=now,
+        draw=draw,
+        new_id=new_id,
+        max_upload_bytes=MAX_BYTES,
+        render_metrics=lambda: b"stagegate_up 1\n",
+    )
+
+
+def app(serving: Serving) -> FastAPI:
+    made = FastAPI()
+    problems.install(made)
+    for rooms in (predict, predictions, review, operations):
+        made.include_router(rooms.router(serving))
+    made.include_router(models.router(serving.database, NoReferences()))
+    return made
+
+
+@contextmanager
+def client(serving: Serving) -> Iterator[TestClient]:
+    assert isinstance(serving.fleet, LiveFleet)
+    assert isinstance(serving.ledger, GroupLedger)
+    serving.fleet.start()
+    try:
+        with TestClient(app(serving)) as opened:
+            yield opened
+    finally:
+        serving.arrivals.close()
+        serving.fleet.close()
+        serving.ledger.close()

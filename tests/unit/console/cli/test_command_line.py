@@ -1,0 +1,141 @@
+"""The command line's own rules: where options may stand, exit codes, and how errors read."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.cli.main import hoist
+from console.cli.rollout import exit_code, seconds
+from console.cli.session import table
+from registry.domain.errors import Invalid
+
+
+def a_rollout(**changes: object) -> dict[str, object]:
+    return {"stage": "gradual", "paused": None, "gates": [], **changes}
+
+
+def a_gate(verdict: str, **changes: object) -> dict[str, object]:
+    return {"type": "error-rate", "verdict": verdict, "dry_run": False, **changes}
+
+
+def stagegate(*words: str, home: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    where = ["--home", str(home)] if home else []
+    command = [sys.executable, "-m", "console.cli", *where, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("typed", "understood"),
+    [
+        (["rollout", "get", "waste", "--json"], ["--json", "rollout", "get", "waste"]),
+        (["db", "check", "--home", "/x"], ["--home", "/x", "db", "check"]),
+        (["db", "check", "--home=/x", "--debug"], ["--home=/x", "--debug", "db", "check"]),
+        (["predict", "m", "--", "--json"], ["predict", "m", "--", "--json"]),
+        (["db", "check", "--server"], ["--server", "db", "check"]),
+    ],
+)
+def test_global_options_may_stand_anywhere_before_a_double_dash(
+    typed: list[str], understood: list[str]
+):
+    assert hoist(typed) == understood
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (a_rollout(stage="live"), 0),
+        (a_rollout(stage="manual-review"), 3),
+        (a_rollout(gates=[a_gate("inconclusive")]), 3),
+        (a_rollout(gates=[a_gate("stale")]), 4),
+        (a_rollout(gates=[a_gate("failed", dry_run=True)]), 3),
+        (a_rollout(paused={"by": "ada", "reason": ""}), 4),
+        (a_rollout(stage="rolled-back", paused={"by": "ada", "reason": ""}), 5),
+        (a_rollout(stage="rejected"), 5),
+    ],
+)
+def test_status_tells_a_script_how_a_rollout_stands(document: dict[str, object], code: int):
+    assert exit_code(document) == code
+
+
+@pytest.mark.parametrize(("text", "value"), [("90", 90), ("60s", 60), ("5m", 300), ("2h", 7200)])
+def test_durations_have_units(text: str, value: float):
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5d", "m"])
+def test_what_is_no_duration_is_refused(text: str):
+    with pytest.raises(Invalid, match="is no duration"):
+        seconds(text)
+
+
+def test_columns_are_as_wide_as_their_longest_cell():
+    lines = table(("a", "long header"), [("value", None), (1, 0.12345)]).splitlines()
+    assert lines == ["a      long header", "value  -", "1      0.123"]
+
+
+def test_wrong_usage_exits_2():
+    assert stagegate("rollout", "promote").returncode == 2
+    assert stagegate("no-such-command").returncode == 2
+
+
+def test_an_error_is_one_sentence_and_exit_1(tmp_path: Path):
+    done = stagegate("db", "check", home=tmp_path / "empty")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("stagegate: the database is empty; run `stagegate db upgrade`")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_with_json_an_error_is_also_a_problem_document(tmp_path: Path):
+    done = stagegate("db", "check", "--json", home=tmp_path / "empty")
+    problem = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert problem["title"] == "Wrong database revision"
+    assert "stagegate db upgrade" in problem["detail"]
+
+
+def test_a_server_that_is_not_there_is_named():
+    done = stagegate("rollout", "get", "waste", "--server", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:9 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(tmp_path: Path):
+    done = stagegate("db", "check", "--debug", home=tmp_path / "empty")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_the_database_can_be_brought_up_and_checked(tmp_path: Path):
+    assert stagegate("db", "upgrade", home=tmp_path).returncode == 0
+    done = stagegate("db", "check", "--json", home=tmp_path)
+    assert json.loads(done.stdout)["up_to_date"] is True
+
+
+def test_a_command_without_a_running_service_speaks_to_the_application_in_process(tmp_path: Path):
+    stagegate("db", "upgrade", home=tmp_path)
+    done = stagegate("rollout", "get", "waste", home=tmp_path)
+    assert done.returncode == 1
+    assert "waste" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_predictions_need_a_running_service(tmp_path: Path):
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"")
+    done = stagegate("predict", "waste", str(picture), home=tmp_path)
+    assert done.returncode == 1
+    assert "start it with `stagegate up`" in done.stderr
+
+
+def test_lint_names_the_line_of_a_problem(tmp_path: Path):
+    stagegate("db", "upgrade", home=tmp_path)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("apiVersion: stagegate/v1\nmodel: {name: waste, version: 1}\nstagess: []\n")
+    done = stagegate("rollout", "lint", str(plan), home=tmp_path)
+    assert done.returncode == 1
+    assert f"{plan}:3:" in done.stdout

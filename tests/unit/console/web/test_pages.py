@@ -1,0 +1,306 @@
+"""The routes of the pages, against an API in memory."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from page_documents import NOW, FakeApi, a_model, a_rollout, an_item, refusing
+from starlette.testclient import TestClient
+
+from console.web import pages
+from console.web.api import HttpApi
+from registry.domain.errors import Conflict, NotFound, Unavailable
+
+ORIGIN = {"Origin": "http://testserver"}
+HTMX = {"HX-Request": "true"}
+PAGES = [
+    "/",
+    "/review",
+    "/review/queues",
+    "/review/queues?state=decided",
+    "/models/waste",
+    "/rollouts/waste",
+    "/drift/waste",
+    "/audit",
+    "/audit?model=waste",
+]
+
+
+@contextmanager
+def browser(api: FakeApi, name: str = "ada") -> Iterator[TestClient]:
+    app = FastAPI()
+    pages.install(app, api, lambda: NOW)
+    with TestClient(app, follow_redirects=False) as client:
+        if name:
+            client.cookies.set("stagegate_actor", name)
+        yield client
+
+
+def form(html: str, **changes: str) -> dict[str, str]:
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', html)
+    return {key: value for key, value in found if key != "back"} | changes
+
+
+def test_every_page_answers_under_a_strict_policy():
+    with browser(FakeApi([an_item(1)])) as client:
+        for address in PAGES:
+            answer = client.get(address)
+            assert answer.status_code == 200, address
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert "<script>" not in answer.text
+            assert " style=" not in answer.text
+            assert " onclick" not in answer.text
+
+
+def test_every_page_stands_an_empty_installation():
+    api = FakeApi()
+    empty = {"/v1/models": {"models": []}, "/v1/rollouts": {"rollouts": []}}
+    api.documents = empty | {"/v1/audit": {"events": []}, "/v1/audit:verify": {"intact": True}}
+    with browser(api) as client:
+        assert "No model is registered yet" in client.get("/").text
+        assert "Nothing to review" in client.get("/review").text
+        assert "No item is open" in client.get("/review/queues").text
+        assert "Nothing has happened yet" in client.get("/audit").text
+
+
+def test_hostile_words_are_only_words():
+    hostile = '"><script>alert(1)</script>'
+    api = FakeApi([an_item(1, labels=[hostile], reasons=[{"code": hostile, "reason": hostile}])])
+    api.documents["/v1/models"] = {"models": [a_model(name=hostile)]}
+    api.documents["/v1/rollouts/waste"] = a_rollout(paused={"by": hostile, "reason": hostile})
+    with browser(api) as client:
+        for address in ("/", "/review", "/rollouts/waste"):
+            text = client.get(address).text
+            assert "<script>alert" not in text, address
+            assert "&lt;script&gt;alert" in text, address
+
+
+def test_a_reviewer_gives_a_name_once():
+    with browser(FakeApi([an_item(1)]), name="") as client:
+        page = client.get("/review")
+        assert "Who reviews?" in page.text
+        assert "item-1" not in page.text
+        answer = client.post("/name", data={"name": "Ada L", "back": "/review"}, headers=ORIGIN)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/review")
+        assert "HttpOnly" in answer.headers["Set-Cookie"]
+        assert "item-1" in client.get("/review").text
+
+
+@pytest.mark.parametrize("name", ["<b>", "", "a;b", "x" * 200])
+def test_an_odd_name_is_refused(name: str):
+    with browser(FakeApi(), name="") as client:
+        assert client.post("/name", data={"name": name}, headers=ORIGIN).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "back", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "review"]
+)
+def test_a_form_never_leads_to_another_site(back: str):
+    with browser(FakeApi()) as client:
+        answer = client.post("/name", data={"name": "ada", "back": back}, headers=ORIGIN)
+        assert answer.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("origin", [{}, {"Origin": "null"}, {"Origin": "http://elsewhere.example"}])
+def test_a_form_of_another_site_is_refused_and_changes_nothing(origin: dict[str, str]):
+    api = FakeApi([an_item(1)])
+    with browser(api) as client:
+        data = form(client.get("/review").text, label="glass")
+        assert client.post("/review/item-1/decision", data=data, headers=origin).status_code == 403
+        assert client.post("/name", data={"name": "eve"}, headers=origin).status_code == 403
+    assert api.decisions == []
+
+
+def test_an_answer_is_stored_and_brings_the_next_item():
+    api = FakeApi([an_item(1), an_item(2)])
+    with browser(api) as client:
+        data = form(client.get("/review").text, label="glass", comment="blurred")
+        answer = client.post("/review/item-1/decision", data=data, headers=ORIGIN | HTMX)
+    assert answer.status_code == 200
+    assert 'data-item="item-2"' in answer.text
+    assert "The model said “glass” (58 %): you agree." in answer.text
+    assert not answer.text.lstrip().startswith("<!doctype")
+    [decision] = api.decisions
+    assert (decision["label"], decision["actor"]) == ("glass", "ada")
+    assert (decision["comment"], decision["epoch"]) == ("blurred", 1)
+
+
+def test_without_a_script_an_answer_brings_the_whole_page():
+    with browser(FakeApi([an_item(1)])) as client:
+        data = form(client.get("/review").text, label="glass")
+        answer = client.post("/review/item-1/decision", data=data, headers=ORIGIN)
+    assert answer.text.lstrip().startswith("<!doctype html>")
+
+
+def test_none_of_these_is_an_answer():
+    api = FakeApi([an_item(1)])
+    with browser(api) as client:
+        data = form(client.get("/review").text, none="1")
+        client.post("/review/item-1/decision", data=data, headers=ORIGIN)
+    assert api.decisions[0]["label"] is None
+
+
+def test_a_form_without_an_answer_is_not_none_of_these():
+    api = FakeApi([an_item(1)])
+    with browser(api) as client:
+        data = form(client.get("/review").text)
+        answer = client.post("/review/item-1/decision", data=data, headers=ORIGIN | HTMX)
+    assert (answer.status_code, answer.text) == (422, "choose one label, or none of these")
+    assert api.decisions == []
+
+
+def test_the_same_form_sent_twice_is_one_answer():
+    api = FakeApi([an_item(1), an_item(2)])
+    with browser(api) as client:
+        data = form(client.get("/review").text, label="glass")
+        first = client.post("/review/item-1/decision", data=data, headers=ORIGIN)
+        again = client.post("/review/item-1/decision", data=data, headers=ORIGIN)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert len(api.decisions) == 1
+
+
+def test_an_answer_from_a_second_tab_says_that_it_did_not_count():
+    api = FakeApi([an_item(1), an_item(2)])
+    with browser(api) as client:
+        first, second = (form(client.get("/review").text) for _ in range(2))
+        client.post("/review/item-1/decision", data=first | {"label": "glass"}, headers=ORIGIN)
+        late = client.post(
+            "/review/item-1/decision", data=second | {"label": "metal"}, headers=ORIGIN | HTMX
+        )
+    assert late.status_code == 409
+    assert "Your answer “metal” did not count." in late.text
+    assert "someone else took this item" in late.text
+    assert 'data-item="item-2"' in late.text
+    assert [decision["label"] for decision in api.decisions] == ["glass"]
+
+
+def test_a_saved_answer_stays_saved_when_the_next_item_does_not_come():
+    class Stuck(FakeApi):
+        async def get(self, path: str, params: Any = None, actor: str = ""):
+            if path == "/v1/review/next" and self.decisions:
+                raise Unavailable("the queue is locked")
+            return await super().get(path, params, actor)
+
+    with browser(Stuck([an_item(1)])) as client:
+        data = form(client.get("/review").text, label="glass")
+        answer = client.post("/review/item-1/decision", data=data, headers=ORIGIN | HTMX)
+    assert answer.status_code == 200
+    assert "Saved: “glass”." in answer.text
+    assert "The next item did not come: the queue is locked" in answer.text
+
+
+def test_a_skip_needs_a_reason_and_is_confirmed():
+    api = FakeApi([an_item(1), an_item(2)])
+    with browser(api) as client:
+        data = form(client.get("/review").text)
+        assert client.post("/review/item-1/skip", data=data, headers=ORIGIN).status_code == 422
+        answer = client.post(
+            "/review/item-1/skip", data=data | {"reason": "I cannot tell"}, headers=ORIGIN
+        )
+    assert "Skipped." in answer.text
+    assert [skip["reason"] for skip in api.skips] == ["I cannot tell"]
+
+
+def test_a_lease_is_renewed_until_it_is_lost():
+    api = FakeApi([an_item(1)])
+    with browser(api) as client:
+        data = form(client.get("/review").text)
+        kept = client.post("/review/item-1/renew", data=data, headers=ORIGIN | HTMX)
+        api.items["item-1"]["epoch"] = 9
+        lost = client.post("/review/item-1/renew", data=data, headers=ORIGIN | HTMX)
+    assert (kept.status_code, lost.status_code) == (200, 409)
+    assert 'data-seconds="600"' in kept.text
+    assert "data-lost" in lost.text
+    assert "someone else took this item" in lost.text
+
+
+def test_an_empty_queue_is_told_without_a_body():
+    with browser(FakeApi()) as client:
+        assert client.get("/review/item", headers=HTMX).status_code == 204
+
+
+def test_nobody_without_a_name_takes_an_item():
+    api = FakeApi([an_item(1)])
+    with browser(api, name="") as client:
+        assert client.get("/review/item", headers=HTMX).status_code == 403
+    assert api.items["item-1"]["state"] == "ready"
+
+
+def test_errors_are_pages_for_people_and_sentences_for_scripts():
+    with browser(refusing(Unavailable("the database is away"))) as client:
+        page = client.get("/")
+        sentence = client.get("/", headers=HTMX)
+    assert (page.status_code, sentence.status_code) == (503, 503)
+    assert "the database is away" in page.text
+    assert "<html" in page.text
+    assert sentence.text == "the database is away"
+
+
+def test_a_model_without_a_rollout_keeps_its_tabs():
+    api = FakeApi()
+    del api.documents["/v1/rollouts/waste"]
+    with browser(api) as client:
+        page = client.get("/rollouts/waste")
+    assert page.status_code == 404
+    assert 'href="/drift/waste"' in page.text
+
+
+def test_static_files_are_served_by_digest_and_nothing_else_is():
+    with browser(FakeApi()) as client:
+        page = client.get("/")
+        for address in re.findall(r'"(/static/[^"]+)"', page.text):
+            answer = client.get(address)
+            assert answer.status_code == 200, address
+            assert "immutable" in answer.headers["Cache-Control"]
+        assert client.get("/static/../pages.py").status_code == 404
+        assert client.get("/static/%2e%2e/pages.py").status_code == 404
+
+
+def test_the_pages_are_no_part_of_the_documented_api():
+    with browser(FakeApi()) as client:
+        assert client.get("/openapi.json").json()["paths"] == {}
+
+
+def answering(answer: httpx.Response, seen: list[httpx.Request] | None = None) -> HttpApi:
+    def handle(request: httpx.Request) -> httpx.Response:
+        if seen is not None:
+            seen.append(request)
+        return answer
+
+    transport = httpx.MockTransport(handle)
+    return HttpApi(httpx.AsyncClient(transport=transport, base_url="http://stagegate"))
+
+
+async def _call(api: HttpApi, actor: str = ""):
+    return await api.get("/v1/review/next", {"model": "waste"}, actor)
+
+
+def call(api: HttpApi, actor: str = ""):
+    import asyncio
+
+    return asyncio.run(_call(api, actor))
+
+
+def test_a_name_of_any_letters_reaches_the_api():
+    seen: list[httpx.Request] = []
+    assert call(answering(httpx.Response(204), seen), "Zoë") is None
+    assert seen[0].headers["Cookie"] == "stagegate_actor=Zo%C3%AB"
+    assert seen[0].url.params["model"] == "waste"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, NotFound), (409, Conflict), (503, Unavailable)])
+def test_a_problem_document_becomes_the_error_that_it_names(status: int, kind: type[Exception]):
+    problem = httpx.Response(status, json={"title": "x", "detail": "waste v9 is unknown"})
+    with pytest.raises(kind, match="waste v9 is unknown"):
+        call(answering(problem))
+
+
+def test_an_answer_that_is_no_problem_document_is_told_with_its_status():
+    with pytest.raises(Exception, match="/v1/review/next answered 500"):
+        call(answering(httpx.Response(500, text="oops")))

@@ -1,0 +1,319 @@
+"""What the pages say, as values."""
+
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from page_documents import (
+    LABELS,
+    NOW,
+    a_drift,
+    a_gate,
+    a_model,
+    a_rollout,
+    a_version,
+    ago,
+    an_event,
+    an_item,
+)
+
+from console.web.views.audit import audit_page
+from console.web.views.drift import MOST_PLOTS, drift_page
+from console.web.views.formatting import duration, moment, number, percent
+from console.web.views.histogram import HEIGHT, WIDTH, grouped, plot
+from console.web.views.model import model_page
+from console.web.views.overview import overview_page
+from console.web.views.queues import queue, queues_page
+from console.web.views.review import lease, review_item, review_page, saved
+from console.web.views.rollout import gate, rollout_page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (12000, "3 h 20 min"),
+        (2e5, "2 days"),
+    ],
+)
+def test_a_duration_is_told_in_its_largest_fitting_unit(seconds: float, text: str):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0 %"), (0.0002, "0.02 %"), (0.012, "1.2 %"), (0.58, "58 %"), (1, "100 %")],
+)
+def test_a_small_share_is_not_rounded_to_nothing(share: float, text: str):
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234, "1,234"), (2.0, "2"), (4.8e-6, "4.8e-06"), (True, "yes"), (None, "—"), ("a", "a")],
+)
+def test_numbers_are_short(value: object, text: str):
+    assert number(value) == text
+
+
+def test_a_time_is_told_relative_to_now_with_the_exact_one_beside_it():
+    told = moment(ago(minutes=3), NOW)
+    assert (told.text, told.exact) == ("3 min ago", "2026-11-23 11:57:00 UTC")
+    assert moment((NOW + timedelta(seconds=5)).isoformat(), NOW).text == "in 5 s"
+
+
+@pytest.mark.parametrize("value", [None, "", "yesterday", 12])
+def test_what_is_no_time_is_no_moment(value: object):
+    assert moment(value, NOW) is None
+
+
+def test_only_the_first_nine_labels_have_a_key():
+    labels = [f"label {number}" for number in range(11)]
+    keys = [choice.key for choice in review_item(an_item(1, labels=labels), NOW, "k").choices]
+    assert keys == ["1", "2", "3", "4", "5", "6", "7", "8", "9", "", ""]
+
+
+@pytest.mark.parametrize("presentation", ["blind", "answer-first"])
+def test_the_models_answer_stays_hidden_even_if_the_api_gave_it(presentation: str):
+    answer = {"prediction": "glass", "probabilities": {"glass": 0.58}}
+    item = review_item(an_item(1, presentation=presentation, model_answer=answer), NOW, "k")
+    assert not any(choice.model_share or choice.model_says for choice in item.choices)
+
+
+def test_a_shown_answer_stands_beside_its_label():
+    answer = {"prediction": "glass", "probabilities": {"glass": 0.58, "metal": 0.31}}
+    item = review_item(an_item(1, presentation="shown", model_answer=answer), NOW, "k")
+    glass = next(choice for choice in item.choices if choice.label == "glass")
+    assert (glass.model_says, glass.model_share, glass.model_width) == (True, "58 %", "58.0")
+
+
+def test_the_address_of_an_item_is_escaped():
+    assert review_item(an_item(1, id="a/../b?c"), NOW, "k").answer_url == (
+        "/review/a%2F..%2Fb%3Fc/decision"
+    )
+
+
+def test_a_lease_counts_what_is_left_and_never_less_than_nothing():
+    assert lease({"lease_until": (NOW + timedelta(seconds=552)).isoformat()}, NOW).clock == "9:12"
+    assert lease({"lease_until": ago(minutes=1)}, NOW).seconds == 0
+
+
+def answer(**changes: Any):
+    model_answer = {"prediction": "glass", "probabilities": {"glass": 0.58}}
+    return {
+        "label": "metal",
+        "counted": True,
+        "agrees": False,
+        "model_answer": model_answer,
+    } | changes
+
+
+def test_after_the_answer_the_models_is_told():
+    differs = saved(answer(), "answer-first")
+    assert "The model said “glass” (58 %): you differ." in differs.detail
+    assert "you agree" in saved(answer(label="glass", agrees=True), "shown").detail
+
+
+def test_a_blind_item_tells_nothing_even_afterwards():
+    notice = saved(answer(), "blind")
+    assert (notice.text, notice.detail) == ("Saved: “metal”.", "")
+
+
+def test_an_answer_that_did_not_count_says_so():
+    notice = saved(answer(counted=False), "answer-first")
+    assert "did not count" in notice.text
+    assert notice.tone == "warn"
+
+
+def test_none_of_these_is_told_in_words():
+    assert "none of these" in saved(answer(label=None), "blind").text
+
+
+def test_an_empty_queue_keeps_the_chosen_model():
+    page = review_page(None, NOW, "ada", "k", "a&b")
+    assert (page.item, page.look_url) == (None, "/review/item?model=a%26b")
+
+
+def test_the_bar_of_a_gate_is_full_where_the_evidence_reaches_its_threshold():
+    def width(log_e: float):
+        numbers = {"log_e_pass": log_e, "log_e_pass_needed": math.log(20)}
+        return gate(a_gate(numbers=numbers)).bar_width
+
+    assert width(math.log(20)) == "100.0"
+    assert width(math.log(20) / 2) == "50.0"
+    assert width(-3.0) == "0.0"
+    assert width(99.0) == "100.0"
+
+
+def test_a_failed_gate_shows_the_evidence_of_harm():
+    numbers = {"log_e_harm": math.log(150), "log_e_harm_needed": math.log(100)}
+    assert gate(a_gate(verdict="failed", numbers=numbers)).bar_text == (
+        "evidence of harm: 150, needs 100"
+    )
+
+
+def test_a_gate_without_an_e_value_has_no_bar():
+    assert gate(a_gate(numbers={"rows": 500})).bar_width is None
+
+
+def test_every_verdict_has_a_sign_of_its_own():
+    signs = {gate(a_gate(verdict=v)).verdict.text[0] for v in ("passed", "failed", "inconclusive")}
+    assert signs == {"✓", "✗", "…"}
+
+
+def test_the_commands_are_complete():
+    page = rollout_page(a_rollout(), [], NOW)
+    texts = {command.name: command.text for command in page.commands}
+    assert texts["Promote"] == "stagegate rollout promote waste --expect-generation 7"
+    assert texts["Approve"].startswith("stagegate rollout approve waste --evidence sha256:cd")
+    assert set(texts) == {"Promote", "Approve", "Pause", "Abort"}
+
+
+def test_a_paused_rollout_can_be_resumed_and_says_who_paused_it():
+    page = rollout_page(a_rollout(paused={"by": "bo", "reason": "holiday"}), [], NOW)
+    assert page.paused == "Paused by bo: holiday"
+    assert "Resume" in {command.name for command in page.commands}
+
+
+def test_a_rollout_that_ended_offers_only_undo():
+    page = rollout_page(a_rollout(stage="live"), [], NOW)
+    assert [command.name for command in page.commands] == ["Undo"]
+    assert {step.state for step in page.steps} == {"done"}
+
+
+def test_the_way_shows_what_is_done_and_what_is_ahead():
+    page = rollout_page(a_rollout(), [], NOW)
+    assert [place.state for place in page.way] == ["done", "done", "here", "ahead"]
+    assert [step.state for step in page.steps] == ["done", "here", "ahead"]
+    assert rollout_page(a_rollout(stage="rolled-back"), [], NOW).way == ()
+
+
+def test_what_moved_most_comes_first():
+    page = drift_page(a_drift(), NOW)
+    assert page.tests[0].feature == "brightness"
+    assert [plot.moved for plot in page.plots] == [True, False, False, False, False]
+
+
+def test_a_long_list_of_features_is_cut_and_says_so():
+    features = [dict(a_drift()["features"][0], name=f"f{n}") for n in range(MOST_PLOTS + 3)]
+    assert drift_page(a_drift(features=features), NOW).plots_left_out == 3
+
+
+def test_without_enough_inputs_nothing_counts_as_quiet():
+    page = drift_page(a_drift(tests=[], alarm=False, sentence="12 inputs"), NOW)
+    assert page.alarm.text == "not measured"
+
+
+def test_a_histogram_keeps_every_count():
+    counts = list(range(64))
+    assert sum(grouped(counts)) == sum(counts)
+    assert len(grouped(counts)) == 16
+    assert grouped([]) == []
+
+
+def test_bars_stay_inside_the_drawing_and_equal_shares_lie_where_they_were():
+    feature = {"name": "x", "edges": [0, 1, 2], "reference": [30, 10], "window": [3, 1]}
+    drawing = plot(feature, moved=False)
+    assert drawing.summary == "0 % lies elsewhere than in the reference"
+    for bar in drawing.bars:
+        assert 0 <= float(bar.y) <= HEIGHT
+        assert float(bar.x) + float(bar.width) <= WIDTH
+
+
+def test_what_lies_beyond_the_edges_is_drawn():
+    feature = {"name": "x", "edges": [0, 1], "reference": [10], "window": [0]}
+    outside = {"reference_outside": [0, 0, 0], "window_outside": [0, 0, 5]}
+    assert plot(feature | outside, moved=True).summary.startswith("100 %")
+
+
+def test_an_empty_window_is_no_division_by_zero():
+    assert plot({"name": "x", "reference": [1], "window": [0]}, moved=False).summary == (
+        "nothing in the window"
+    )
+
+
+def test_open_alarms_in_a_row_are_one_alert_since_the_first():
+    page = overview_page({"models": [a_model()]}, {"rollouts": []}, {}, [a_drift()], NOW)
+    assert [alert.since.text for alert in page.alerts] == ["31 min ago"]
+
+
+def test_a_cleared_alarm_is_no_alert():
+    history = [{"at": ago(minutes=1), "alarm": False, "sentence": "quiet"}, *a_drift()["history"]]
+    page = overview_page({"models": []}, {}, {}, [a_drift(history=history)], NOW)
+    assert page.alerts == ()
+
+
+def test_a_rollout_that_ended_is_no_candidate():
+    rollouts = {"rollouts": [a_rollout(stage="rolled-back")]}
+    page = overview_page({"models": [a_model()]}, rollouts, {}, [], NOW)
+    assert page.models[0].candidate is None
+    assert page.models[0].rollout_url == "/rollouts/waste"
+
+
+def test_versions_are_listed_from_the_newest_with_what_they_were_made_with():
+    page = model_page(a_model(), NOW)
+    assert [version.name for version in page.versions] == ["v3", "v2"]
+    assert [name for name, _ in page.versions[0].environment[:3]] == ["python", "torch", "fastai"]
+    assert page.versions[0].labels == ", ".join(LABELS)
+    assert page.versions[0].parity.text == "✓ same answers"
+    assert page.versions[0].parity_text == "largest difference 4.8e-06 in 1 check"
+    assert page.versions[0].parity_checks[0].rows == "64"
+
+
+def test_an_unknown_version_of_fastai_is_said_to_be_unknown():
+    page = model_page(a_model(versions=[a_version(environment={"python": "3.11"})]), NOW)
+    assert ("fastai", "not recorded") in page.versions[0].environment
+
+
+def test_a_failed_or_missing_parity_is_no_parity():
+    def told(parity: dict[str, Any]):
+        return model_page(a_model(versions=[a_version(parity=parity)]), NOW).versions[0].parity.text
+
+    assert told({"passed": False, "max_abs_diff": 0.2, "checks": []}) == "✗ differs"
+    assert told({}) == "not measured"
+
+
+def test_calibration_is_told_only_as_far_as_it_is_known():
+    def told(**fields: Any):
+        return model_page(a_model(versions=[a_version(**fields)]), NOW).versions[0].out_of_domain
+
+    assert told() == "not recorded"
+    assert "no held-out data" in told(out_of_domain=None)
+    assert told(out_of_domain={"calibration_rows": 400, "minimum_level": 0.005}) == (
+        "calibrated on 400 held-out inputs; can flag down to 0.5 %"
+    )
+
+
+def test_an_empty_queue_has_no_oldest_item():
+    assert queue({"open": 0, "oldest_seconds": 0.0}).oldest == "—"
+    assert queue({"open": 2, "oldest_seconds": 200.0}).oldest == "3 min"
+
+
+def test_an_item_past_its_due_time_is_late_until_it_is_decided():
+    late = an_item(1, due_at=ago(minutes=1))
+    page = queues_page({}, [late, late | {"state": "decided"}], (), "open", NOW)
+    assert [item.overdue for item in page.items] == [True, False]
+
+
+def test_a_free_item_names_no_holder():
+    free = an_item(1, holder="bo", state="ready")
+    assert queues_page({}, [free], (), "open", NOW).items[0].holder == ""
+
+
+def test_the_newest_event_comes_first_and_its_detail_is_one_line():
+    page = audit_page({"events": [an_event(1), an_event(2)]}, None, [], "", NOW)
+    assert [event.sequence for event in page.events] == ["2", "1"]
+    assert page.events[0].short_hash == "029b9b9b9b"
+    assert page.events[0].detail == (
+        "from: limited-scope · to: gradual · reasons: all gates passed"
+    )
+
+
+@pytest.mark.parametrize(("intact", "text"), [(True, "✓ intact"), (False, "✗ broken")])
+def test_the_state_of_the_chain_is_told(intact: bool, text: str):
+    assert audit_page({}, {"intact": intact}, [], "", NOW).chain.text == text
+    assert audit_page({}, None, [], "", NOW).chain.text == "not checked"

@@ -1,0 +1,55 @@
+"""Parity of answers, and compatibility of environments."""
+
+import numpy as np
+import pytest
+
+from registry.domain.environment import compatibility
+from registry.domain.parity import Parity, compare, compare_batches, compare_labels
+
+ROWS = np.array([[0.2, 0.8], [0.5, 0.5]], dtype=np.float32)
+
+
+@pytest.mark.parametrize(("shift", "passed"), [(0.0, True), (9e-6, True), (2e-5, False)])
+def test_a_difference_passes_up_to_the_tolerance(shift: float, passed: bool):
+    assert compare("x", ROWS + np.float32(shift), ROWS).passed is passed
+
+
+def test_not_a_number_never_passes():
+    found = ROWS.copy()
+    found[0, 0] = np.nan
+    assert not compare("x", found, ROWS).passed
+
+
+def test_other_shapes_and_no_rows_never_pass():
+    assert not compare("x", ROWS[:1], ROWS).passed
+    assert not compare("x", ROWS[:0], ROWS[:0]).passed
+    assert not Parity(()).passed
+
+
+def test_the_order_of_labels_counts():
+    assert compare_labels("x", ["a", "b"], ["a", "b"]).passed
+    assert not compare_labels("x", ["a", "b"], ["b", "a"]).passed
+    assert not compare_labels("x", ["a"], ["a", "b"]).passed
+
+
+def test_a_failure_says_what_differs_and_by_how_much():
+    parity = Parity((compare("predict", ROWS + np.float32(0.25), ROWS), compare("b", ROWS, ROWS)))
+    assert not parity.passed
+    assert parity.failures == ("predict: 2 rows, largest difference 2.5e-01 (over 1e-05)",)
+    assert parity.max_abs_diff == pytest.approx(0.25)
+    assert parity.document()["checks"][1]["passed"] is True
+
+
+def test_batches_are_checked_by_size():
+    assert [c.rows for c in compare_batches({"5": 0.0, "1": 1e-7})] == [1, 5]
+
+
+def test_environments_are_compared_with_what_serving_needs_first():
+    recorded = {"numpy": "2.4.6", "torch": "2.13.0", "onnxruntime": "1.31.1", "pillow": "13.0.0"}
+    installed = {"numpy": "2.4.6", "onnxruntime": "2.0.0", "python": "3.11.7"}
+    rows = {row[0]: row for row in compatibility(recorded, installed)}
+    assert list(rows)[:3] == ["numpy", "onnxruntime", "pillow"]
+    assert rows["numpy"][3] == "same"
+    assert "another major version" in rows["onnxruntime"][3]
+    assert "serving needs it" in rows["pillow"][3]
+    assert rows["torch"][3] == "not needed to serve"

@@ -1,0 +1,34 @@
+"""What Prometheus is told about requests, from admission to the final answer."""
+
+from dataclasses import replace
+
+from serving_fakes import NOW, a_prediction
+
+from monitoring.adapters.metrics import Metrics
+from serving.adapters.measurements import PrometheusMeasurements
+from serving.domain.prediction import DecidedBy, ShadowRecord, Status
+
+
+def test_a_held_request_counts_once_as_held_and_once_as_what_became_of_it():
+    metrics = Metrics()
+    measured = PrometheusMeasurements(metrics)
+    held = a_prediction(1)
+    measured.predicted(held, 0.01)
+    measured.settled(replace(held, status=Status.FINAL, decided_by=DecidedBy.HUMAN))
+    text = metrics.render().decode()
+    series = 'stagegate_predictions_total{decided_by="%s",model="waste",outcome="%s"'
+    assert series % ("nobody", "held") in text
+    assert series % ("human", "final") in text
+    assert "stagegate_prediction_duration_seconds_count 1.0" in text
+
+
+def test_a_shadow_without_an_answer_is_counted_apart():
+    metrics = Metrics()
+    measured = PrometheusMeasurements(metrics)
+    said = a_prediction(1).model_answer
+    measured.shadowed("waste", ShadowRecord("p", 2, said, 0.5, NOW))
+    measured.shadowed("waste", ShadowRecord("p", 2, None, None, NOW, "dropped"))
+    text = metrics.render().decode()
+    for outcome in ("answered", "no-answer"):
+        labels = f'{{model="waste",outcome="{outcome}",version="2"}}'
+        assert f"stagegate_shadows_total{labels} 1.0" in text
