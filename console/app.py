@@ -28,6 +28,10 @@ def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
     """
     wiring = Wiring(settings)
 
+    def routes_changed() -> None:
+        if serve:  # whoever changes a route through this replica sees it here at once
+            wiring.fleet.follow()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as closing:
@@ -56,7 +60,7 @@ def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
         models.router(wiring.database, wiring.references),
         review.router(wiring.serving),
         operations.router(wiring.serving),
-        rollouts.router(wiring.database, now, wiring.require_level),
+        rollouts.router(wiring.database, now, wiring.require_level, routes_changed),
         audit.router(wiring.database),
         drift.router(wiring.database, wiring.references, now),
     ):

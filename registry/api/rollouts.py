@@ -68,10 +68,13 @@ RequireLevel = Callable[[ModelVersion, float], None]
 
 
 def router(
-    database: Database, now: Callable[[], datetime], require_level: RequireLevel
+    database: Database,
+    now: Callable[[], datetime],
+    require_level: RequireLevel,
+    changed: Callable[[], None] = lambda: None,
 ) -> APIRouter:
-    """The routes below /v1/rollouts."""
-    api = _Api(database, now, require_level)
+    """The routes below /v1/rollouts; `changed` is called after each change, once committed."""
+    api = _Api(database, now, require_level, changed)
     routes = APIRouter(prefix="/v1/rollouts", tags=["rollouts"])
     routes.add_api_route("", api.list, methods=["GET"])
     routes.add_api_route("", api.start, methods=["POST"], status_code=201)
@@ -86,11 +89,16 @@ def router(
 
 class _Api:
     def __init__(
-        self, database: Database, now: Callable[[], datetime], require_level: RequireLevel
+        self,
+        database: Database,
+        now: Callable[[], datetime],
+        require_level: RequireLevel,
+        changed: Callable[[], None],
     ) -> None:
         self._database = database
         self._now = now
         self._require_level = require_level
+        self._changed = changed
         self._memory = GateMemory()
 
     def list(self) -> Document:
@@ -176,7 +184,9 @@ class _Api:
     def _change(self, service: Callable[[SqlUnitOfWork, datetime], Rollout]) -> Document:
         with self._database.begin() as connection:
             unit = SqlUnitOfWork(connection)
-            return self._show(unit, service(unit, self._now()))
+            document = self._show(unit, service(unit, self._now()))
+        self._changed()
+        return document
 
     def _look(self, unit: SqlUnitOfWork, rollout: Rollout) -> Document:
         return self._show(unit, rollout, self._memory)

@@ -149,6 +149,13 @@ class LiveFleet:
         self._loader.settle()
         self._look(retry=False)
 
+    def follow(self) -> None:
+        """Apply a change of the routes at once, rather than at the next look; never fails."""
+        try:
+            self._look(retry=False)
+        except Exception:  # noqa: BLE001 - the next look finds the same change
+            _log.exception("routes not read")
+
     def tick(self) -> None:
         """One turn: follow the routes, keep the live windows, unload what nothing can call."""
         with self._database.read() as connection:

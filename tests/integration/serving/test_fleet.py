@@ -98,6 +98,19 @@ def test_only_versions_that_a_route_names_are_loaded(
     assert fleet.problems() == ()
 
 
+def test_a_change_of_a_route_applies_at_once_where_it_was_made(
+    database: Database, fleet: LiveFleet, stable: Stable
+):
+    add(database, ("a", 1), ("a", 2))
+    for version in (1, 2):
+        live(database, "a", version)
+        fleet.refresh()
+    live(database, "a", 1)
+    assert answers(fleet, "a") == 2
+    fleet.follow()
+    assert answers(fleet, "a") == 1
+
+
 def test_before_the_first_look_the_fleet_is_not_ready(fleet: LiveFleet):
     assert fleet.problems() == ("the routes have not been read yet",)
 
