@@ -10,7 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from registry.domain.errors import StagegateError
+from registry.domain.errors import (
+    StagegateError,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger()
@@ -29,11 +34,27 @@ def document(status: int, title: str, detail: str, **extra: Any) -> dict[str, An
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
 
 
+def answer(error: StagegateError) -> JSONResponse:
+    """One of our own errors as a response."""
+    extra = {key: value for key, value in vars(error).items() if not key.startswith("_")}
+    return _answer(document(error.status, error.title, str(error), **extra), _headers(error))
+
+
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StagegateError)  # noqa: S101 - tells the type checker what came
-    extra = {key: value for key, value in vars(error).items() if not key.startswith("_")}
-    headers = {"Retry-After": "1"} if error.status == 503 else None
-    return _answer(document(error.status, error.title, str(error), **extra), headers)
+    return answer(error)
+
+
+def _headers(error: StagegateError) -> dict[str, str]:
+    """What tells a program how to go on."""
+    match error:
+        case TooManyAttempts():
+            return {"Retry-After": str(error.retry_after)}
+        case Unauthenticated():
+            return {"WWW-Authenticate": "Bearer"}
+        case Unavailable():
+            return {"Retry-After": "1"}
+    return {}
 
 
 async def _validation(_: Request, error: Exception) -> JSONResponse:

@@ -14,6 +14,8 @@ from registry.domain.errors import (
     NotFound,
     StagegateError,
     TooLarge,
+    TooManyAttempts,
+    Unauthenticated,
     Unavailable,
     UnsupportedInput,
 )
@@ -22,7 +24,17 @@ Document = Mapping[str, Any]
 
 _ERRORS: dict[int, type[StagegateError]] = {
     error.status: error
-    for error in (Invalid, NotFound, Conflict, Forbidden, TooLarge, UnsupportedInput, Unavailable)
+    for error in (
+        Invalid,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        Conflict,
+        TooLarge,
+        UnsupportedInput,
+        TooManyAttempts,
+        Unavailable,
+    )
 }
 
 

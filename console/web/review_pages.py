@@ -20,8 +20,8 @@ from console.web.views.review import (
     skipped,
 )
 from console.web.visitor import local_address, named_visitor, remember, same_origin, visitor
-from registry.api.actor import valid_name
 from registry.domain.errors import Conflict, Invalid, StagegateError
+from registry.domain.people import valid_name
 
 Text = Annotated[str, Form(max_length=2000)]
 Reviewer = Annotated[str, Depends(named_visitor)]

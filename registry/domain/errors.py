@@ -55,6 +55,28 @@ class Forbidden(StagegateError):
     title = "Forbidden"
 
 
+class Unauthenticated(StagegateError):
+    """Log in first: on the page /login, or with a key in STAGEGATE_API_KEY or the header
+    `Authorization: Bearer sgk_...`."""
+
+    status = 401
+    title = "Not logged in"
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join(str(type(self).__doc__).split()))
+
+
+class TooManyAttempts(StagegateError):
+    """Too many attempts to log in; wait a while."""
+
+    status = 429
+    title = "Too many attempts"
+
+    def __init__(self, message: str | None = None, retry_after: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class TooLarge(StagegateError):
     """The body is larger than this service accepts."""
 
