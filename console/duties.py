@@ -18,6 +18,7 @@ from registry.domain.evidence import DriftMeasurement
 from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
 from registry.services.tick import intent, tick
+from registry.services.watch import watch, watch_finds
 from serving.adapters.unit import SqlServingUnit
 from serving.services.review import answer_late
 
@@ -86,11 +87,12 @@ def _check_one(
 
 
 def _watched(unit: SqlUnitOfWork) -> tuple[tuple[ModelVersion, datetime | None], ...]:
-    """Every candidate with the beginning of its stage, and every other live version."""
+    """Every version that a rollout judges, with the beginning of its stage, and every live one."""
     names: dict[tuple[str, int], datetime | None] = {
         (model, live): None for model, live in unit.live.all().items() if live is not None
     }
-    names |= {(r.model, r.version): r.stage_since for r in unit.rollouts.all_active()}
+    judged = (*unit.rollouts.all_watched(), *unit.rollouts.all_active())
+    names |= {(r.model, r.version): r.stage_since for r in judged}
     return tuple((unit.versions.get(*name), names[name]) for name in sorted(names))
 
 
@@ -101,9 +103,10 @@ def _merge_old_windows(wiring: Wiring, now: datetime) -> None:
 
 def _rollouts(wiring: Wiring, now: datetime) -> None:
     with wiring.database.read() as connection:
-        candidates = SqlUnitOfWork(connection).rollouts.all_active()
+        rollouts = SqlUnitOfWork(connection).rollouts
+        candidates, watched = rollouts.all_active(), rollouts.all_watched()
     wiring.metrics.rollouts({r.model: (r.generation, r.weight) for r in candidates})
-    for rollout in candidates:
+    for rollout in (*watched, *candidates):
         try:
             _look_after(wiring, rollout, now)
         except Exception:  # noqa: BLE001 - one rollout's trouble must not keep others from rolling back
@@ -111,11 +114,16 @@ def _rollouts(wiring: Wiring, now: datetime) -> None:
 
 
 def _look_after(wiring: Wiring, rollout: Rollout, now: datetime) -> None:
+    """Looking takes no lock; most turns find nothing new, and nothing to do."""
     with wiring.database.read() as connection:
-        # Looking takes no lock; most turns find nothing new, and nothing to do.
-        seen = intent(SqlUnitOfWork(connection), rollout, now, wiring.gate_memory)
-    for gate, e_value in seen.judgement.e_values.items():
-        wiring.metrics.gate(gate, rollout.model, e_value)
-    if seen.wish is not None:
+        unit = SqlUnitOfWork(connection)
+        if rollout.watched:
+            act, (judgement, to_do) = watch, watch_finds(unit, rollout, now, wiring.watch_memory)
+        else:
+            seen = intent(unit, rollout, now, wiring.gate_memory)
+            act, judgement, to_do = tick, seen.judgement, seen.wish is not None
+            for gate, e_value in judgement.e_values.items():
+                wiring.metrics.gate(gate, rollout.model, e_value)
+    if to_do:
         with wiring.database.begin() as connection:
-            tick(SqlUnitOfWork(connection), rollout.model, now)
+            act(SqlUnitOfWork(connection), rollout.model, now)

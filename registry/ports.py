@@ -47,6 +47,9 @@ class Rollouts(Protocol):
     def all_active(self) -> tuple[Rollout, ...]:
         """Every candidate rollout."""
 
+    def all_watched(self) -> tuple[Rollout, ...]:
+        """Every live rollout whose watch is not over."""
+
     def generations(self) -> Mapping[str, int]:
         """The generation of every rollout that there ever was, by its id."""
 
@@ -71,6 +74,9 @@ class LiveVersions(Protocol):
 
     def all(self) -> Mapping[str, int | None]:
         """The live version of each model that ever had one."""
+
+    def all_previous(self) -> Mapping[str, int | None]:
+        """The version before the live one, of each model that ever had one."""
 
 
 class RoutingClock(Protocol):
@@ -105,6 +111,9 @@ class Evidence(Protocol):
         self, rollout_id: str, stage: Stage, now: datetime, segments: Sequence[str] = ()
     ) -> EvidenceTable:
         """The same as columns, with the values of these attributes."""
+
+    def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
+        """How many of a stage's verdicts each person gave."""
 
     def mark(self, rollout_id: str, stage: Stage, now: datetime) -> EvidenceMark:
         """Where the evidence of a stage stands; costs next to nothing."""

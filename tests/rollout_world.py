@@ -13,6 +13,7 @@ from registry.domain.errors import Invalid
 from registry.domain.evidence import DriftMeasurement, EvidenceRow, Verdict
 from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
+from registry.services.record import NOTIFICATION
 from registry.services.start_rollout import start_rollout
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -119,8 +120,16 @@ class World:
     def effects(self) -> list[tuple[str, object, object]]:
         """What was asked of MLflow: (alias or "stage", version, stage or None)."""
         with self.database.read() as connection:
-            asked = connection.execute(sa.select(outbox.c.payload).order_by(outbox.c.id)).scalars()
+            wanted = sa.select(outbox.c.payload).where(outbox.c.topic.startswith("mlflow."))
+            asked = connection.execute(wanted.order_by(outbox.c.id)).scalars()
             return [(p.get("alias", "stage"), p["version"], p.get("stage")) for p in asked]
+
+    def told(self) -> list[tuple[str, str]]:
+        """What people were told of: (event, sentence)."""
+        with self.database.read() as connection:
+            wanted = sa.select(outbox.c.payload).where(outbox.c.topic == NOTIFICATION)
+            found = connection.execute(wanted.order_by(outbox.c.id)).scalars()
+            return [(p["event"], p["sentence"]) for p in found]
 
     def live(self) -> tuple[int | None, int | None]:
         with self.database.read() as connection:

@@ -128,9 +128,15 @@ def resume(context: typer.Context, model: Model) -> None:
 
 
 @rollout_app.command()
-def abort(context: typer.Context, model: Model, reason: Reason = None) -> None:
+def abort(
+    context: typer.Context,
+    model: Model,
+    reason: Reason = None,
+    reject: Annotated[bool, typer.Option("--reject", help="Never try this version again.")] = False,
+) -> None:
     """Take the candidate out of all traffic at once."""
-    _change(context, f"/v1/rollouts/{model}:abort", {"reason": reason})
+    body = {"reason": reason, "reject": reject or None}
+    _change(context, f"/v1/rollouts/{model}:abort", body)
 
 
 @rollout_app.command()

@@ -326,6 +326,7 @@ def upgrade() -> None:
         sa.Column("stage_since", UtcDateTime, nullable=False),
         sa.Column("step_since", UtcDateTime, nullable=False),
         sa.Column("ended_at", UtcDateTime, nullable=True),
+        sa.Column("watched_until", UtcDateTime, nullable=True),
         sa.Column("active_model", sa.String(length=128), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rollout")),
         sa.UniqueConstraint("active_model", name=op.f("uq_rollout_active_model")),

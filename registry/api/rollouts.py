@@ -19,6 +19,7 @@ from registry.documents.rollout_document import event_document, rollout_document
 from registry.documents.texts import SentText
 from registry.domain.errors import Conflict
 from registry.domain.rollout import Rollout
+from registry.domain.transitions import Command
 from registry.domain.versions import ModelVersion
 from registry.services import control, find
 from registry.services.approve import approve
@@ -53,6 +54,12 @@ class PromoteBody(CommandBody):
 
     to: SentText | None = None
     override: bool = False
+
+
+class AbortBody(CommandBody):
+    """An abort; a rejected version cannot be tried again."""
+
+    reject: bool = False
 
 
 class ApproveBody(_Body):
@@ -156,16 +163,21 @@ class _Api:
         b = body or CommandBody()
         return self._change(lambda u, t: control.resume(u, model, actor, t, b.expected_generation))
 
-    def abort(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+    def abort(self, model: SentText, actor: Actor, body: AbortBody | None = None) -> Document:
         """Take the candidate out at once, whatever else is happening to it."""
-        reason = (body or CommandBody()).reason
+        b = body or AbortBody()
+        command = Command.REJECT if b.reject else Command.ABORT
+
+        def work(unit: SqlUnitOfWork, now: datetime) -> Rollout:
+            return control.abort(unit, model, actor, now, b.reason, command=command)
+
         for _ in range(_ABORT_TRIES):
             try:
-                return self._change(lambda u, t: control.abort(u, model, actor, t, reason))
+                return self._change(work)
             except Conflict as error:
                 if type(error) is not Conflict:  # a stage that cannot be aborted stays so
                     raise
-        return self._change(lambda u, t: control.abort(u, model, actor, t, reason))
+        return self._change(work)
 
     def undo(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
         """Go back to the version that was live before."""

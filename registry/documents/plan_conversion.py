@@ -1,6 +1,7 @@
 """From the document of a plan file to the plan as the domain knows it."""
 
 from registry.documents.plan_schema import (
+    ActiveStageDocument,
     AreaDocument,
     DeadlineDocument,
     ErrorRateDocument,
@@ -11,7 +12,6 @@ from registry.documents.plan_schema import (
     PlanDocument,
     ReviewDocument,
     ScopeDocument,
-    StageDocument,
 )
 from registry.domain.plan import (
     Advance,
@@ -36,15 +36,15 @@ from registry.domain.stages import Stage
 
 def plan_of(document: PlanDocument) -> Plan:
     """The plan that a valid document describes; it always ends in live."""
-    stages = tuple(_stage(part) for part in document.stages)
-    if stages[-1].stage is not Stage.LIVE:
-        stages = (*stages, StagePlan(Stage.LIVE))
+    before = tuple(_stage(part) for part in document.stages if not isinstance(part, LiveDocument))
+    last = document.stages[-1]
+    live = last if isinstance(last, LiveDocument) else LiveDocument(stage="live")
     flags = document.flags
     return Plan(
         model=document.model.name,
         version=document.model.version,
         baseline=document.model.baseline,
-        stages=stages,
+        stages=(*before, _live(live, before[-1])),
         unit=document.unit,
         segments=tuple(document.segments),
         defaults=Defaults(document.defaults.confidence, document.defaults.rollback_confidence),
@@ -52,10 +52,25 @@ def plan_of(document: PlanDocument) -> Plan:
     )
 
 
-def _stage(part: StageDocument) -> StagePlan:
+def _live(part: LiveDocument, before: StagePlan) -> StagePlan:
+    """Under watch the gates of the stage before go on judging, and drift is always looked at."""
+    if part.watch is None:
+        review = _review(part.review, default_sample=0.0) if part.review else Review()
+        return StagePlan(Stage.LIVE, review=review)
+    gates = before.gates
+    if not any(gate.type == "drift" for gate in gates):
+        gates = (*gates, GateSpec("drift"))
+    sample = before.review.sample
+    return StagePlan(
+        Stage.LIVE,
+        review=_review(part.review, default_sample=sample) if part.review else before.review,
+        gates=gates,
+        watch_seconds=part.watch,
+    )
+
+
+def _stage(part: ActiveStageDocument) -> StagePlan:
     stage = Stage(part.stage)
-    if isinstance(part, LiveDocument):
-        return StagePlan(stage)
     advance = part.advance
     scope, answers = Scope(), Answers.IMMEDIATELY
     steps: tuple[Step, ...] = ()

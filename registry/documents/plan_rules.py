@@ -56,6 +56,11 @@ def _stage(plan: Any, part: Any, without_baseline: bool) -> Iterator[Finding]:
             ("review", "sample"),
             "after-approval means that a person sees every answer; write `sample: 1.0`",
         )
+    if _get(part, "stage") == Stage.LIVE.value and _get(part, "watch") and sample == 0:
+        yield (
+            ("review", "sample"),
+            "watching after live needs reviewed answers; write for example `sample: 0.05`",
+        )
     if _get(part, "review", "flagged") == 0:
         yield (
             ("review", "flagged"),

@@ -165,7 +165,9 @@ class StepDocument(_Document):
     bake: Duration = Field(0.0, examples=["24h"])
 
 
-class _ActiveStage(_Document):
+class ActiveStageDocument(_Document):
+    """What every stage before live has."""
+
     stage: str  # first: the validators below look at it
     review: ReviewDocument = ReviewDocument()
     gates: list[GateDocument] = Field(min_length=1, examples=[_GATES])
@@ -203,13 +205,13 @@ def _reads_verdicts(gates: list[Any]) -> bool:
     return any(isinstance(gate, ErrorRateDocument) for gate in gates)
 
 
-class ManualReviewDocument(_ActiveStage):
+class ManualReviewDocument(ActiveStageDocument):
     """The candidate in shadow, or every request answered by a person."""
 
     stage: Literal["manual-review"]
 
 
-class LimitedScopeDocument(_ActiveStage):
+class LimitedScopeDocument(ActiveStageDocument):
     """The candidate answers where its scope admits the request."""
 
     stage: Literal["limited-scope"]
@@ -217,7 +219,7 @@ class LimitedScopeDocument(_ActiveStage):
     answers: Literal["immediately", "after-approval"] = "immediately"
 
 
-class GradualDocument(_ActiveStage):
+class GradualDocument(ActiveStageDocument):
     """The candidate answers a growing share of the units."""
 
     stage: Literal["gradual"]
@@ -243,15 +245,14 @@ class GradualDocument(_ActiveStage):
 
 
 class LiveDocument(_Document):
-    """The end of the way."""
+    """The end of the way; for as long as `watch` says harm still takes the version back.
+
+    Without a `review` of its own the one of the stage before goes on.
+    """
 
     stage: Literal["live"]
-    watch: None = None
-
-    @field_validator("watch", mode="before")
-    @classmethod
-    def _not_yet(cls, _: object) -> None:
-        raise wrong("watching after live is not available in this version; leave `watch` out")
+    watch: SomeTime | None = Field(None, examples=["30d"])
+    review: ReviewDocument | None = Field(None, examples=[{"sample": 0.05}])
 
 
 StageDocument = Annotated[

@@ -34,6 +34,7 @@ def rollout_document(
         "stage_since": rollout.stage_since.isoformat(),
         "step_since": rollout.step_since.isoformat(),
         "ended_at": rollout.ended_at.isoformat() if rollout.ended_at else None,
+        "watched_until": rollout.watched_until.isoformat() if rollout.watched_until else None,
         "gates": gate_documents(judgement.gates),
         "decision": {
             "action": judgement.decision.action,

@@ -46,7 +46,11 @@ Decision = Promote | Hold | RollBack
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that can be said about a rollout at one moment."""
+    """All that can be said about a rollout at one moment.
+
+    waits_for_people: the evidence suffices, and an approval or a person's promotion is all that
+    is missing.
+    """
 
     decision: Decision
     gates: tuple[Judged, ...] = ()
@@ -54,6 +58,7 @@ class Judgement:
     evidence_digest: str = ""
     approvals_needed: int = 0
     approvals_given: tuple[str, ...] = ()
+    waits_for_people: bool = False
 
     @property
     def stale(self) -> tuple[Judged, ...]:
@@ -93,21 +98,35 @@ def judge(
 ) -> Judgement:
     """Weigh the gates, the time that has passed and the approvals of this very evidence."""
     target = next_place(rollout)
-    missing = missing_conditions(rollout, target, len(approvals), now)
+    waits = missing_times(rollout, target, now)
+    decision = decide(target, gates, (*waits, *missing_approvals(rollout, len(approvals))))
+    ready = isinstance(decide(target, gates, waits), Promote)
+    by_itself = rollout.stage_plan.advance.automatic and isinstance(decision, Promote)
     return Judgement(
-        decision=decide(target, gates, missing),
+        decision=decision,
         gates=gates,
         next=target,
         evidence_digest=evidence_digest(rollout, gates),
         approvals_needed=rollout.stage_plan.advance.approvals,
         approvals_given=approvals,
+        waits_for_people=ready and not by_itself,
     )
 
 
-def missing_conditions(
-    rollout: Rollout, target: Place, approvals: int, now: datetime
-) -> tuple[str, ...]:
-    """What besides the gates a promotion still waits for."""
+def judge_watched(rollout: Rollout, gates: tuple[Judged, ...]) -> Judgement:
+    """Weigh the gates of a live version under watch: only harm decides anything."""
+    harm = tuple(
+        gate.result.sentence
+        for gate in gates
+        if isinstance(gate.result, Failed) and not gate.dry_run
+    )
+    until = f"{rollout.watched_until:%Y-%m-%d %H:%M} UTC"
+    watched = f"{rollout.model}@{rollout.version} is live; harm takes it back until {until}"
+    return Judgement(RollBack(harm) if harm else Hold((watched,)), gates)
+
+
+def missing_times(rollout: Rollout, target: Place, now: datetime) -> tuple[str, ...]:
+    """What a promotion still has to wait for, whatever the gates say."""
     advance, missing = rollout.stage_plan.advance, []
     left = advance.after_seconds - (now - rollout.stage_since).total_seconds()
     if target.stage is not rollout.stage and left > 0:
@@ -117,9 +136,15 @@ def missing_conditions(
         left = bake - (now - rollout.step_since).total_seconds()
         if left > 0:
             missing.append(f"the step of {rollout.weight:g} % bakes {spoken(left)} more")
-    if approvals < advance.approvals:
-        missing.append(f"{approvals} of {advance.approvals} approvals are given for this evidence")
     return tuple(missing)
+
+
+def missing_approvals(rollout: Rollout, given: int) -> tuple[str, ...]:
+    """The approvals that a promotion still needs."""
+    needed = rollout.stage_plan.advance.approvals
+    if given >= needed:
+        return ()
+    return (f"{given} of {needed} approvals are given for this evidence",)
 
 
 def evidence_digest(rollout: Rollout, gates: Sequence[Judged]) -> str:

@@ -136,7 +136,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage of the plan; `steps` only in gradual, `scope` only in limited-scope."""
+    """One stage of the plan.
+
+    steps: only in gradual. scope: only in limited-scope. watch_seconds: only in live, how long
+    harm still takes the version back.
+    """
 
     stage: Stage
     review: Review = Review()
@@ -146,6 +150,7 @@ class StagePlan:
     scope: Scope = Scope()
     answers: Answers = Answers.IMMEDIATELY
     steps: tuple[Step, ...] = ()
+    watch_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

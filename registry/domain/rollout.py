@@ -17,7 +17,11 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """The state of a rollout; every change raises `generation` by one."""
+    """The state of a rollout; every change raises `generation` by one.
+
+    watched_until: how long the version is judged after it became live; None without a watch, or
+    when the watch is over.
+    """
 
     id: str
     model: str
@@ -36,11 +40,17 @@ class Rollout:
     step_since: datetime
     paused: Pause | None = None
     ended_at: datetime | None = None
+    watched_until: datetime | None = None
 
     @property
     def active(self) -> bool:
         """Whether the version is still a candidate."""
         return self.stage in ACTIVE
+
+    @property
+    def watched(self) -> bool:
+        """Whether the version is live and harm still takes it back."""
+        return self.stage is Stage.LIVE and self.watched_until is not None
 
     @property
     def stage_plan(self) -> StagePlan:

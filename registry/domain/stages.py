@@ -11,10 +11,10 @@ class Stage(StrEnum):
     LIMITED_SCOPE = "limited-scope"
     GRADUAL = "gradual"
     LIVE = "live"
-    RETAINED = "retained"
-    REJECTED = "rejected"
+    RETAINED = "retained"  # was live until another version took over
+    REJECTED = "rejected"  # taken out for good; it cannot be tried again
     ROLLED_BACK = "rolled-back"
-    EXPIRED = "expired"
+    EXPIRED = "expired"  # nobody acted before the deadline
 
 
 ACTIVE = frozenset({Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL})

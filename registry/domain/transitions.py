@@ -2,30 +2,40 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from registry.domain.errors import StageConflict
 from registry.domain.rollout import Pause, Rollout
-from registry.domain.stages import ENDED, Stage
+from registry.domain.stages import ACTIVE, ENDED, Stage
 
 
 class Command(StrEnum):
     """What can be done to a rollout."""
 
+    START = "start"
     PROMOTE = "promote"
     PAUSE = "pause"
     RESUME = "resume"
     ABORT = "abort"
+    REJECT = "reject"  # abort, and never try this version again
+    EXPIRE = "expire"  # nobody acted before the deadline
     UNDO = "undo"
+    COMPLETE = "complete"  # the watch after live is over
     RETAIN = "retain"  # another version became live
     RESTORE = "restore"  # that other version was undone
 
 
 _MANUAL, _LIMITED, _GRADUAL = Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL
 _LIVE, _RETAINED, _BACK = Stage.LIVE, Stage.RETAINED, Stage.ROLLED_BACK
+_REJECTED, _EXPIRED = Stage.REJECTED, Stage.EXPIRED
 
+# `paused` is no stage: it stops promotions in the stage where it happens, and stops nothing else.
 TABLE: Mapping[tuple[Stage, Command], frozenset[Stage]] = {
+    (Stage.REGISTERED, Command.START): ACTIVE,
+    (_RETAINED, Command.START): ACTIVE,
+    (_BACK, Command.START): ACTIVE,
+    (_EXPIRED, Command.START): ACTIVE,
     (_MANUAL, Command.PROMOTE): frozenset({_LIMITED, _GRADUAL, _LIVE}),
     (_LIMITED, Command.PROMOTE): frozenset({_GRADUAL, _LIVE}),
     (_GRADUAL, Command.PROMOTE): frozenset({_GRADUAL, _LIVE}),
@@ -39,7 +49,15 @@ TABLE: Mapping[tuple[Stage, Command], frozenset[Stage]] = {
     (_LIMITED, Command.ABORT): frozenset({_BACK}),
     (_GRADUAL, Command.ABORT): frozenset({_BACK}),
     (_LIVE, Command.ABORT): frozenset({_BACK}),
+    (_MANUAL, Command.REJECT): frozenset({_REJECTED}),
+    (_LIMITED, Command.REJECT): frozenset({_REJECTED}),
+    (_GRADUAL, Command.REJECT): frozenset({_REJECTED}),
+    (_LIVE, Command.REJECT): frozenset({_REJECTED}),
+    (_MANUAL, Command.EXPIRE): frozenset({_EXPIRED}),
+    (_LIMITED, Command.EXPIRE): frozenset({_EXPIRED}),
+    (_GRADUAL, Command.EXPIRE): frozenset({_EXPIRED}),
     (_LIVE, Command.UNDO): frozenset({_BACK}),
+    (_LIVE, Command.COMPLETE): frozenset({_LIVE}),
     (_LIVE, Command.RETAIN): frozenset({_RETAINED}),
     (_RETAINED, Command.RESTORE): frozenset({_LIVE}),
 }
@@ -75,6 +93,7 @@ def move(rollout: Rollout, command: Command, to: Place, now: datetime) -> Rollou
         step_since=now if moved else rollout.step_since,
         paused=rollout.paused if to.stage is rollout.stage else None,
         ended_at=now if to.stage in ENDED else None,
+        watched_until=_watched_until(rollout, command, to, now),
     )
 
 
@@ -94,13 +113,29 @@ def resume(rollout: Rollout, now: datetime) -> Rollout:
     return replace(moved, paused=None)
 
 
+def end(rollout: Rollout, command: Command, now: datetime) -> Rollout:
+    """Take the version out of all traffic, to the one place where the command leads."""
+    (stage,) = check(rollout, command)
+    return move(rollout, command, Place(stage, rollout.step), now)
+
+
+def complete(rollout: Rollout, now: datetime) -> Rollout:
+    """End the watch of a live version; it stays live."""
+    return move(rollout, Command.COMPLETE, Place(rollout.stage, rollout.step), now)
+
+
 def check(rollout: Rollout, command: Command) -> frozenset[Stage]:
     """Where the command may lead from here; StageConflict if nowhere."""
-    ways = TABLE.get((rollout.stage, command), frozenset())
+    return check_stage(_name(rollout), rollout.stage, command)
+
+
+def check_stage(name: str, stage: Stage, command: Command) -> frozenset[Stage]:
+    """The same for a version that may have no rollout yet: it is registered."""
+    ways = TABLE.get((stage, command), frozenset())
     if not ways:
-        able = [stage.value for (stage, other) in TABLE if other is command]
+        able = [place.value for (place, other) in TABLE if other is command]
         raise StageConflict(
-            f"{_name(rollout)} is in {rollout.stage}, which {command} cannot leave; "
+            f"{name} is in {stage}, which {command} cannot leave; "
             f"{command} works in {', '.join(able)}"
         )
     return ways
@@ -117,6 +152,15 @@ def _check_way(rollout: Rollout, command: Command, to: Place) -> None:
         raise StageConflict(
             f"{_name(rollout)} is at step {rollout.step + 1} of {rollout.stage} already"
         )
+
+
+def _watched_until(rollout: Rollout, command: Command, to: Place, now: datetime) -> datetime | None:
+    """A promotion to live begins the watch; a version that comes back goes on with its own."""
+    if command is Command.PROMOTE and to.stage is Stage.LIVE:
+        seconds = rollout.plan.stage(Stage.LIVE).watch_seconds
+        return now + timedelta(seconds=seconds) if seconds else None
+    stays = to.stage in (Stage.LIVE, Stage.RETAINED) and command is not Command.COMPLETE
+    return rollout.watched_until if stays else None
 
 
 def _name(rollout: Rollout) -> str:

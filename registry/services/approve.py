@@ -5,6 +5,7 @@ from datetime import datetime
 from registry.domain.errors import Conflict, Forbidden, StageConflict
 from registry.domain.rollout import Rollout
 from registry.ports import UnitOfWork
+from registry.services.approvers import objection
 from registry.services.find import check_generation, latest
 from registry.services.judge import judge
 
@@ -24,8 +25,8 @@ def approve(
     name = f"{model}@{rollout.version}"
     if not rollout.active:
         raise StageConflict(f"{name} is {rollout.stage}; there is nothing to approve")
-    if unit.versions.get(model, rollout.version).author == actor:
-        raise Forbidden(f"{actor} registered {name}; somebody else must approve it")
+    if why := objection(unit, rollout, actor):
+        raise Forbidden(why)
     present = judge(unit, rollout, now).evidence_digest
     if evidence != present:
         raise Conflict(

@@ -8,12 +8,20 @@ from typing import Any
 from registry.domain.errors import StageConflict
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
-from registry.domain.transitions import Command, Place, check, move
+from registry.domain.transitions import Command, Place, check, end, move
 from registry.domain.transitions import pause as paused
 from registry.domain.transitions import resume as resumed
 from registry.ports import UnitOfWork
 from registry.services import find
 from registry.services.record import record, set_alias
+
+# What the audit log calls each way out.
+_DONE = {
+    Command.ABORT: "aborted",
+    Command.REJECT: "rejected",
+    Command.EXPIRE: "expired",
+    Command.UNDO: "undone",
+}
 
 
 def pause(
@@ -63,24 +71,39 @@ def abort(
     now: datetime,
     reason: str = "",
     detail: Mapping[str, Any] | None = None,
+    *,
+    command: Command = Command.ABORT,
 ) -> Rollout:
     """Take the candidate out; if it is live already, go back to the version before it.
 
     It takes no expected generation: whatever happened in between, abort wins. A version that was
     itself rolled back since it was live does not come back; people answer until the next one.
+    command: abort; reject, so that the version cannot be tried again; or expire.
     """
     unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
     detail = {"reason": reason, **(detail or {})}
     active = unit.rollouts.active(model)
     if active is not None:
-        after = move(active, Command.ABORT, Place(Stage.ROLLED_BACK, active.step), now)
-        return record(unit, active, after, actor, "aborted", now, detail)
+        after = end(active, command, now)
+        return record(unit, active, after, actor, _DONE[command], now, detail)
     live = unit.rollouts.live(model)
     if live is None:
         return _clear_live(unit, find.latest(unit, model), actor, now, detail)
-    previous = _before(unit, model)
-    to = None if previous is None or _why_not_back_to(unit, model, previous) else previous
-    return _step_back(unit, live, Command.ABORT, to, actor, now, detail)
+    return take_back(unit, live, actor, now, detail, command)
+
+
+def take_back(
+    unit: UnitOfWork,
+    live: Rollout,
+    actor: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+    command: Command = Command.ABORT,
+) -> Rollout:
+    """Take out a live version: the one before it answers again, if it still may."""
+    previous = _before(unit, live.model)
+    to = None if previous is None or _why_not_back_to(unit, live.model, previous) else previous
+    return _step_back(unit, live, command, to, actor, now, detail)
 
 
 def undo(
@@ -134,10 +157,9 @@ def _step_back(
     now: datetime,
     detail: Mapping[str, Any],
 ) -> Rollout:
-    after = move(rollout, command, Place(Stage.ROLLED_BACK, rollout.step), now)
+    after = end(rollout, command, now)
     _follow_baseline(unit, rollout, to, actor, now)
-    action = "aborted" if command is Command.ABORT else "undone"
-    record(unit, rollout, after, actor, action, now, {**detail, "live": to})
+    record(unit, rollout, after, actor, _DONE[command], now, {**detail, "live": to})
     unit.live.put(rollout.model, to, None, now)
     before = None if to is None else unit.rollouts.of_version(rollout.model, to)
     if before is not None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from registry.domain.decision import Hold, Judgement, evidence_digest
+from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.drift_gate import ENOUGH_INPUTS
 from registry.domain.evidence import DriftMeasurement, EvidenceMark
@@ -11,6 +11,7 @@ from registry.domain.gates import Evidence, Judged, judge_gates
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.ports import UnitOfWork
+from registry.services.approvers import objection
 
 _GLOB = set("*?[")
 # Rows that were numbered earlier and committed later do not always show in a mark.
@@ -52,13 +53,14 @@ def judge(
     unit: UnitOfWork, rollout: Rollout, now: datetime, memory: GateMemory | None = None
 ) -> Judgement:
     """What all gates say now, what is missing, and what follows."""
+    if rollout.watched:
+        return judge_watched(rollout, (memory or GateMemory()).gates(unit, rollout, now))
     if not rollout.active:
         name = f"{rollout.model}@{rollout.version}"
         return Judgement(Hold((f"{name} is {rollout.stage}; nothing is being decided",)))
     gates = (memory or GateMemory()).gates(unit, rollout, now)
-    author = unit.versions.get(rollout.model, rollout.version).author
     given = unit.approvals.actors(rollout, evidence_digest(rollout, gates))
-    return weigh(rollout, gates, tuple(actor for actor in given if actor != author), now)
+    return weigh(rollout, gates, tuple(a for a in given if not objection(unit, rollout, a)), now)
 
 
 def gather(

@@ -1,14 +1,16 @@
-"""Write one change of a rollout: the row, the log, the routes and what MLflow is to show."""
+"""Write one change of a rollout: the row, the log, the routes, and what others are to see of it."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from registry.domain.news import News, news
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.ports import UnitOfWork
 
 CONTROLLER = "controller"
+NOTIFICATION = "notification"
 
 
 def record(
@@ -48,12 +50,62 @@ def record(
     )
     if before is None or before.stage is not after.stage:
         _show_in_mlflow(unit, before, after, now)
+    told = news(before, after, actor, str((detail or {}).get("reason") or ""))
+    if told is not None:
+        notify(unit, after, told, now, {"actor": actor})
     return after
 
 
 def set_alias(unit: UnitOfWork, model: str, alias: str, version: int | None, now: datetime) -> None:
     """Ask for an alias of the model to point at a version, or at none."""
     unit.outbox.add("mlflow.alias", {"model": model, "alias": alias, "version": version}, now)
+
+
+def set_stage(unit: UnitOfWork, model: str, version: int, stage: Stage, now: datetime) -> None:
+    """Ask for a version to show its stage."""
+    payload = {"model": model, "version": version, "stage": stage.value}
+    unit.outbox.add("mlflow.stage", payload, now)
+
+
+def notify(
+    unit: UnitOfWork,
+    rollout: Rollout,
+    told: News,
+    now: datetime,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Ask for people to be told; it happens once, with this transaction or not at all."""
+    payload = {
+        "event": told.event.value,
+        "model": rollout.model,
+        "version": rollout.version,
+        "rollout_id": rollout.id,
+        "sentence": told.sentence,
+        "detail": {**_place(rollout), "generation": rollout.generation, **(detail or {})},
+    }
+    unit.outbox.add(NOTIFICATION, payload, now)
+
+
+def say(
+    unit: UnitOfWork,
+    rollout: Rollout,
+    told: News,
+    cause: str,
+    now: datetime,
+) -> None:
+    """Log something that changes nothing, and tell people, once for each cause."""
+    if said_before(unit, rollout, told.event, cause):
+        return
+    name = (rollout.model, rollout.version, rollout.id)
+    detail = {"sentence": told.sentence, "cause": cause}
+    unit.audit.append(now, CONTROLLER, told.event, *name, detail)
+    notify(unit, rollout, told, now, {"cause": cause})
+
+
+def said_before(unit: UnitOfWork, rollout: Rollout, action: str, cause: str) -> bool:
+    """Whether the log has this action of this rollout for this very cause."""
+    events = unit.audit.read(rollout.model, rollout_id=rollout.id, action=action)
+    return any(event.detail.get("cause") == cause for event in events)
 
 
 def _show_in_mlflow(
@@ -64,8 +116,7 @@ def _show_in_mlflow(
         set_alias(unit, after.model, "candidate", version, now)
     if after.stage is Stage.LIVE:
         set_alias(unit, after.model, "live", after.version, now)
-    payload = {"model": after.model, "version": after.version, "stage": after.stage.value}
-    unit.outbox.add("mlflow.stage", payload, now)
+    set_stage(unit, after.model, after.version, after.stage, now)
 
 
 def _place(rollout: Rollout) -> dict[str, Any]:

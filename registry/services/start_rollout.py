@@ -3,9 +3,11 @@
 from datetime import datetime
 
 from registry.documents.plan_record import plan_digest
-from registry.domain.errors import Conflict, Invalid
+from registry.domain.errors import Conflict, Invalid, StageConflict
 from registry.domain.plan import Plan
 from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+from registry.domain.transitions import Command, check_stage
 from registry.ports import UnitOfWork
 from registry.services.record import record
 
@@ -22,6 +24,7 @@ def start_rollout(
             f"{plan.model}@{active.version} is already a candidate, in {active.stage}; abort it "
             "first, or wait until it is live"
         )
+    _check_start(unit, plan)
     rollout = Rollout(
         id=rollout_id,
         model=plan.model,
@@ -41,6 +44,19 @@ def start_rollout(
     )
     detail = {"author": version.author, "environment": dict(version.environment)}
     return record(unit, None, rollout, actor, "started", now, detail)
+
+
+def _check_start(unit: UnitOfWork, plan: Plan) -> None:
+    """A version stands where its last rollout ended; without one it is only registered."""
+    last = unit.rollouts.of_version(plan.model, plan.version)
+    if last is None or last.stage is Stage.LIVE:  # what is live is refused with the baseline
+        return
+    if last.stage is Stage.REJECTED:
+        raise StageConflict(
+            f"{plan.model}@{plan.version} was rejected; register a new version and name it in the "
+            "plan"
+        )
+    check_stage(f"{plan.model}@{plan.version}", last.stage, Command.START)
 
 
 def _baseline(unit: UnitOfWork, plan: Plan) -> int | None:

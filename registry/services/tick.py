@@ -4,36 +4,42 @@ It lowers exposure by itself, and raises it only if the plan says so and every g
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from registry.domain.deadlines import Warned, passed, warning
 from registry.domain.decision import Judgement, Promote, RollBack, spoken
+from registry.domain.news import Event, News, place
 from registry.domain.plan import DeadlineThen
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
+from registry.domain.transitions import Command
 from registry.ports import UnitOfWork
 from registry.services.control import abort, pause_rollout
 from registry.services.judge import GateMemory, judge
 from registry.services.promote import advance, summary
-from registry.services.record import CONTROLLER
+from registry.services.record import CONTROLLER, said_before, say
 
 
 class Act(StrEnum):
     """What the controller may do."""
 
     ROLL_BACK = "roll-back"
+    EXPIRE = "expire"
     PAUSE = "pause"
     PROMOTE = "promote"
+    SAY = "say"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Something that the controller is about to do; it pauses once for each `cause`."""
+    """Something that the controller is about to do; it pauses or speaks once for each `cause`."""
 
     act: Act
     reason: str = ""
     cause: str = ""
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +59,31 @@ def intent(
 
 
 def tick(unit: UnitOfWork, model: str, now: datetime) -> Rollout | None:
-    """Do what there is to do for a model's candidate; None if nothing was."""
+    """Do what there is to do for a model's candidate; None if nothing of it changed."""
+    unit.routing_clock.tick()  # first, as in `record`: two controllers must not both say a thing
     rollout = unit.rollouts.active(model)
     if rollout is None:
         return None
     seen = intent(unit, rollout, now)
-    wish, decision = seen.wish, seen.judgement.decision
-    if wish is None:
-        return None
-    detail: dict[str, Any] = {**summary(seen.judgement), "cause": wish.cause}
-    if wish.act is Act.ROLL_BACK:
-        return abort(unit, model, CONTROLLER, now, wish.reason, detail)
+    return None if seen.wish is None else _do(unit, rollout, seen.judgement, seen.wish, now)
+
+
+def _do(
+    unit: UnitOfWork, rollout: Rollout, judgement: Judgement, wish: Wish, now: datetime
+) -> Rollout | None:
+    detail: dict[str, Any] = {**summary(judgement), "cause": wish.cause}
+    if wish.act in (Act.ROLL_BACK, Act.EXPIRE):
+        command = Command.EXPIRE if wish.act is Act.EXPIRE else Command.ABORT
+        args = (unit, rollout.model, CONTROLLER, now, wish.reason, detail)
+        return abort(*args, command=command)
     if wish.act is Act.PAUSE:
         return pause_rollout(unit, rollout, CONTROLLER, now, wish.reason, detail)
-    if isinstance(decision, Promote):
-        return advance(unit, rollout, decision.to, CONTROLLER, "promoted", now, detail)
+    if wish.news is not None:
+        say(unit, rollout, wish.news, wish.cause, now)
+        return None
+    if isinstance(judgement.decision, Promote):
+        to = judgement.decision.to
+        return advance(unit, rollout, to, CONTROLLER, "promoted", now, detail)
     return None
 
 
@@ -76,25 +92,47 @@ def _wish(unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetim
     if isinstance(decision, RollBack):
         return Wish(Act.ROLL_BACK, "; ".join(decision.reasons), "harm")
     overdue = _deadline(rollout, now)
-    if overdue is not None and overdue.act is Act.ROLL_BACK:
+    if overdue is not None and overdue.act is Act.EXPIRE:
         return overdue
-    if rollout.paused is not None:
-        return None
-    for wish in (_shift(rollout, judgement), overdue):
-        if wish is not None and not _paused_before(unit, rollout, wish.cause):
-            return wish
-    if isinstance(decision, Promote) and rollout.stage_plan.advance.automatic:
-        return Wish(Act.PROMOTE)
+    if rollout.paused is None:
+        for wish in (_shift(rollout, judgement), overdue):
+            if wish is not None and not said_before(unit, rollout, "paused", wish.cause):
+                return wish
+        if isinstance(decision, Promote) and rollout.stage_plan.advance.automatic:
+            return Wish(Act.PROMOTE)
+    return _something_to_say(unit, rollout, judgement, now)
+
+
+def _something_to_say(
+    unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetime
+) -> Wish | None:
+    for warned in (warning(rollout, now), _waiting(rollout, judgement)):
+        if warned and not said_before(unit, rollout, warned.news.event, warned.cause):
+            return Wish(Act.SAY, warned.news.sentence, warned.cause, warned.news)
     return None
 
 
+def _waiting(rollout: Rollout, judgement: Judgement) -> Warned | None:
+    """That only people are missing; said again when what they would approve has changed."""
+    if not judgement.waits_for_people or rollout.paused is not None:
+        return None
+    name, here = f"{rollout.model}@{rollout.version}", place(rollout)
+    more = judgement.approvals_needed - len(judgement.approvals_given)
+    if more > 0:
+        what = "1 approval" if more == 1 else f"{more} approvals"
+        sentence = f"{name} passes every gate of {here} and waits for {what}"
+    else:
+        sentence = f"{name} passes every gate of {here} and waits for somebody to promote it"
+    cause = f"{more} missing for {judgement.evidence_digest}"
+    return Warned(cause, News(Event.WAITING, sentence))
+
+
 def _deadline(rollout: Rollout, now: datetime) -> Wish | None:
-    deadline = rollout.stage_plan.deadline
-    if deadline is None or now < rollout.stage_since + timedelta(seconds=deadline.after_seconds):
+    deadline = passed(rollout, now)
+    if deadline is None:
         return None
     reason = f"{rollout.stage} reached its deadline of {spoken(deadline.after_seconds)}"
-    rolls_back = deadline.then is DeadlineThen.ROLL_BACK
-    act = Act.ROLL_BACK if rolls_back else Act.PAUSE
+    act = Act.EXPIRE if deadline.then is DeadlineThen.ROLL_BACK else Act.PAUSE
     return Wish(act, reason, f"deadline of {rollout.stage}")
 
 
@@ -104,11 +142,3 @@ def _shift(rollout: Rollout, judgement: Judgement) -> Wish | None:
         return None
     result = stale[0].result
     return Wish(Act.PAUSE, result.sentence, f"drift since {result.numbers['shifted_since']}")
-
-
-def _paused_before(unit: UnitOfWork, rollout: Rollout, cause: str) -> bool:
-    """Whether this very cause has paused the rollout already, and a person went on."""
-    return any(
-        event.detail.get("cause") == cause
-        for event in unit.audit.read(rollout.model, rollout_id=rollout.id, action="paused")
-    )

@@ -135,7 +135,7 @@ class LiveFleet:
         return self._missing(trusted=True)
 
     def warnings(self) -> tuple[str, ...]:
-        """Which candidates this replica cannot run."""
+        """Which candidates this replica cannot run, and which versions it could not return to."""
         return self._missing(trusted=False)
 
     @property

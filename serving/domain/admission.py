@@ -1,11 +1,12 @@
 """From one request and what the versions said to everything that is written about it, at once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from registry.domain.evidence import EvidenceRow, Verdict
 from registry.domain.plan import Late
+from registry.domain.rollout import Rollout
 from serving.domain.decide import Abstain, Answer, Hold, Outcome, StandIn, flag, withheld
 from serving.domain.failure import FAILED, Failure
 from serving.domain.prediction import (
@@ -95,16 +96,22 @@ def _review(
     if isinstance(outcome, Hold):
         return outcome.reasons, 1.0
     rules, review = assignment.flags, assignment.review
+    watched = assignment.watched.stage_plan.review if assignment.watched else None
     if subject is not None and subject.version == assignment.candidate and assignment.rollout:
         rules = assignment.rollout.plan.flags
     flags = flag(subject, rules) if subject else ()
     if flags:
-        return flags, review.flagged
+        return flags, max(review.flagged, watched.flagged if watched else 0.0)
     mine = subject is not None and subject.version == assignment.candidate
-    if assignment.rollout is not None and not mine:
-        return (), 0.0  # the rollout samples its candidate's answers, not the baseline's
-    drawn = Flag(Code.AUDIT, f"drawn at random: {review.sample:.0%} of these answers are reviewed")
-    return (drawn,), review.sample
+    sample = 0.0
+    if assignment.rollout is None or mine:
+        sample = review.sample
+    if watched:  # also where a new rollout samples its own candidate only
+        sample = max(sample, watched.sample)
+    if not sample:
+        return (), 0.0
+    drawn = Flag(Code.AUDIT, f"drawn at random: {sample:.0%} of these answers are reviewed")
+    return (drawn,), sample
 
 
 def _prediction(
@@ -230,34 +237,53 @@ def _evidence(
     chance: float,
     sampled: bool,
 ) -> tuple[EvidenceRow, ...]:
-    """One row if the candidate gave an answer that it would be allowed to give, or failed to.
+    """One row for each rollout whose version gave an answer that it would be allowed to give.
 
-    A failure is an error that nobody needs to look for, so its chance of being found is 1.
+    A candidate's failure is an error that nobody needs to look for, so its chance of being found
+    is 1.
     """
-    rollout, candidate = assignment.rollout, assignment.candidate
-    if rollout is None or candidate is None:
-        return ()
-    said, failure = _of(candidate, raws), failures.get(candidate)
-    failed = failure is not None and failure.counts
-    if not failed and (said is None or withheld(said, rollout.plan.flags)):
-        return ()
-    baseline = _of(rollout.baseline, raws)
-    due = asked.now + timedelta(seconds=assignment.review.due_seconds)
-    segments = {k: str(asked.attributes[k]) for k in rollout.plan.segments if k in asked.attributes}
-    return (
-        EvidenceRow(
-            rollout_id=rollout.id,
-            stage=rollout.stage,
-            step=rollout.step,
-            prediction_id=asked.prediction_id,
-            version=candidate,
-            model_label=said.label if said else FAILED,
+    rows = []
+    for rollout, version in _judged(assignment):
+        said, failure = _of(version, raws), failures.get(version)
+        failed = failure is not None and failure.counts
+        if not failed and (said is None or withheld(said, rollout.plan.flags)):
+            continue
+        label = said.label if said else FAILED
+        row = _row(asked, assignment, rollout, version, label)
+        looked_at = replace(
+            row,
             inclusion_probability=1.0 if failed else chance,
             sampled=failed or sampled,
-            created_at=asked.now,
-            due_at=due if sampled and not failed else None,
-            baseline_label=baseline.label if baseline else None,
-            segments=segments,
+            due_at=row.due_at if sampled and not failed else None,
             verdict=Verdict.ERROR if failed else None,
-        ),
+        )
+        baseline = _of(rollout.baseline, raws)
+        rows.append(replace(looked_at, baseline_label=baseline.label if baseline else None))
+    return tuple(rows)
+
+
+def _judged(assignment: Assignment) -> Iterator[tuple[Rollout, int]]:
+    """The rollouts that this request says something about, with the version of each."""
+    if assignment.rollout is not None and assignment.candidate is not None:
+        yield assignment.rollout, assignment.candidate
+    if assignment.watched is not None:
+        yield assignment.watched, assignment.watched.version
+
+
+def _row(
+    asked: Asked, assignment: Assignment, rollout: Rollout, version: int, label: str
+) -> EvidenceRow:
+    names = rollout.plan.segments
+    return EvidenceRow(
+        rollout_id=rollout.id,
+        stage=rollout.stage,
+        step=rollout.step,
+        prediction_id=asked.prediction_id,
+        version=version,
+        model_label=label,
+        inclusion_probability=1.0,
+        sampled=True,
+        created_at=asked.now,
+        due_at=asked.now + timedelta(seconds=assignment.review.due_seconds),
+        segments={k: str(asked.attributes[k]) for k in names if k in asked.attributes},
     )

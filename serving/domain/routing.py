@@ -23,27 +23,34 @@ class Policy:
     """How one version's answers are flagged and reviewed when no rollout says otherwise.
 
     Without any plan flags are reported to the caller and change nothing.
+    watched: the rollout that made the version live, while its answers are still evidence.
     """
 
     flags: Flags = _REPORTED
     review: Review = _NOT_REVIEWED
+    watched: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Who may answer for one model. `labels` are for requests that only a person can answer."""
+    """Who may answer for one model.
+
+    labels: for requests that only a person can answer. previous: the version that an undo returns
+    to; it stays loaded, so that it answers at once.
+    """
 
     model: str
     live: int | None = None
     rollout: Rollout | None = None
     labels: tuple[str, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)
+    previous: int | None = None
 
     @property
     def versions(self) -> frozenset[int]:
-        """Every version that this route can call."""
-        candidate = {self.rollout.version} if self.rollout else set()
-        return self.trusted | candidate
+        """Every version that this route can call, or could after a rollback."""
+        others = (self.rollout.version if self.rollout else None, self.previous)
+        return self.trusted | {version for version in others if version is not None}
 
     @property
     def trusted(self) -> frozenset[int]:
@@ -76,6 +83,7 @@ class Assignment:
     shadows: versions that also run and drive nothing.
     fallback: the version that stands in when a flag or a late review asks for the baseline.
     quota, when_full: a count that must have room, and what applies when it has none.
+    watched: the rollout that made the answering version live, while harm still takes it back.
     """
 
     model: str
@@ -91,6 +99,7 @@ class Assignment:
     rollout: Rollout | None = None
     quota: Quota | None = None
     when_full: "Assignment | None" = None
+    watched: Rollout | None = None
 
     @property
     def candidate(self) -> int | None:
@@ -158,6 +167,7 @@ def _live(route: Route) -> Assignment:
         policy.flags,
         policy.review,
         route.labels,
+        watched=policy.watched,
     )
 
 
@@ -244,13 +254,15 @@ def _not_candidate(route: Route, rollout: Rollout, reason: str) -> Assignment:
 
 def _baseline(route: Route, rollout: Rollout, reason: str) -> Assignment:
     """The baseline answers under its own flags; the rollout's review is for the candidate."""
+    policy = route.policy(rollout.baseline)
     return Assignment(
         route.model,
         rollout.baseline,
         Stage.LIVE if rollout.baseline == route.live else Stage.RETAINED,
         f"{reason}; baseline version {rollout.baseline} answers",
-        route.policy(rollout.baseline).flags,
+        policy.flags,
         rollout.stage_plan.review,
         route.labels,
         rollout=rollout,
+        watched=policy.watched,
     )

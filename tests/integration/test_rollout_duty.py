@@ -23,6 +23,7 @@ class SomeWiring:
     database: Database
     metrics: Metrics = field(default_factory=Metrics)
     gate_memory: GateMemory = field(default_factory=GateMemory)
+    watch_memory: GateMemory = field(default_factory=GateMemory)
 
 
 def turn(world: World, wiring: SomeWiring) -> None:

@@ -1,7 +1,7 @@
 """Verdicts on a candidate's answers, and drift of its inputs, in the database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +76,16 @@ class SqlEvidence:
             np.array(steps, np.int32),
             _columns(attributes[0], segments) if segments else {},
         )
+
+    def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
+        """How many of a stage's verdicts each person gave."""
+        who = evidence.c.reviewer
+        rows = self._connection.execute(
+            sa.select(who, sa.func.count())
+            .where(*_of(rollout_id, stage), who.is_not(None))
+            .group_by(who)
+        )
+        return {row[0]: row[1] for row in rows}
 
     def mark(self, rollout_id: str, stage: Stage, now: datetime) -> EvidenceMark:
         """Where the evidence of a stage stands; costs next to nothing."""

@@ -51,6 +51,12 @@ class SqlRollouts:
         query = sa.select(t).where(t.c.active_model.is_not(None)).order_by(t.c.model)
         return tuple(_rollout(row) for row in self._connection.execute(query))
 
+    def all_watched(self) -> tuple[Rollout, ...]:
+        """Every live rollout whose watch is not over."""
+        watched = (t.c.stage == Stage.LIVE.value, t.c.watched_until.is_not(None))
+        query = sa.select(t).where(*watched).order_by(t.c.model)
+        return tuple(_rollout(row) for row in self._connection.execute(query))
+
     def generations(self) -> Mapping[str, int]:
         """The generation of every rollout that there ever was, by its id."""
         rows = self._connection.execute(sa.select(t.c.id, t.c.generation).order_by(t.c.started_at))
@@ -97,6 +103,7 @@ def _values(rollout: Rollout) -> dict[str, Any]:
         "stage_since": rollout.stage_since,
         "step_since": rollout.step_since,
         "ended_at": rollout.ended_at,
+        "watched_until": rollout.watched_until,
         "active_model": rollout.model if rollout.active else None,
     }
 
@@ -121,4 +128,5 @@ def _rollout(row: Any) -> Rollout:
         step_since=row.step_since,
         paused=paused,
         ended_at=row.ended_at,
+        watched_until=row.watched_until,
     )

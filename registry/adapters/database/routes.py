@@ -35,9 +35,15 @@ class SqlLiveVersions:
 
     def all(self) -> Mapping[str, int | None]:
         """The live version of each model that ever had one."""
-        t = live_version
-        rows = self._connection.execute(sa.select(t.c.model, t.c.version).order_by(t.c.model))
-        return {row.model: row.version for row in rows}
+        return self._by_model(live_version.c.version)
+
+    def all_previous(self) -> Mapping[str, int | None]:
+        """The version before the live one, of each model that ever had one."""
+        return self._by_model(live_version.c.previous)
+
+    def _by_model(self, column: sa.Column[int | None]) -> Mapping[str, int | None]:
+        query = sa.select(live_version.c.model, column).order_by(live_version.c.model)
+        return {row[0]: row[1] for row in self._connection.execute(query)}
 
 
 class SqlRoutingClock:

@@ -51,6 +51,7 @@ rollout = table(
     C("stage_since", UtcDateTime, nullable=False),
     C("step_since", UtcDateTime, nullable=False),
     C("ended_at", UtcDateTime, nullable=True),
+    C("watched_until", UtcDateTime, nullable=True),
     # At most one candidate rollout for a model: its name while active, else null.
     C("active_model", sa.String(128), nullable=True, unique=True),
     sa.Index(None, "model", "started_at"),

@@ -320,7 +320,8 @@ def test_a_deadline_rolls_back_or_holds_as_the_plan_says(world: World) -> None:
     world.wait(days=1)
     back = ticked(world)
     assert back is not None
-    assert back.stage is Stage.ROLLED_BACK
+    assert back.stage is Stage.EXPIRED
+    assert world.actions()[-1] == ("controller", "expired")
     world.start()
     promoted(world, override=True, reason="test")
     world.wait(days=14)

@@ -61,10 +61,16 @@ def fleet(database: Database, stable: Stable) -> Iterator[LiveFleet]:
     made.close()
 
 
-def live(database: Database, model: str, version: int, now: datetime | None = None) -> None:
+def live(
+    database: Database,
+    model: str,
+    version: int,
+    now: datetime | None = None,
+    previous: int | None = None,
+) -> None:
     with database.begin() as connection:
         unit = SqlUnitOfWork(connection)
-        unit.live.put(model, version, None, now or serving_app.now())
+        unit.live.put(model, version, previous, now or serving_app.now())
         unit.routing_clock.tick()
 
 
@@ -96,6 +102,37 @@ def test_only_versions_that_a_route_names_are_loaded(
     fleet.refresh()
     assert stable.loaded == ["a@2"]
     assert fleet.problems() == ()
+
+
+def test_the_version_before_the_live_one_stays_loaded_until_no_undo_can_need_it(
+    database: Database, fleet: LiveFleet, stable: Stable
+):
+    add(database, ("a", 1), ("a", 2), ("a", 3))
+    for version, previous in ((1, None), (2, 1)):
+        live(database, "a", version, previous=previous)
+        fleet.refresh()
+    fleet.tick()
+    assert fleet.loaded == {("a", 1), ("a", 2)}
+    live(database, "a", 1)
+    fleet.follow()
+    assert answers(fleet, "a") == 1
+    assert stable.asked == ["a@1", "a@2"]
+    live(database, "a", 3, previous=1)
+    fleet.refresh()
+    fleet.tick()
+    assert fleet.loaded == {("a", 1), ("a", 3)}
+
+
+def test_a_version_that_cannot_be_returned_to_is_a_warning_and_no_outage(
+    database: Database, fleet: LiveFleet, stable: Stable
+):
+    stable.broken.add("a@1")
+    add(database, ("a", 1), ("a", 2))
+    live(database, "a", 2, previous=1)
+    fleet.refresh()
+    assert fleet.problems() == ()
+    assert fleet.warnings() == ("a@1: no such file",)
+    assert answers(fleet, "a") == 2
 
 
 def test_a_change_of_a_route_applies_at_once_where_it_was_made(

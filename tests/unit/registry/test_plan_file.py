@@ -55,6 +55,7 @@ stages:
   review: {flagged: 1.0, sample: 0.1}
   gates: [{type: error-rate, at_most: 0.05, dry_run: true}, {type: drift}]
 - stage: live
+  watch: 30d
 """
 
 
@@ -83,7 +84,21 @@ def test_the_whole_plan_of_the_contract_is_understood() -> None:
     assert limited.gates[0].options == {"at_most": 0.05, "per_segment": True}
     assert gradual.steps == (Step(5, 86_400), Step(25, 172_800), Step(100, 0.5))
     assert (gradual.gates[0].dry_run, gradual.deadline) == (True, None)
-    assert live.stage is Stage.LIVE
+    assert (live.stage, live.watch_seconds) == (Stage.LIVE, 30 * 86_400)
+
+
+def test_a_watched_version_is_reviewed_and_judged_as_in_the_stage_before() -> None:
+    *_, gradual, live = parse_plan(PLAN).stages
+    assert (live.review, live.gates) == (gradual.review, gradual.gates)
+    *_, own = parse_plan(PLAN + "  review: {sample: 0.02}\n").stages
+    assert own.review.sample == 0.02
+    *_, unwatched = parse_plan(PLAN.replace("  watch: 30d\n", "")).stages
+    assert (unwatched.watch_seconds, unwatched.gates, unwatched.review.sample) == (None, (), 0.0)
+
+
+def test_a_watch_always_looks_at_drift() -> None:
+    plan = parse_plan(PLAN.replace("dry_run: true}, {type: drift}]", "dry_run: true}]"))
+    assert [gate.type for gate in plan.stages[-1].gates] == ["error-rate", "drift"]
 
 
 def test_a_plan_survives_the_database_and_its_digest_ignores_comments_and_layout() -> None:
@@ -140,6 +155,11 @@ def test_a_plan_without_live_ends_in_live_and_manual_review_looks_at_everything(
             "{flagged: 1.0, sample: 0.1}",
             "{flagged: 0, sample: 0.1}",
             "26: never reviewing flagged answers says nothing about them; write `flagged: 1.0`",
+        ),
+        (
+            "watch: 30d",
+            "watch: 30d\n  review: {sample: 0}",
+            "30: watching after live needs reviewed answers; write for example `sample: 0.05`",
         ),
         (
             "weight: 25",
@@ -266,7 +286,11 @@ def test_geojson_is_refused_as_not_yet_available() -> None:
 
 
 def test_all_problems_are_named_at_once() -> None:
-    broken = PLAN.replace("blind", "blnd").replace("weight: 25", "weight: 1") + "  watch: 30d\n"
+    broken = (
+        PLAN.replace("blind", "blnd")
+        .replace("weight: 25", "weight: 1")
+        .replace("watch: 30d", "watch: 0d")
+    )
     assert [problem.line for problem in lint(broken)] == [9, 25, 29]
     with pytest.raises(Invalid, match=r"line 9: .*; line 25: .*; line 29: ") as refused:
         parse_plan(broken)

@@ -11,7 +11,17 @@ from registry.documents.plan_file import parse_plan
 from registry.domain.errors import StageConflict
 from registry.domain.rollout import Rollout
 from registry.domain.stages import ACTIVE, ENDED, Stage
-from registry.domain.transitions import TABLE, Command, Place, move, next_place, pause, resume
+from registry.domain.transitions import (
+    TABLE,
+    Command,
+    Place,
+    complete,
+    end,
+    move,
+    next_place,
+    pause,
+    resume,
+)
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PLAN = parse_plan("""\
@@ -21,7 +31,14 @@ unit: user_id
 stages:
 - {stage: manual-review, gates: [{type: drift}], deadline: {after: 1d, then: hold}}
 - {stage: gradual, gates: [{type: drift}], steps: [{weight: 5}, {weight: 50}, {weight: 100}]}
+- {stage: live, watch: 30d}
 """)
+ENDS = {
+    Command.ABORT: Stage.ROLLED_BACK,
+    Command.UNDO: Stage.ROLLED_BACK,
+    Command.REJECT: Stage.REJECTED,
+    Command.EXPIRE: Stage.EXPIRED,
+}
 WAY = [
     Place(Stage.MANUAL_REVIEW),
     Place(Stage.GRADUAL, 0),
@@ -56,7 +73,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.rollout, self.now = a_rollout(), NOW
         self.at, self.paused, self.end = 0, False, None
-        self.changes = 0
+        self.changes, self.watched = 0, False
 
     def _try(self, allowed: bool, change: object) -> bool:
         self.now += timedelta(seconds=1)
@@ -82,6 +99,7 @@ class Machine(RuleBasedStateMachine):
         assert target == WAY[self.at + 1]
         if self._try(True, lambda: move(self.rollout, Command.PROMOTE, target, self.now)):
             self.at += 1
+            self.watched = self.at == len(WAY) - 1
             if WAY[self.at].stage is not WAY[self.at - 1].stage:
                 self.paused = False
 
@@ -91,6 +109,7 @@ class Machine(RuleBasedStateMachine):
         old = WAY[self.at].stage
         if self._try(allowed, lambda: move(self.rollout, Command.PROMOTE, to, self.now)):
             self.at = WAY.index(to)
+            self.watched = to.stage is Stage.LIVE
             if to.stage is not old:
                 self.paused = False
 
@@ -106,13 +125,20 @@ class Machine(RuleBasedStateMachine):
         if self._try(allowed, lambda: resume(self.rollout, self.now)):
             self.paused = False
 
-    @rule(command=st.sampled_from([Command.ABORT, Command.UNDO]))
+    @rule(command=st.sampled_from(list(ENDS)))
     def go_back(self, command: Command) -> None:
         live = self.end is None and not self.active
-        allowed = live or (self.active and command is Command.ABORT)
-        to = Place(Stage.ROLLED_BACK, self.rollout.step)
-        if self._try(allowed, lambda: move(self.rollout, command, to, self.now)):
-            self.end, self.paused = Stage.ROLLED_BACK, False
+        allowed = live if command is Command.UNDO else self.end is None
+        if command is Command.EXPIRE:
+            allowed = self.active
+        if self._try(allowed, lambda: end(self.rollout, command, self.now)):
+            self.end, self.paused = ENDS[command], False
+
+    @rule()
+    def complete(self) -> None:
+        allowed = self.end is None and not self.active
+        if self._try(allowed, lambda: complete(self.rollout, self.now)):
+            self.watched = False
 
     @rule()
     def retain(self) -> None:
@@ -138,6 +164,7 @@ class Machine(RuleBasedStateMachine):
         assert rollout.generation == 1 + self.changes
         assert (rollout.ended_at is not None) == (rollout.stage in ENDED)
         assert rollout.active == self.active
+        assert rollout.watched == (self.watched and rollout.stage is Stage.LIVE)
         assert rollout.stage_since <= rollout.step_since <= self.now
         if self.active:
             assert rollout.step == WAY[self.at].step
@@ -147,11 +174,25 @@ TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
-def test_every_active_stage_can_be_aborted_and_nothing_leaves_the_end_but_a_restoration() -> None:
+def test_every_active_stage_can_be_aborted_and_a_rejected_version_goes_nowhere() -> None:
     for stage in ACTIVE | {Stage.LIVE}:
         assert TABLE[stage, Command.ABORT] == {Stage.ROLLED_BACK}
+        assert TABLE[stage, Command.REJECT] == {Stage.REJECTED}
     leaving = {(stage, command) for stage, command in TABLE if stage in ENDED}
-    assert leaving == {(Stage.RETAINED, Command.RESTORE)}
+    again = {(s, Command.START) for s in (Stage.RETAINED, Stage.ROLLED_BACK, Stage.EXPIRED)}
+    assert leaving == {(Stage.RETAINED, Command.RESTORE)} | again
+
+
+def test_every_stage_can_be_reached_and_only_registered_has_no_way_in() -> None:
+    reached = {to for ways in TABLE.values() for to in ways}
+    assert set(Stage) - reached == {Stage.REGISTERED}
+
+
+def test_only_a_promotion_brings_a_version_nearer_to_everybody() -> None:
+    order = [Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL, Stage.LIVE]
+    for (stage, command), ways in TABLE.items():
+        if stage in order and command is not Command.PROMOTE:
+            assert all(to is stage or to not in order for to in ways)
 
 
 def test_a_conflict_says_where_the_version_is_and_where_the_command_works() -> None:

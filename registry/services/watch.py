@@ -1,0 +1,57 @@
+"""What the controller does for a live version whose plan says `watch`: harm takes it back."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from registry.domain.decision import Judgement, RollBack
+from registry.domain.news import Event, News
+from registry.domain.rollout import Rollout
+from registry.domain.transitions import complete
+from registry.ports import UnitOfWork
+from registry.services.control import take_back
+from registry.services.judge import GateMemory, judge
+from registry.services.promote import summary
+from registry.services.record import CONTROLLER, record, said_before, say
+
+
+def watch_finds(
+    unit: UnitOfWork, rollout: Rollout, now: datetime, memory: GateMemory | None = None
+) -> tuple[Judgement, bool]:
+    """What the gates say of a watched version, and whether there is anything to do; only reads."""
+    judgement = judge(unit, rollout, now, memory)
+    over = rollout.watched_until is not None and now >= rollout.watched_until
+    to_do = over or isinstance(judgement.decision, RollBack)
+    return judgement, to_do or any(_shifts(unit, rollout, judgement))
+
+
+def watch(unit: UnitOfWork, model: str, now: datetime) -> Rollout | None:
+    """Take the live version back on harm, else end its watch in time; None if it stays as it is.
+
+    Harm comes first: what the last minute of the watch has shown still counts.
+    """
+    unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
+    rollout = unit.rollouts.live(model)
+    if rollout is None or rollout.watched_until is None:
+        return None
+    judgement = judge(unit, rollout, now)
+    if isinstance(judgement.decision, RollBack):
+        reason = "; ".join(judgement.decision.reasons)
+        detail = {"reason": reason, **summary(judgement), "cause": "harm"}
+        return take_back(unit, rollout, CONTROLLER, now, detail)
+    if now >= rollout.watched_until:
+        reason = f"{model}@{rollout.version} was watched to the end without harm"
+        detail = {"reason": reason, **summary(judgement)}
+        return record(unit, rollout, complete(rollout, now), CONTROLLER, "completed", now, detail)
+    for cause, news in _shifts(unit, rollout, judgement):
+        say(unit, rollout, news, cause, now)
+    return None
+
+
+def _shifts(unit: UnitOfWork, rollout: Rollout, judgement: Judgement) -> Iterator[tuple[str, News]]:
+    """A domain shift is no harm by itself: the version before would meet the same inputs."""
+    name = f"{rollout.model}@{rollout.version}"
+    for gate in judgement.stale:
+        cause = f"drift since {gate.result.numbers['shifted_since']}"
+        if not said_before(unit, rollout, Event.HELD, cause):
+            sentence = f"{name} stays live and needs a look: {gate.result.sentence}"
+            yield cause, News(Event.HELD, sentence)
