@@ -11,6 +11,8 @@ from registry.domain.evidence import (
     EvidenceMark,
     EvidenceRow,
     OutboxMessage,
+    ReviewerCheck,
+    ReviewerTally,
 )
 from registry.domain.evidence_table import EvidenceTable
 from registry.domain.observations import FeatureBlock, Observations
@@ -122,6 +124,19 @@ class Evidence(Protocol):
         """How many answers of a stage were given up to a moment, counted up to `most`."""
 
 
+class Checks(Protocol):
+    """What is known of the reviewers' own work."""
+
+    def add(self, check: ReviewerCheck) -> None:
+        """Append one; the same kind of check of one item and reviewer counts once."""
+
+    def read(self, model: str, since: datetime) -> tuple[ReviewerCheck, ...]:
+        """The checks made on a model's items from a moment on, oldest first."""
+
+    def tally(self, model: str, since: datetime) -> ReviewerTally:
+        """The same as numbers."""
+
+
 class Drift(Protocol):
     """Measurements of drift."""
 
@@ -211,6 +226,10 @@ class UnitOfWork(Protocol):
     @property
     def evidence(self) -> Evidence:
         """Verdicts."""
+
+    @property
+    def checks(self) -> Checks:
+        """Checks of reviewers."""
 
     @property
     def drift(self) -> Drift:

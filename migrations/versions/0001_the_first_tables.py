@@ -307,6 +307,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("item_id", "reviewer", name=op.f("pk_review_skip")),
     )
     op.create_table(
+        "reviewer_check",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("rollout_id", sa.String(length=36), nullable=True),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("reviewer", sa.String(length=128), nullable=False),
+        sa.Column("model_was_right", sa.Boolean(), nullable=True),
+        sa.Column("agreed", sa.Boolean(), nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reviewer_check")),
+        sa.UniqueConstraint(
+            "item_id", "reviewer", "kind", name=op.f("uq_reviewer_check_item_id_reviewer_kind")
+        ),
+    )
+    op.create_index(
+        op.f("ix_reviewer_check_model_at"), "reviewer_check", ["model", "at"], unique=False
+    )
+    op.create_table(
         "rollout",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("model", sa.String(length=128), nullable=False),
@@ -370,6 +389,8 @@ def downgrade() -> None:
     op.drop_table("routing_clock")
     op.drop_index(op.f("ix_rollout_model_started_at"), table_name="rollout")
     op.drop_table("rollout")
+    op.drop_index(op.f("ix_reviewer_check_model_at"), table_name="reviewer_check")
+    op.drop_table("reviewer_check")
     op.drop_table("review_skip")
     op.drop_index(op.f("ix_review_item_state_sort_key_id"), table_name="review_item")
     op.drop_table("review_item")

@@ -1,11 +1,10 @@
 """From the document of a plan file to the plan as the domain knows it."""
 
+from registry.documents.gate_schema import GateDocument, options
 from registry.documents.plan_schema import (
     ActiveStageDocument,
     AreaDocument,
     DeadlineDocument,
-    ErrorRateDocument,
-    GateDocument,
     GradualDocument,
     LimitedScopeDocument,
     LiveDocument,
@@ -103,10 +102,7 @@ def _review(document: ReviewDocument, default_sample: float) -> Review:
 
 
 def _gate(document: GateDocument) -> GateSpec:
-    options: dict[str, object] = {}
-    if isinstance(document, ErrorRateDocument):
-        options = {"at_most": document.at_most, "per_segment": document.per_segment}
-    return GateSpec(document.type, options, document.dry_run)
+    return GateSpec(document.type, options(document), document.dry_run)
 
 
 def _deadline(document: DeadlineDocument | None) -> Deadline | None:

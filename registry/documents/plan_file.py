@@ -20,7 +20,8 @@ from registry.domain.plan import Plan
 __all__ = ["Problem", "lint", "parse_plan", "plan_digest", "plan_document", "plan_from_document"]
 
 _TAGS = {
-    "gates": "gate type {tag} is not available in this version; write one of {expected}",
+    "gates": "gate type {tag} is not known here; write one of {expected}, or install the package "
+    "that brings it",
     "stages": "{tag} is no stage that a plan can name; write one of {expected}",
 }
 

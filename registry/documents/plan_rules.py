@@ -13,6 +13,12 @@ from registry.domain.stages import Stage
 _ORDER = [stage.value for stage in (Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL)]
 _ORDER.append(Stage.LIVE.value)
 
+# Where verdicts on both versions exist: on the same requests in shadow, on randomised ones later.
+_COMPARED_IN = {
+    "paired-loss": (Stage.MANUAL_REVIEW.value,),
+    "error-ratio": (Stage.MANUAL_REVIEW.value, Stage.GRADUAL.value),
+}
+
 Finding = tuple[Path, str]
 
 
@@ -68,11 +74,27 @@ def _stage(plan: Any, part: Any, without_baseline: bool) -> Iterator[Finding]:
         )
     gates = _get(part, "gates")
     for index, gate in enumerate(gates if isinstance(gates, list) else []):
-        if _get(gate, "per_segment") is True and not _get(plan, "segments"):
-            yield (
-                ("gates", index, "per_segment"),
-                "the plan names no segments; write for example `segments: [site]` beside `model`",
-            )
+        for key, message in _gate(plan, part, gate, without_baseline):
+            yield ("gates", index, key), message
+
+
+def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[tuple[str, str]]:
+    if _get(gate, "per_segment") is True and not _get(plan, "segments"):
+        yield (
+            "per_segment",
+            "the plan names no segments; write for example `segments: [site]` beside `model`",
+        )
+    name, stage = _get(gate, "type"), _get(part, "stage")
+    if name not in _COMPARED_IN or stage not in _ORDER:
+        return
+    if without_baseline:
+        yield "type", f"there is no baseline for {name} to compare with; write `error-rate`"
+    elif stage not in _COMPARED_IN[name]:
+        yield (
+            "type",
+            f"in {stage} candidate and baseline do not answer requests that can be compared; "
+            f"{name} belongs into {' or '.join(_COMPARED_IN[name])}",
+        )
 
 
 def _get(value: Any, *path: str) -> Any:

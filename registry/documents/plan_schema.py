@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from registry.documents.gate_schema import GateDocument, reads_verdicts
 from registry.documents.plan_values import (
     LARGEST_INTEGER,
     Clock,
@@ -71,25 +72,6 @@ class ReviewDocument(_Document):
     blind: Share = Field(0.0, examples=[0.1])
     due: SomeTime = Field(86_400.0, examples=["24h"])
     late: Literal["baseline", "abstain", "model-answer"] = "abstain"
-
-
-class ErrorRateDocument(_Document):
-    """The candidate's error rate is below a bound."""
-
-    type: Literal["error-rate"]
-    at_most: float = Field(gt=0, lt=1, examples=[0.05])
-    per_segment: bool = False
-    dry_run: bool = False
-
-
-class DriftDocument(_Document):
-    """The inputs still come from the domain where the evidence was gathered."""
-
-    type: Literal["drift"]
-    dry_run: bool = False
-
-
-GateDocument = Annotated[ErrorRateDocument | DriftDocument, Field(discriminator="type")]
 
 
 class AdvanceDocument(_Document):
@@ -188,7 +170,8 @@ class ActiveStageDocument(_Document):
         sample = review.sample if review else None
         if sample is None and info.data.get("stage") == "manual-review":
             sample = 1.0
-        if review is None or sample or not _reads_verdicts(gates):
+        reader = reads_verdicts(gates)
+        if review is None or sample or reader is None:
             return gates
         if review.sample is None and "flagged" in review.model_fields_set:
             raise wrong(
@@ -196,13 +179,9 @@ class ActiveStageDocument(_Document):
                 "sample to the stage's review, such as `sample: 0.1`"
             )
         raise wrong(
-            "an error-rate gate needs reviewed answers, and none would be sampled; write for "
-            "example `review: {sample: 0.1}`"
+            f"{'a' if reader == 'paired-loss' else 'an'} {reader} gate needs reviewed answers, and "
+            "none would be sampled; write for example `review: {sample: 0.1}`"
         )
-
-
-def _reads_verdicts(gates: list[Any]) -> bool:
-    return any(isinstance(gate, ErrorRateDocument) for gate in gates)
 
 
 class ManualReviewDocument(ActiveStageDocument):

@@ -151,7 +151,8 @@ def evidence_digest(rollout: Rollout, gates: Sequence[Judged]) -> str:
     """What an approval binds to: version, plan, place, verdicts, and all that speaks against it.
 
     More good answers leave it as it is, or no approval could outlive the next request. A new
-    error, an answer past its due time or another verdict of any gate changes it.
+    error, an answer past its due time or another verdict of any gate changes it, and so does
+    whatever else a gate finds against the candidate: what it keeps as `against` in its numbers.
     """
     content = {
         "rollout": rollout.id,
@@ -166,6 +167,7 @@ def evidence_digest(rollout: Rollout, gates: Sequence[Judged]) -> str:
                 "verdict": gate.result.verdict,
                 "errors": gate.result.numbers.get("errors"),
                 "overdue": gate.result.numbers.get("overdue"),
+                "against": gate.result.numbers.get("against"),
             }
             for gate in gates
         ],

@@ -54,6 +54,48 @@ class EvidenceMark:
     next_due: datetime | None
 
 
+class CheckKind(StrEnum):
+    """How a reviewer's work can be checked."""
+
+    GOLD = "gold"  # the truth was known before
+    SECOND = "second"  # another person answered the same question
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewerCheck:
+    """One piece of a reviewer's work that can be checked.
+
+    model_was_right: for gold, whether the model's answer is the known truth. agreed: for gold,
+    whether the reviewer's label is the known truth; for a second opinion, whether the two people,
+    who did not know of each other, gave the same label.
+    """
+
+    kind: CheckKind
+    model: str
+    item_id: str
+    reviewer: str
+    agreed: bool
+    at: datetime
+    rollout_id: str | None = None
+    model_was_right: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewerTally:
+    """How many checks there were, and how they ended.
+
+    misses: gold items on which the model was wrong and the reviewer's label was not the truth
+    either, of `known_errors`.
+    """
+
+    gold: int = 0
+    gold_wrong: int = 0
+    known_errors: int = 0
+    misses: int = 0
+    seconds: int = 0
+    disagreements: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class DriftMeasurement:
     """One comparison of a window of live inputs with the version's reference."""

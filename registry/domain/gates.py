@@ -1,11 +1,11 @@
 """Gates: from the evidence of a stage to a verdict with its numbers and one sentence."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from registry.domain.evidence import DriftMeasurement
+from registry.domain.evidence import DriftMeasurement, ReviewerTally
 from registry.domain.evidence_table import EvidenceTable, Segment
 from registry.domain.plan import Defaults, GateSpec
 
@@ -67,7 +67,8 @@ class Evidence:
     compared: how many inputs of this stage it has seen, counted up to a sufficient number.
     segments: the plan's attributes. expected: values that the scope names, whether anything was
     seen of them or not. inclusion: the plan's smallest probability of review. step: the present
-    step of gradual, None in other stages.
+    step of gradual, None in other stages. reviewers: how their own work was checked since the
+    rollout began.
     """
 
     answers: EvidenceTable
@@ -79,15 +80,7 @@ class Evidence:
     expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inclusion: float = 1.0
     step: int | None = None
+    reviewers: ReviewerTally = field(default_factory=ReviewerTally)
 
 
 Gate = Callable[[GateSpec, Evidence], tuple[Judged, ...]]
-
-
-def judge_gates(specs: Sequence[GateSpec], evidence: Evidence) -> tuple[Judged, ...]:
-    """Every gate's verdict on the same evidence, in the plan's order."""
-    from registry.domain.drift_gate import drift
-    from registry.domain.error_rate_gate import error_rate
-
-    gates: Mapping[str, Gate] = {"error-rate": error_rate, "drift": drift}
-    return tuple(judged for spec in specs for judged in gates[spec.type](spec, evidence))

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.drift_gate import ENOUGH_INPUTS
-from registry.domain.evidence import DriftMeasurement, EvidenceMark
-from registry.domain.gates import Evidence, Judged, judge_gates
+from registry.domain.evidence import DriftMeasurement, ReviewerTally
+from registry.domain.gate_table import judge_gates
+from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.ports import UnitOfWork
@@ -20,7 +21,7 @@ _REMEMBERED = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    mark: tuple[str, int, EvidenceMark, datetime | None]
+    mark: tuple[object, ...]
     at: datetime
     until: datetime
     gates: tuple[Judged, ...]
@@ -40,10 +41,13 @@ class GateMemory:
         """The verdicts of all gates, judged anew where there is something new."""
         drift = _newest_drift(unit, rollout)
         evidence = unit.evidence.mark(rollout.id, rollout.stage, now)
-        mark = (rollout.id, rollout.generation, evidence, drift.at if drift else None)
+        reviewers = unit.checks.tally(rollout.model, rollout.started_at)
+        mark = (rollout.id, rollout.generation, evidence, drift.at if drift else None, reviewers)
         seen = self._seen.get(rollout.model)
         if seen is None or seen.mark != mark or not seen.at <= now < seen.until:
-            gates = judge_gates(rollout.stage_plan.gates, gather(unit, rollout, now, drift))
+            gates = judge_gates(
+                rollout.stage_plan.gates, gather(unit, rollout, now, drift, reviewers)
+            )
             until = min(now + _REMEMBERED, evidence.next_due or now + _REMEMBERED)
             seen = self._seen[rollout.model] = _Seen(mark, now, until, gates)
         return seen.gates
@@ -64,7 +68,11 @@ def judge(
 
 
 def gather(
-    unit: UnitOfWork, rollout: Rollout, now: datetime, drift: DriftMeasurement | None
+    unit: UnitOfWork,
+    rollout: Rollout,
+    now: datetime,
+    drift: DriftMeasurement | None,
+    reviewers: ReviewerTally,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in."""
     review, gates = rollout.stage_plan.review, rollout.stage_plan.gates
@@ -80,6 +88,7 @@ def gather(
         expected=_expected_segments(rollout),
         inclusion=min(review.sample, review.flagged),
         step=rollout.step if rollout.stage is Stage.GRADUAL else None,
+        reviewers=reviewers,
     )
 
 

@@ -160,6 +160,22 @@ sa.Index(
     postgresql_where=OPEN_EVIDENCE,
 )
 
+# What is known of the reviewers' own work, for the gates that ask how far to rely on it.
+reviewer_check = table(
+    "reviewer_check",
+    C("id", SERIAL, primary_key=True),
+    C("kind", sa.String(16), nullable=False),  # "gold" or "second"
+    C("model", sa.String(128), nullable=False),
+    C("rollout_id", sa.String(36), nullable=True),
+    C("item_id", sa.String(36), nullable=False),
+    C("reviewer", sa.String(128), nullable=False),
+    C("model_was_right", sa.Boolean, nullable=True),
+    C("agreed", sa.Boolean, nullable=False),
+    C("at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("item_id", "reviewer", "kind"),
+    sa.Index(None, "model", "at"),
+)
+
 # What monitoring measured, for the drift gate to read.
 drift_evidence = table(
     "drift_evidence",

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from registry.adapters.database.approvals import SqlApprovals
 from registry.adapters.database.audit import SqlAudit
+from registry.adapters.database.checks import SqlChecks
 from registry.adapters.database.evidence import SqlDrift, SqlEvidence
 from registry.adapters.database.outbox import SqlOutbox
 from registry.adapters.database.rollouts import SqlRollouts
@@ -20,6 +21,7 @@ class SqlUnitOfWork:
         self.live = SqlLiveVersions(connection)
         self.routing_clock = SqlRoutingClock(connection)
         self.evidence = SqlEvidence(connection)
+        self.checks = SqlChecks(connection)
         self.drift = SqlDrift(connection)
         self.approvals = SqlApprovals(connection)
         self.audit = SqlAudit(connection)

@@ -10,7 +10,14 @@ from registry.adapters.database.engine import Database
 from registry.adapters.database.leases import SqlLeases
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import Conflict, NotFound
-from registry.domain.evidence import DriftMeasurement, EvidenceRow, Verdict
+from registry.domain.evidence import (
+    CheckKind,
+    DriftMeasurement,
+    EvidenceRow,
+    ReviewerCheck,
+    ReviewerTally,
+    Verdict,
+)
 from registry.domain.plan import (
     Area,
     Deadline,
@@ -261,6 +268,28 @@ def test_the_answers_of_a_stage_are_counted_up_to_a_moment(database: Database) -
         assert evidence.answers_until("r1", Stage.LIMITED_SCOPE, until, 30) == 4
         assert evidence.answers_until("r1", Stage.LIMITED_SCOPE, until, 2) == 2
         assert evidence.answers_until("r1", Stage.GRADUAL, until, 30) == 0
+
+
+def test_checks_of_reviewers_count_once_each_and_from_a_moment_on(database: Database) -> None:
+    gold = ReviewerCheck(CheckKind.GOLD, "bears", "i1", "rae", True, NOW, "r1", False)
+    checks = [
+        gold,
+        gold,  # sent again
+        replace(gold, reviewer="sam", agreed=False),
+        replace(gold, item_id="i2", model_was_right=True, agreed=False),
+        replace(gold, kind=CheckKind.SECOND, item_id="i3", model_was_right=None),
+        replace(gold, kind=CheckKind.SECOND, item_id="i4", model_was_right=None, agreed=False),
+        replace(gold, item_id="i5", model="cats"),
+        replace(gold, item_id="i6", at=NOW - timedelta(seconds=1)),
+    ]
+    with database.begin() as connection:
+        unit = SqlUnitOfWork(connection)
+        for check in checks:
+            unit.checks.add(check)
+        found = unit.checks.read("bears", NOW)
+        assert found == (checks[0], *checks[2:6])
+        assert unit.checks.tally("bears", NOW) == ReviewerTally(3, 2, 2, 1, 2, 1)
+        assert unit.checks.tally("dogs", NOW) == ReviewerTally()
 
 
 def test_the_newest_drift_measurement_comes_first(database: Database) -> None:

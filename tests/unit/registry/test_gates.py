@@ -9,6 +9,7 @@ from evidence_rows import table_of
 
 from registry.domain.decision import Hold, Judgement, Promote, RollBack, decide, spoken
 from registry.domain.evidence import DriftMeasurement, EvidenceRow, Verdict
+from registry.domain.gate_table import judge_gates
 from registry.domain.gates import (
     Evidence,
     Failed,
@@ -17,7 +18,6 @@ from registry.domain.gates import (
     Passed,
     Result,
     Stale,
-    judge_gates,
 )
 from registry.domain.plan import Defaults, GateSpec
 from registry.domain.stages import Stage

@@ -1,0 +1,24 @@
+"""Which gate a plan's `type` names: one of ours, or one that an installed package brings."""
+
+from collections.abc import Mapping, Sequence
+
+from registry.domain.drift_gate import drift
+from registry.domain.error_rate_gate import error_rate
+from registry.domain.gate_plugins import foreign
+from registry.domain.gates import Evidence, Gate, Judged
+from registry.domain.plan import GateSpec
+from registry.domain.reviewer_gates import agreement, gold
+
+GATES: Mapping[str, Gate] = {
+    "error-rate": error_rate,
+    "agreement": agreement,
+    "gold": gold,
+    "drift": drift,
+}
+
+
+def judge_gates(specs: Sequence[GateSpec], evidence: Evidence) -> tuple[Judged, ...]:
+    """Every gate's verdict on the same evidence, in the plan's order."""
+    return tuple(
+        judged for spec in specs for judged in GATES.get(spec.type, foreign)(spec, evidence)
+    )
