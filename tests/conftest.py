@@ -1,6 +1,6 @@
 """Fixtures that all tests share: a database of each kind, migrated to the newest revision."""
 
-import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-# Before numpy is loaded: its threads, spinning on busy cores, take ten times as long as one.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# No dependency phones home, or writes below the tester's home.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
+import environment  # noqa: F401 - before all that reads the environment
 import postgresql
+from hypothesis import HealthCheck, settings
 
 from console.migrate import upgrade
 from registry.adapters.database.engine import Database
+
+# A slow machine is no counter-example, and the same commit has the same examples everywhere.
+settings.register_profile(
+    "stagegate",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("stagegate")
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +32,36 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of a migrated database, to be copied."""
+    with postgresql.template(postgresql_server, upgrade) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a migrated database, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "test.db"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
+    """Where a database may be made."""
     return f"sqlite:///{tmp_path}/test.db"
+
+
+@pytest.fixture
+def migrated_sqlite_url(sqlite_url: str, migrated_sqlite: Path) -> str:
+    shutil.copyfile(migrated_sqlite, sqlite_url.removeprefix("sqlite:///"))
+    return sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of each kind."""
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_url")
         return
@@ -41,9 +69,19 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated database of each kind, without any rows."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("migrated_sqlite_url")
+        return
+    server = request.getfixturevalue("postgresql_server")
+    with postgresql.database(server, request.getfixturevalue("migrated_postgresql")) as url:
+        yield url
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    opened = Database(database_url)
+def database(migrated_url: str) -> Iterator[Database]:
+    opened = Database(migrated_url)
     yield opened
     opened.close()

@@ -3,30 +3,34 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import psycopg
+from waiting import eventually
+
+START_SECONDS = 180
 
 
 def binaries() -> Path | None:
     """Where initdb is: on the PATH, or in the newest version that Debian has installed."""
     found = shutil.which("initdb")
     if found:
-        return Path(found).parent
+        return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return versions[-1].parent if versions else None
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A server on a free loopback port; yields the URL of its maintenance database.
+    """A server of its own; yields the URL of its maintenance database.
 
+    It listens on a socket in a new folder and on no port, so nothing else can be in its way.
     `TEST_PG_URL` names a running server to use instead. PostgreSQL refuses to run as root, so as
     root it runs as the user `postgres`.
     """
@@ -39,37 +43,66 @@ def server() -> Iterator[str]:
         raise RuntimeError(
             "no PostgreSQL server found: install the package postgresql, or set TEST_PG_URL"
         )
+    # Below /tmp whatever TMPDIR says: the name of a socket may have at most 107 letters, and the
+    # user `postgres` must be able to reach it.
     with tempfile.TemporaryDirectory(prefix="stagegate-pg-", dir="/tmp") as folder:
         run = _runner(Path(folder))
-        port = _free_port()
         data = f"{folder}/data"
         run(where / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-locale",
             "-E", "UTF8")  # fmt: skip
         options = (
-            f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-            " -c full_page_writes=off -c max_connections=200"
+            f"-k {folder} -c listen_addresses= -c max_connections=200 -c autovacuum=off"
+            " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
         )
-        run(where / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        run(where / "pg_ctl", "-D", data, "-w", "-t", START_SECONDS, "-l", f"{folder}/log",
+            "-o", options, "start")  # fmt: skip
         try:
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            yield f"postgresql://postgres@/postgres?host={quote(folder, safe='')}"
         finally:
             run(where / "pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 @contextmanager
-def database(maintenance_url: str) -> Iterator[str]:
-    """A fresh database of its own; yields its URL."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+def template(maintenance_url: str, fill: Callable[[str], object]) -> Iterator[str]:
+    """A database that `fill` has filled and nobody can enter; yields its name, to be copied."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(maintenance_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
+        fill(_beside(maintenance_url, name))
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        # What `fill` closed may take a moment to leave, and a database in use cannot be copied.
+        inside = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        assert eventually(lambda: connection.execute(inside, [name]).fetchone() is None)
     try:
-        yield maintenance_url.rsplit("/", 1)[0] + "/" + name
+        yield name
     finally:
-        with psycopg.connect(maintenance_url, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        _drop(maintenance_url, name)
 
 
-def _runner(folder: Path):
+@contextmanager
+def database(maintenance_url: str, copied: str = "template1") -> Iterator[str]:
+    """A fresh database, a copy of this one; yields its URL."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(maintenance_url, autocommit=True) as connection:
+        # Since 15 the default writes the copy to the log, page by page, which takes longer.
+        fast = "STRATEGY file_copy" if connection.info.server_version >= 150_000 else ""
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{copied}" {fast}')
+    try:
+        yield _beside(maintenance_url, name)
+    finally:
+        _drop(maintenance_url, name)
+
+
+def _beside(maintenance_url: str, name: str) -> str:
+    return urlsplit(maintenance_url)._replace(path=f"/{name}").geturl()
+
+
+def _drop(maintenance_url: str, name: str) -> None:
+    with psycopg.connect(maintenance_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _runner(folder: Path) -> Callable[..., None]:
     prefix: list[str] = []
     if os.geteuid() == 0:
         account = pwd.getpwnam("postgres")
@@ -78,18 +111,14 @@ def _runner(folder: Path):
 
     def run(*command: object) -> None:
         words = [*prefix, *map(str, command)]
-        done = subprocess.run(
-            words, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT, timeout=60, check=False,
-        )  # fmt: skip
+        with (folder / "said").open("wb") as said:
+            done = subprocess.run(
+                words, cwd="/", stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+                timeout=START_SECONDS + 20, check=False,
+            )  # fmt: skip
         if done.returncode:
-            raise RuntimeError(f"{words} ended with {done.returncode}; see {folder}/log")
+            logs = [path for path in (folder / "said", folder / "log") if path.exists()]
+            tail = "\n".join(path.read_text(errors="replace")[-2000:] for path in logs)
+            raise RuntimeError(f"{words} ended with {done.returncode}:\n{tail}")
 
     return run
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

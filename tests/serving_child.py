@@ -7,14 +7,12 @@ import serving_app
 import structlog
 from serving_fakes import FakeRunner, image
 
-from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.domain.plan import StagePlan
 from registry.domain.stages import Stage
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 url, payloads = sys.argv[1:]
-upgrade(url)
 database = Database(url)
 serving_app.register(database, StagePlan(Stage.MANUAL_REVIEW), live=None, baseline=None)
 serving = serving_app.parts(database, payloads, {2: FakeRunner()})

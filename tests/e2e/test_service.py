@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from service_process import Service, command, environment, running
 
-from console.migrate import upgrade
 from registry.adapters.bundle import Bundle
 from registry.adapters.database.engine import Database
 
@@ -49,13 +48,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 @pytest.fixture
-def registered(database_url: str, bundle: Bundle) -> str:
+def registered(migrated_url: str, bundle: Bundle) -> str:
     """A database that knows two versions of the model."""
-    upgrade(database_url)
-    database = Database(database_url)
+    database = Database(migrated_url)
     colours.record_versions(database, bundle, datetime.now(UTC))
     database.close()
-    return database_url
+    return migrated_url
 
 
 @pytest.fixture

@@ -118,9 +118,11 @@ def test_a_coroutine_can_wait_for_the_commit(database: Database):
     ledger.close()
 
 
-def test_a_held_request_survives_a_kill_right_after_its_202(tmp_path: Path, sqlite_url: str):
+def test_a_held_request_survives_a_kill_right_after_its_202(
+    tmp_path: Path, migrated_sqlite_url: str
+):
     """The child answers 202 and prints its id; SIGKILL follows before it can do anything else."""
-    command = [sys.executable, str(CHILD), sqlite_url, str(tmp_path / "payloads")]
+    command = [sys.executable, str(CHILD), migrated_sqlite_url, str(tmp_path / "payloads")]
     root = str(CHILD.parents[1])
     child = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}
@@ -134,7 +136,7 @@ def test_a_held_request_survives_a_kill_right_after_its_202(tmp_path: Path, sqli
         if child.stdout:
             child.stdout.close()
     assert status == "202"
-    database = Database(sqlite_url)
+    database = Database(migrated_sqlite_url)
     ledger = GroupLedger(database)
     found = ledger.read(lambda u: u.predictions.get(prediction_id))
     items = ledger.read(lambda u: u.reviews.find(state=None, model=None, limit=10))
