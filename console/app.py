@@ -9,14 +9,14 @@ from fastapi import FastAPI
 
 from console import problems
 from console.controller import Controller
-from console.duties import deliveries, duties
+from console.duties import deliveries, duties, notifications
 from console.same_origin import SameOrigin
 from console.settings import Settings
 from console.web import pages
 from console.web.api import HttpApi
 from console.wiring import Wiring, now
 from monitoring.api import drift
-from registry.api import audit, rollouts
+from registry.api import audit, rollouts, webhooks
 from serving.api import models, operations, predict, predictions, review
 
 
@@ -62,6 +62,7 @@ def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
         operations.router(wiring.serving),
         rollouts.router(wiring.database, now, wiring.require_level, routes_changed),
         audit.router(wiring.database),
+        webhooks.router(wiring.database, now),
         drift.router(wiring.database, wiring.references, now),
     ):
         app.include_router(router)
@@ -76,6 +77,14 @@ def _loops(wiring: Wiring) -> tuple[Controller, ...]:
         ),
         # An effect may hang as long as the other system does; its lease must outlive that.
         Controller("outbox", wiring.database, deliveries(wiring), now, lease_seconds=60),
+        Controller(
+            "webhooks",
+            wiring.database,
+            notifications(wiring, now),
+            now,
+            interval_seconds=1.0,
+            lease_seconds=60,
+        ),
     )
 
 

@@ -54,6 +54,10 @@ class Client:
         """The document that answers a JSON body."""
         return _document(self.request("POST", path, json=body or {}))
 
+    def delete(self, path: str) -> Any:
+        """The document that answers a removal; None when there is nothing (204)."""
+        return _document(self.request("DELETE", path))
+
     def upload(self, path: str, content: bytes, media_type: str, headers: Mapping[str, str]) -> Any:
         """The document that answers a raw body."""
         sent = {"Content-Type": media_type, **headers}

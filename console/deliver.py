@@ -11,21 +11,30 @@ from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.evidence import OutboxMessage
 
 Effect = Callable[[Mapping[str, Any]], None]
+# What needs no other system, and so happens exactly once: with the mark that it happened.
+Within = Callable[[SqlUnitOfWork, OutboxMessage, datetime], None]
 
 LONGEST_WAIT = timedelta(minutes=5)
 _log = structlog.get_logger()
 
 
-def deliver(database: Database, effects: Mapping[str, Effect], now: datetime) -> int:
+def deliver(
+    database: Database,
+    effects: Mapping[str, Effect],
+    now: datetime,
+    within: Mapping[str, Within] | None = None,
+) -> int:
     """Try every effect that is due, in order; gives how many happened.
 
     An effect happens outside any transaction and is marked afterwards, so a crash between the two
     repeats it: effects must be safe to repeat. A failed one waits 1 s, 2 s, 4 s … up to 5 minutes
-    and holds back the later ones of its topic and model.
+    and holds back the later ones of its topic and model. Topics in `within` happen inside.
     """
     delivered = 0
     while messages := _due(database, now):
-        happened = sum(_deliver_one(database, effects, message, now) for message in messages)
+        happened = sum(
+            _deliver_one(database, effects, within or {}, message, now) for message in messages
+        )
         delivered += happened
         if not happened:
             break
@@ -38,16 +47,25 @@ def _due(database: Database, now: datetime) -> tuple[OutboxMessage, ...]:
 
 
 def _deliver_one(
-    database: Database, effects: Mapping[str, Effect], message: OutboxMessage, now: datetime
+    database: Database,
+    effects: Mapping[str, Effect],
+    within: Mapping[str, Within],
+    message: OutboxMessage,
+    now: datetime,
 ) -> bool:
+    inside = within.get(message.topic)
     try:
-        effects[message.topic](message.payload)
+        if inside is None:
+            effects[message.topic](message.payload)
+        with database.begin() as connection:
+            unit = SqlUnitOfWork(connection)
+            if inside is not None:
+                inside(unit, message, now)
+            unit.outbox.done(message, now)
     except Exception as error:  # noqa: BLE001 - whatever another system throws, we try again
         wait = min(LONGEST_WAIT, timedelta(seconds=2**message.attempts))
         _log.warning("effect failed", topic=message.topic, error=str(error), retry_in=str(wait))
         with database.begin() as connection:
             SqlUnitOfWork(connection).outbox.failed(message, str(error), now + wait)
         return False
-    with database.begin() as connection:
-        SqlUnitOfWork(connection).outbox.done(message, now)
     return True

@@ -1,11 +1,13 @@
 """What the controller does in each turn."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
 
 from console.controller import Duty
 from console.deliver import deliver
+from console.notify import forget_old, notify, spread
 from console.wiring import Wiring
 from monitoring.adapters.alerts import SqlAlerts
 from monitoring.adapters.windows import SqlWindows
@@ -17,6 +19,7 @@ from registry.domain.errors import NotFound
 from registry.domain.evidence import DriftMeasurement
 from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
+from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
 from serving.adapters.unit import SqlServingUnit
@@ -37,7 +40,16 @@ def duties(wiring: Wiring) -> tuple[Duty, ...]:
 
 def deliveries(wiring: Wiring) -> tuple[Duty, ...]:
     """What waits for other systems, kept apart so that a slow one delays no rollback."""
-    return (Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now)),)
+    within = {NOTIFICATION: spread}
+    return (Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now, within)),)
+
+
+def notifications(wiring: Wiring, now: Callable[[], datetime]) -> tuple[Duty, ...]:
+    """Webhooks, apart from the outbox: an endpoint that hangs must not delay MLflow."""
+    return (
+        Duty("webhooks", lambda _: notify(wiring.database, now)),
+        Duty("old deliveries", lambda at: forget_old(wiring.database, at), every_seconds=3600.0),
+    )
 
 
 def _late(wiring: Wiring, now: datetime) -> None:

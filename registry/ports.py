@@ -19,6 +19,7 @@ from registry.domain.observations import FeatureBlock, Observations
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.versions import ModelVersion
+from registry.domain.webhooks import Delivery, Endpoint
 
 
 class Versions(Protocol):
@@ -204,6 +205,45 @@ class Outbox(Protocol):
         """Try again later."""
 
 
+class Webhooks(Protocol):
+    """Endpoints that want to be told, and what is on its way to them."""
+
+    def add(self, endpoint: Endpoint) -> None:
+        """Store a new endpoint."""
+
+    def get(self, endpoint_id: str) -> Endpoint:
+        """One endpoint; NotFound if there is none."""
+
+    def list(self) -> tuple[Endpoint, ...]:
+        """All endpoints, the oldest first."""
+
+    def save(self, endpoint: Endpoint) -> None:
+        """Store what has changed."""
+
+    def remove(self, endpoint_id: str) -> None:
+        """Forget an endpoint and everything that is on its way to it."""
+
+    def send(self, delivery: Delivery) -> None:
+        """Put a new delivery at the end of its endpoint's queue; its id is given here."""
+
+    def first(self, endpoint_id: str, *, lock: bool = False) -> Delivery | None:
+        """The oldest delivery that has not arrived; locked until the transaction ends."""
+
+    def deliveries(
+        self, endpoint_id: str, since: datetime | None = None, limit: int | None = None
+    ) -> tuple[Delivery, ...]:
+        """Deliveries made since a moment, oldest first; with a limit, the last ones."""
+
+    def settle(self, delivery: Delivery) -> None:
+        """Store how a delivery stands now."""
+
+    def waiting(self) -> Mapping[str, int]:
+        """How many deliveries have not arrived, by endpoint."""
+
+    def forget(self, before: datetime) -> None:
+        """Delete the deliveries that were made before a moment."""
+
+
 class UnitOfWork(Protocol):
     """One transaction's view of everything the registry stores; the edge commits it."""
 
@@ -246,6 +286,10 @@ class UnitOfWork(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The outbox."""
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The webhooks."""
 
 
 class ReferenceFitter(Protocol):

@@ -10,6 +10,7 @@ import typer
 from console.cli import db, drift, model, operate, predict, review, rollout
 from console.cli.audit import audit_app
 from console.cli.session import Session
+from console.cli.webhook import webhook_app
 from registry.adapters.quiet import silence
 from registry.domain.errors import StagegateError
 
@@ -30,6 +31,7 @@ app.command("predict")(predict.predict)
 app.add_typer(review.review_app, name="review")
 app.command("drift")(drift.drift)
 app.add_typer(audit_app, name="audit")
+app.add_typer(webhook_app, name="webhook")
 
 _SWITCHES = ("--json", "--debug")
 _VALUES = ("--home", "--server")

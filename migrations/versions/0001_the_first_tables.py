@@ -380,10 +380,67 @@ def upgrade() -> None:
             "prediction_id", "version", name=op.f("uq_shadow_record_prediction_id_version")
         ),
     )
+    op.create_table(
+        "webhook",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("form", sa.String(length=16), nullable=False),
+        sa.Column("secret", sa.String(length=128), nullable=False),
+        sa.Column("old_secret", sa.String(length=128), nullable=True),
+        sa.Column("old_secret_until", UtcDateTime, nullable=True),
+        sa.Column("events", sa.JSON(), nullable=False),
+        sa.Column("models", sa.JSON(), nullable=False),
+        sa.Column("created_by", sa.String(length=128), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("disabled_at", UtcDateTime, nullable=True),
+        sa.Column("disabled_reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+    )
+    op.create_table(
+        "webhook_delivery",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=36), nullable=False),
+        sa.Column("message_id", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=128), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("next_at", UtcDateTime, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_tried_at", UtcDateTime, nullable=True),
+        sa.Column("tried_at", UtcDateTime, nullable=True),
+        sa.Column("delivered_at", UtcDateTime, nullable=True),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["endpoint_id"],
+            ["webhook.id"],
+            name=op.f("fk_webhook_delivery_endpoint_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_delivery")),
+        sa.UniqueConstraint(
+            "endpoint_id", "message_id", name=op.f("uq_webhook_delivery_endpoint_id_message_id")
+        ),
+    )
+    op.create_index(
+        op.f("ix_webhook_delivery_created_at"), "webhook_delivery", ["created_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_webhook_delivery_endpoint_id_delivered_at_id"),
+        "webhook_delivery",
+        ["endpoint_id", "delivered_at", "id"],
+        unique=False,
+    )
 
 
 def downgrade() -> None:
     """Take back."""
+    op.drop_index(
+        op.f("ix_webhook_delivery_endpoint_id_delivered_at_id"), table_name="webhook_delivery"
+    )
+    op.drop_index(op.f("ix_webhook_delivery_created_at"), table_name="webhook_delivery")
+    op.drop_table("webhook_delivery")
+    op.drop_table("webhook")
     op.drop_table("shadow_record")
     op.drop_table("scope_count")
     op.drop_table("routing_clock")

@@ -143,3 +143,4 @@ class OutboxMessage:
     topic: str
     payload: Mapping[str, Any]
     attempts: int
+    created_at: datetime

@@ -41,11 +41,11 @@ class SqlOutbox:
             .scalar_subquery()
         )
         rows = self._connection.execute(
-            sa.select(t.c.id, t.c.topic, t.c.payload, t.c.attempts)
+            sa.select(t.c.id, t.c.topic, t.c.payload, t.c.attempts, t.c.created_at)
             .where(t.c.id.in_(first), t.c.available_at <= now)
             .order_by(t.c.id)
         )
-        return tuple(OutboxMessage(r.id, r.topic, r.payload, r.attempts) for r in rows)
+        return tuple(OutboxMessage(**row._mapping) for row in rows)
 
     def done(self, message: OutboxMessage, now: datetime) -> None:
         """The effect has happened."""

@@ -115,6 +115,44 @@ outbox = table(
     sa.Index(None, "done_at", "topic", "model", "id"),
 )
 
+# Addresses that want to be told of events. Secrets are kept as they are: they must sign.
+webhook = table(
+    "webhook",
+    C("id", sa.String(36), primary_key=True),
+    C("url", sa.Text, nullable=False),
+    C("form", sa.String(16), nullable=False),
+    C("secret", sa.String(128), nullable=False),
+    C("old_secret", sa.String(128), nullable=True),
+    C("old_secret_until", UtcDateTime, nullable=True),
+    C("events", sa.JSON, nullable=False),
+    C("models", sa.JSON, nullable=False),
+    C("created_by", sa.String(128), nullable=False),
+    C("created_at", UtcDateTime, nullable=False),
+    C("disabled_at", UtcDateTime, nullable=True),
+    C("disabled_reason", sa.Text, nullable=False),
+)
+
+# One message to one of them; the body is kept as it is signed.
+webhook_delivery = table(
+    "webhook_delivery",
+    C("id", SERIAL, primary_key=True),
+    C("endpoint_id", sa.ForeignKey("webhook.id", ondelete="CASCADE"), nullable=False),
+    C("message_id", sa.String(64), nullable=False),
+    C("type", sa.String(128), nullable=False),
+    C("model", sa.String(128), nullable=False),
+    C("body", sa.Text, nullable=False),
+    C("created_at", UtcDateTime, nullable=False),
+    C("next_at", UtcDateTime, nullable=False),
+    C("attempts", sa.Integer, nullable=False),
+    C("first_tried_at", UtcDateTime, nullable=True),
+    C("tried_at", UtcDateTime, nullable=True),
+    C("delivered_at", UtcDateTime, nullable=True),
+    C("answer", sa.Text, nullable=False),
+    sa.UniqueConstraint("endpoint_id", "message_id"),
+    sa.Index(None, "endpoint_id", "delivered_at", "id"),
+    sa.Index(None, "created_at"),
+)
+
 # Who runs a loop that must run once.
 lease = table(
     "lease",

@@ -10,6 +10,7 @@ from registry.adapters.database.outbox import SqlOutbox
 from registry.adapters.database.rollouts import SqlRollouts
 from registry.adapters.database.routes import SqlLiveVersions, SqlRoutingClock
 from registry.adapters.database.versions import SqlVersions
+from registry.adapters.database.webhooks import SqlWebhooks
 
 
 class SqlUnitOfWork:
@@ -26,3 +27,4 @@ class SqlUnitOfWork:
         self.approvals = SqlApprovals(connection)
         self.audit = SqlAudit(connection)
         self.outbox = SqlOutbox(connection)
+        self.webhooks = SqlWebhooks(connection)
