@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-import structlog
-
 from console.deliver import Effect
 from console.settings import Settings
 from monitoring.adapters.metrics import Metrics
@@ -23,7 +21,6 @@ from registry.adapters.database.engine import Database
 from registry.adapters.mlflow_registry import MlflowRegistry
 from registry.domain.versions import ModelVersion
 from registry.services.judge import GateMemory
-from registry.services.record import NOTIFICATION
 from serving.adapters.engine import Batching
 from serving.adapters.fleet import LiveFleet
 from serving.adapters.identity import new_id
@@ -33,8 +30,6 @@ from serving.adapters.payloads import PayloadStore
 from serving.adapters.runner import BundleRunner
 from serving.api.parts import Serving
 from serving.services.wait import Arrivals
-
-_log = structlog.get_logger()
 
 
 def now() -> datetime:
@@ -127,11 +122,7 @@ class Wiring:
     @cached_property
     def effects(self) -> Mapping[str, Effect]:
         """What each topic of the outbox does."""
-        return {
-            "mlflow.alias": self._alias,
-            "mlflow.stage": self._stage,
-            NOTIFICATION: self._notification,
-        }
+        return {"mlflow.alias": self._alias, "mlflow.stage": self._stage}
 
     def load(self, version: ModelVersion) -> BundleRunner:
         """One version, verified and ready to be warmed."""
@@ -160,10 +151,6 @@ class Wiring:
         except Exception as error:  # noqa: BLE001 - readiness reports, it does not fail
             return (str(error),)
         return ()
-
-    def _notification(self, payload: Mapping[str, Any]) -> None:
-        """The service's own log; whoever reads it may be the only one who is told."""
-        _log.info(payload["sentence"], event_type=payload["event"], model=payload["model"])
 
     def _alias(self, payload: Mapping[str, Any]) -> None:
         self.mlflow.set_alias(payload["model"], payload["alias"], payload["version"])
