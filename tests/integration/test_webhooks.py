@@ -18,7 +18,6 @@ from standardwebhooks import Webhook
 
 from console import problems
 from console.deliver import deliver
-from console.migrate import upgrade
 from console.notify import forget_old, notify, spread
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -111,10 +110,10 @@ def town(database: Database) -> Town:
 
 
 @pytest.fixture
-def small_town(sqlite_url: str) -> Iterator[Town]:
+def small_town(migrated_sqlite_url: str) -> Iterator[Town]:
     """For what does not depend on the database."""
-    upgrade(sqlite_url)
-    database = Database(sqlite_url)
+
+    database = Database(migrated_sqlite_url)
     yield Town(database)
     database.close()
 
@@ -304,7 +303,6 @@ def test_old_deliveries_are_forgotten(town: Town, receiver: Receiver):
 SENDER = """
 import sys
 from datetime import UTC, datetime
-from console.migrate import upgrade
 from console.notify import notify
 from registry.adapters.database.engine import Database
 notify(Database(sys.argv[1]), lambda: datetime.now(UTC))
@@ -312,7 +310,7 @@ notify(Database(sys.argv[1]), lambda: datetime.now(UTC))
 
 
 def test_a_process_that_dies_after_sending_leaves_it_to_be_sent_again_under_the_same_id(
-    town: Town, receiver: Receiver, database_url: str
+    town: Town, receiver: Receiver, migrated_url: str
 ):
     sender: list[subprocess.Popen[bytes]] = []
     started = threading.Event()
@@ -325,7 +323,7 @@ def test_a_process_that_dies_after_sending_leaves_it_to_be_sent_again_under_the_
     town.add(f"{receiver.url}/all")
     town.happens("n0")
     deliver(town.database, {}, town.now, {NOTIFICATION: spread})
-    sender.append(subprocess.Popen([sys.executable, "-c", SENDER, database_url]))
+    sender.append(subprocess.Popen([sys.executable, "-c", SENDER, migrated_url]))
     started.set()
     assert sender[0].wait(60) == -signal.SIGKILL
     receiver.answers["/all"] = status(204)
