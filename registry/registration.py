@@ -6,19 +6,38 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from registry.documents.model_input import ModelInput
 from registry.documents.preprocessing import Preprocessing
-from registry.domain.observations import FeatureBlock, FloatArray, Observations
+from registry.domain.observations import FeatureBlock, FloatArray, IntArray, Observations
 from registry.domain.versions import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What a person says of a file that does not describe itself.
+
+    factory: `module:function`, which makes the module that a state_dict is for. code: the folder
+    that the factory is in, beside what is installed.
+    """
+
+    input: ModelInput
+    labels: tuple[str, ...]
+    factory: str | None = None
+    code: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """Our own copy of an export; name, digest and size are those of the file that was given."""
+    """Our own copy of a file; name, digest and size are those of the file that was given.
+
+    beside: what else the bundle keeps of it, by name.
+    """
 
     path: Path
     name: str
     sha256: str
     size: int
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,15 @@ class Runtime(Protocol):
 
     def open(self, preprocessing: Preprocessing, graph: Path) -> Answering:
         """Load them."""
+
+
+class Alternatives(Protocol):
+    """What the model would say if its input had been declared otherwise."""
+
+    def labels(
+        self, graph: bytes, declared: ModelInput, images: Sequence[LabelledImage]
+    ) -> Mapping[str, IntArray]:
+        """The index of its label for each image, by what would have been declared; first as is."""
 
 
 class OpenBundle(Protocol):

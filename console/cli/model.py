@@ -21,9 +21,10 @@ from registry.domain.errors import Invalid
 
 if TYPE_CHECKING:
     from console.wiring import Wiring
+    from registry.domain.formats import Format
     from registry.domain.versions import ModelVersion
     from registry.ports import UnitOfWork
-    from registry.registration import Progress
+    from registry.registration import Declared, Progress
     from registry.services.register import Registration, Tools
 
 model_app = typer.Typer(help="Register, list, show and verify versions.", no_args_is_help=True)
@@ -42,7 +43,24 @@ def register(
         Path | None,
         typer.Option(help="Such images that were not trained on: makes the out-of-domain scorer."),
     ] = None,
-    file_format: Annotated[str, typer.Option("--format", help="auto or fastai.")] = "auto",
+    file_format: Annotated[
+        str,
+        typer.Option("--format", help="auto, fastai, state-dict, torchscript, exported or onnx."),
+    ] = "auto",
+    preprocessing: Annotated[
+        Path | None,
+        typer.Option(help="How images are prepared (YAML), where the file does not say."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="The labels, one in each line, where the file does not say."),
+    ] = None,
+    factory: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION that makes the module of a state_dict.")
+    ] = None,
+    code: Annotated[
+        Path | None, typer.Option(help="The folder that the factory is in; it is stored too.")
+    ] = None,
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="I know who made this pickle.")
     ] = False,
@@ -55,16 +73,18 @@ def register(
 ) -> None:
     """Convert a file, prove that it answers like its original, and store it as a new version."""
     here = session(context)
-    _check_format(file_format)
     _refuse_server(here)
     from registry.services.register import Registration
 
+    kind = _format(file_format, path)
     request = Registration(
         model=name,
         path=path,
         actor=actor(),
         training_data=training_data,
         calibration_data=calibration_data,
+        kind=kind,
+        declared=_declared(preprocessing, labels, factory, code),
         trust_pickle=trust_pickle,
         description=description,
         tags=_tags(tag or []),
@@ -133,31 +153,37 @@ def _register(here: Session, request: "Registration", *, allow_unjailed: bool) -
             yield SqlUnitOfWork(connection)
 
     with bars(quiet=here.json) as progress:
-        tools = _tools(wiring, progress, allow_unjailed=allow_unjailed)
+        tools = _tools(wiring, progress, request, allow_unjailed=allow_unjailed)
         registered = run(request, tools, transaction, now())
     document = version_document(registered.version, "registered")
     document |= {"jail": registered.jail, "globals": dict(registered.globals)}
     here.show(document, lambda: registered_text(document))
 
 
-def _tools(wiring: "Wiring", progress: "Progress", *, allow_unjailed: bool) -> "Tools":
+def _tools(
+    wiring: "Wiring", progress: "Progress", request: "Registration", *, allow_unjailed: bool
+) -> "Tools":
     from monitoring.services.fit_reference import MonitoringReferenceFitter
+    from registry.adapters.alternatives import OnnxAlternatives
     from registry.adapters.bundle import BundleFolders
-    from registry.adapters.conversion import FastaiOriginal, JailedConverter
     from registry.adapters.identity import identity
     from registry.adapters.image_folder import ImageFolders, OnnxRuntimes
     from registry.adapters.installed import installed_environment
-    from registry.adapters.intake import FastaiIntake
     from registry.adapters.proof_pictures import proof_pictures
+    from registry.adapters.readers import reader
     from registry.services.register import Tools
 
     workshop = wiring.settings.home / "workshop"
+    intake, converter, original = reader(
+        request.kind, request.declared, workshop, allow_unjailed=allow_unjailed
+    )
     return Tools(
-        intake=FastaiIntake(),
-        converter=JailedConverter(workshop),
-        original=FastaiOriginal(workshop, allow_unjailed=allow_unjailed),
+        intake=intake,
+        converter=converter,
+        original=original,
         images=ImageFolders(),
         runtime=OnnxRuntimes(max_pixels=wiring.settings.max_image_pixels),
+        alternatives=OnnxAlternatives(),
         fitter=MonitoringReferenceFitter(),
         bundles=BundleFolders(),
         store=wiring.mlflow,
@@ -196,9 +222,34 @@ def _refuse_server(here: Session) -> None:
         )
 
 
-def _check_format(name: str) -> None:
-    if name not in {"auto", "fastai"}:
-        raise Invalid(f"this version of stagegate registers --format auto or fastai, not {name!r}")
+def _format(name: str, path: Path) -> "Format":
+    from registry.adapters.recognise import recognise
+    from registry.domain.formats import Format
+
+    if name != "auto":
+        try:
+            return Format(name)
+        except ValueError:
+            known = ", ".join(Format)
+            raise typer.BadParameter(f"--format is auto, {known}, not {name!r}") from None
+    if not path.is_file():
+        raise Invalid(f"there is no file {path}")
+    return recognise(path)
+
+
+def _declared(
+    preprocessing: Path | None, labels: Path | None, factory: str | None, code: Path | None
+) -> "Declared | None":
+    from registry.documents.model_input import read_labels, read_model_input
+    from registry.registration import Declared
+
+    if preprocessing is None or labels is None:
+        if preprocessing or labels or factory or code:
+            raise typer.BadParameter(
+                "--preprocessing and --labels belong together, --factory and --code beside them"
+            )
+        return None
+    return Declared(read_model_input(preprocessing), read_labels(labels), factory, code)
 
 
 def _tags(texts: list[str]) -> dict[str, str]:

@@ -13,8 +13,9 @@ from registry.adapters.subprocesses import ask
 from registry.documents.manifest import Block
 from registry.documents.preprocessing import Preprocessing
 from registry.domain.errors import Invalid
+from registry.domain.formats import Format
 from registry.domain.observations import FeatureBlock, FloatArray
-from registry.registration import Converted, OriginalAnswers
+from registry.registration import Converted, Declared, OriginalAnswers
 
 SECONDS = 600.0
 MAX_NUMBERS = 64 << 20
@@ -73,25 +74,8 @@ class JailedConverter:
 
     def convert(self, path: Path) -> Converted:
         """ONNX and JSON of a fastai export."""
-        question = {"path": str(path.resolve())}
-        answer = ask("registry.adapters.convert", question, self.scratch, SECONDS, MAX_GRAPH_BYTES)
-        said = _read(_Conversion, answer.document)
-        if len(set(said.labels)) != len(said.labels):
-            raise Invalid(f"the export names a label twice: {', '.join(said.labels)}")
-        graph = answer.blobs.get("model.onnx", b"")
-        width = sum(block.width for block in said.feature_blocks)
-        check_graph(graph, said.preprocessing.shape, len(said.labels), width)
-        return Converted(
-            labels=said.labels,
-            preprocessing=said.preprocessing,
-            activation=said.activation,
-            blocks=tuple(FeatureBlock(b.name, b.width) for b in said.feature_blocks),
-            batches={str(n): difference for n, difference in said.batches.items()},
-            python=said.python,
-            globals=said.globals.model_dump(),
-            jail=said.jail.model_dump(),
-            graph=graph,
-        )
+        question = {"format": Format.FASTAI, "path": str(path.resolve())}
+        return _converted(question, self.scratch)
 
 
 class FastaiOriginal:
@@ -121,17 +105,82 @@ class FastaiOriginal:
             "single": single,
             "allow_unjailed": self.allow_unjailed,
         }
-        answer = ask(
-            "registry.adapters.fastai_reference", question, self.scratch, SECONDS, MAX_NUMBERS
-        )
-        said = _read(_Reference, answer.document)
-        return OriginalAnswers(
-            labels=said.labels,
-            batch=_floats(answer.blobs, "batch", len(paths), len(said.labels)),
-            single=_floats(answer.blobs, "single", min(single, len(paths)), len(said.labels)),
-            single_labels=said.single_labels,
-            jail=said.jail.model_dump(),
-        )
+        return _answers("registry.adapters.fastai_reference", question, self.scratch)
+
+
+class DeclaredModel:
+    """Converts a file that does not describe itself, and runs it as its maker left it.
+
+    Implements Converter and Original of registry.registration for every format but fastai.
+    """
+
+    def __init__(
+        self, kind: Format, declared: Declared, scratch: Path, *, allow_unjailed: bool = False
+    ) -> None:
+        self.kind = kind
+        self.declared = declared
+        self.scratch = scratch
+        self.allow_unjailed = allow_unjailed
+
+    def convert(self, path: Path) -> Converted:
+        """ONNX and JSON of the file, by what was declared."""
+        return _converted(self._question(path), self.scratch)
+
+    def answers(
+        self, export: Path, images: Sequence[Path], single: int, python: str | None
+    ) -> OriginalAnswers:
+        """The model's own probabilities of all images, of the first `single` one by one."""
+        del python  # none of these formats carries code of one Python
+        question = {
+            **self._question(export),
+            "images": [str(path.resolve()) for path in images],
+            "single": min(single, len(images)),
+        }
+        return _answers("registry.adapters.declared_reference", question, self.scratch)
+
+    def _question(self, path: Path) -> dict[str, Any]:
+        return {
+            "format": self.kind,
+            "path": str(path.resolve()),
+            "input": self.declared.input.model_dump(mode="json"),
+            "labels": list(self.declared.labels),
+            "factory": self.declared.factory,
+            "allow_unjailed": self.allow_unjailed,
+        }
+
+
+def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
+    answer = ask("registry.adapters.convert", question, scratch, SECONDS, MAX_GRAPH_BYTES)
+    said = _read(_Conversion, answer.document)
+    if len(set(said.labels)) != len(said.labels):
+        raise Invalid(f"the export names a label twice: {', '.join(said.labels)}")
+    graph = answer.blobs.get("model.onnx", b"")
+    width = sum(block.width for block in said.feature_blocks)
+    check_graph(graph, said.preprocessing.shape, len(said.labels), width)
+    return Converted(
+        labels=said.labels,
+        preprocessing=said.preprocessing,
+        activation=said.activation,
+        blocks=tuple(FeatureBlock(b.name, b.width) for b in said.feature_blocks),
+        batches={str(n): difference for n, difference in said.batches.items()},
+        python=said.python,
+        globals=said.globals.model_dump(),
+        jail=said.jail.model_dump(),
+        graph=graph,
+    )
+
+
+def _answers(module: str, question: Mapping[str, Any], scratch: Path) -> OriginalAnswers:
+    answer = ask(module, question, scratch, SECONDS, MAX_NUMBERS)
+    said = _read(_Reference, answer.document)
+    rows, labels = len(question["images"]), len(said.labels)
+    return OriginalAnswers(
+        labels=said.labels,
+        batch=_floats(answer.blobs, "batch", rows, labels),
+        single=_floats(answer.blobs, "single", min(question["single"], rows), labels),
+        single_labels=said.single_labels,
+        jail=said.jail.model_dump(),
+    )
 
 
 _Document = TypeVar("_Document", bound=BaseModel)

@@ -1,4 +1,4 @@
-"""The jailed converter: `python -m registry.adapters.convert` turns an export into ONNX and JSON.
+"""The jailed converter: `python -m registry.adapters.convert` makes ONNX and JSON of a model file.
 
 It limits what it can read, imports, locks itself in, and only then reads the file. Only bytes of
 ONNX and a JSON document leave it, through the pipe that it was started with.
@@ -10,21 +10,32 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from registry.adapters.jail import Limits, lock_down
+from registry.adapters.jail import Limits, Lock, insist, lock_down
 from registry.adapters.landlock import confine
 from registry.adapters.subprocesses import Answer, reply
+from registry.documents.model_input import ModelInput
+from registry.domain.formats import Format
+
+_GRAPHS, _TORCH = ("onnx", "onnxruntime"), ("onnxscript", "torch.onnx", "torch.export")
 
 
 def convert(question: Mapping[str, Any]) -> Answer:
-    """Lock this process, then convert the fastai export at `question["path"]`."""
-    path = Path(question["path"])
-    files = confine([path, Path.cwd()])
-    _import_all()
+    """Lock this process, then convert the file at `question["path"]`."""
+    path, kind = Path(question["path"]), Format(question["format"])
+    files = confine([path, path.with_name("code.zip"), Path.cwd()])
+    import_for(kind)
     lock = replace(lock_down(Limits()), files=files)
+    if kind is Format.FASTAI:
+        return _convert_fastai(path, lock)
+    return _convert_declared(kind, path, question, lock)
+
+
+def _convert_fastai(path: Path, lock: Lock) -> Answer:
     from registry.adapters.fastai_export import read_vision_export
+    from registry.adapters.graph_parity import graph_difference
     from registry.adapters.inert_modules import build_module, build_tensor
     from registry.adapters.inert_pickle import read_archive
-    from registry.adapters.onnx_export import export_onnx, graph_difference
+    from registry.adapters.onnx_export import export_onnx, said_by
     from registry.adapters.servable import Servable
 
     archive = read_archive(path)
@@ -49,7 +60,7 @@ def convert(question: Mapping[str, Any]) -> Answer:
         "preprocessing": export.preprocessing.model_dump(mode="json"),
         "activation": export.activation,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in servable.blocks],
-        "batches": graph_difference(servable, graph, shape),
+        "batches": graph_difference(said_by(servable), graph, shape),
         "python": export.python,
         "globals": archive.report.document(),
         "jail": asdict(lock),
@@ -57,16 +68,55 @@ def convert(question: Mapping[str, Any]) -> Answer:
     return Answer(document, {"model.onnx": graph})
 
 
-def _import_all() -> None:
+def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], lock: Lock) -> Answer:
+    import numpy as np
+
+    from registry.adapters.declared_input import as_taken, probabilities
+    from registry.adapters.graph_parity import graph_difference
+    from registry.adapters.model_sources import check_behaviour, open_source
+    from registry.adapters.onnx_wrap import wrap
+
+    if kind is not Format.ONNX:
+        insist(lock, unjailed=question["allow_unjailed"])
+    declared = ModelInput.model_validate(question["input"])
+    shape, labels = declared.preprocessing.shape, question["labels"]
+    example = as_taken(np.zeros((2, *shape), np.uint8), declared)
+    source = open_source(kind, path, question["factory"], example)
+    if kind is not Format.ONNX:
+        check_behaviour(source, example)  # an exporter may quietly leave training mode
+    wrapped = wrap(source.graph(), declared, len(labels))
+    if kind is Format.ONNX:
+        check_behaviour(source, example)
+
+    def wanted(images: Any) -> Any:
+        return probabilities(source.scores(as_taken(images, declared)), declared.activation)
+
+    document = {
+        "labels": labels,
+        "preprocessing": declared.preprocessing.model_dump(mode="json"),
+        "activation": wrapped.activation,
+        "feature_blocks": [{"name": b.name, "width": b.width} for b in wrapped.blocks],
+        "batches": graph_difference(wanted, wrapped.graph, shape),
+        "python": None,
+        "globals": {"unknown": [], "unusual_calls": [], "known": {}},
+        "jail": asdict(lock),
+    }
+    return Answer(document, {"model.onnx": wrapped.graph})
+
+
+def import_for(kind: Format) -> None:
     """Everything that conversion needs, before the lock: reading it later would be slower."""
-    from registry.adapters.torch_shim import import_torchvision
+    names: tuple[str, ...] = _GRAPHS
+    if kind is not Format.ONNX:
+        from registry.adapters.torch_shim import import_torchvision
 
-    import_torchvision()
-    for name in ("fastai.layers", "onnx", "onnxruntime", "onnxscript", "torch.onnx"):
+        import_torchvision()
+        import torch
+
+        torch.set_num_threads(2)
+        names += ("fastai.layers", *_TORCH) if kind is Format.FASTAI else _TORCH
+    for name in names:
         importlib.import_module(name)
-    import torch
-
-    torch.set_num_threads(2)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.adapters.jail import Limits, Lock, lock_down
+from registry.adapters.jail import Limits, insist, lock_down
 from registry.adapters.landlock import confine
 from registry.adapters.subprocesses import Answer, reply
 from registry.domain.errors import Invalid
@@ -38,16 +38,6 @@ def answer(question: Mapping[str, Any]) -> Answer:
         "jail": asdict(lock),
     }
     return Answer(document, {"batch": _bytes(batch), "single": _bytes(single)})
-
-
-def insist(lock: Lock, *, unjailed: bool) -> None:
-    """Invalid if the filter is missing and nobody said that it may be."""
-    if not lock.filter and not unjailed:
-        raise Invalid(
-            f"the original cannot be locked in here ({lock.sentence}), so loading it could do"
-            " anything that you can do; register on Linux on x86-64, or say --allow-unjailed if you"
-            " made this file yourself"
-        )
 
 
 def _import_all() -> Any:

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from registry.domain.errors import Invalid
+
 # System calls by number on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl of Linux): what numpy,
 # torch, onnxruntime and the interpreter were seen to use, and their close relatives.
 _ALLOWED = {
@@ -86,6 +88,16 @@ def lock_down(limits: Limits) -> Lock:
     except OSError as error:
         return Lock(limited, filter=False, sentence=f"the kernel refused the filter: {error}")
     return Lock(limited, filter=True, sentence="no programs, no network, no writing")
+
+
+def insist(lock: Lock, *, unjailed: bool) -> None:
+    """Invalid if the filter is missing and nobody said that it may be."""
+    if not lock.filter and not unjailed:
+        raise Invalid(
+            f"the original cannot be locked in here ({lock.sentence}), so loading it could do"
+            " anything that you can do; register on Linux on x86-64, or say --allow-unjailed if you"
+            " made this file yourself"
+        )
 
 
 def _limit(limits: Limits) -> bool:

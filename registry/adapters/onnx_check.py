@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from registry.domain.errors import Invalid
 
 MAX_GRAPH_BYTES = 1 << 30
@@ -25,6 +27,9 @@ def check_graph(data: bytes, shape: Sequence[int], labels: int, features: int) -
     for tensor in _tensors(model.graph):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise Invalid(f"the graph keeps {tensor.name!r} in another file; it must be one file")
+    for tensor in model.graph.initializer:
+        if tensor.data_type == _FLOAT and np.isnan(onnx.numpy_helper.to_array(tensor)).any():
+            raise Invalid(f"the graph's weights {tensor.name!r} hold NaN; export a model without")
     _check_values("inputs", model.graph.input, _UINT8, {"input": (None, *shape)})
     widths = {"logits": labels, "probabilities": labels, "features": features}
     wanted = {name: (None, width) for name, width in widths.items()}

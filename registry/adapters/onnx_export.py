@@ -1,4 +1,4 @@
-"""Writing a servable module as one ONNX file, and proving that it answers like the module."""
+"""Writing a servable module as one ONNX file."""
 
 import logging
 import warnings
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import torch  # noqa: TID253 - only the jailed converter imports this module
 
+from registry.adapters.graph_parity import Answers
+from registry.adapters.onnx_model import INPUT, OUTPUTS
 from registry.adapters.servable import Servable
 from registry.domain.errors import Invalid
+from registry.domain.observations import ByteArray, FloatArray
 
-INPUT = "input"
-OUTPUTS = ("logits", "probabilities", "features")
-TESTED_BATCHES = (1, 2, 5)
 OPSET = 20
 
 
@@ -52,23 +52,11 @@ def _export(servable: Servable, example: torch.Tensor) -> Any:
         )
 
 
-def graph_difference(servable: Servable, graph: bytes, shape: Sequence[int]) -> dict[str, float]:
-    """Largest difference of probabilities between module and graph, for each tested batch size."""
-    import onnxruntime
+def said_by(servable: Servable) -> Answers:
+    """The module as a function from images to probabilities."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    draw = np.random.default_rng(0)
-    differences = {}
-    for n in TESTED_BATCHES:
-        images = draw.integers(0, 256, (n, *shape), dtype=np.uint8)
-        found = session.run(["probabilities"], {INPUT: images})[0]
+    def probabilities(images: ByteArray) -> FloatArray:
         with torch.no_grad():
-            wanted = servable(torch.from_numpy(images))[1].numpy()
-        if found.shape != wanted.shape:
-            raise Invalid(
-                f"the graph answers {found.shape} to {n} images, the model {wanted.shape}"
-            )
-        differences[str(n)] = float(np.abs(found - wanted).max())
-    return differences
+            return np.asarray(servable(torch.from_numpy(images))[1].numpy())
+
+    return probabilities

@@ -8,7 +8,7 @@ from registry.adapters.quiet import silence
 from registry.domain.errors import Invalid
 from registry.domain.observations import ByteArray, Observations
 
-INPUT, OUTPUTS = "input", ["logits", "probabilities", "features"]
+INPUT, OUTPUTS = "input", ("logits", "probabilities", "features")
 
 
 class OnnxModel:

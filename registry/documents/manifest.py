@@ -34,7 +34,7 @@ class Block(BaseModel):
 
 
 class Source(BaseModel):
-    """The file that was registered."""
+    """The file that was registered, and the factory that its weights were for, if any."""
 
     model_config = _FROZEN
 
@@ -42,6 +42,7 @@ class Source(BaseModel):
     name: str
     sha256: str
     size: int
+    factory: str | None = None
 
 
 class Manifest(BaseModel):

@@ -59,12 +59,17 @@ def prove(
     return Proven(parity, proof, wanted.jail)
 
 
-def spread(images: Sequence[LabelledImage], count: int = SAMPLE) -> tuple[Path, ...]:
+def spread(images: Sequence[LabelledImage], count: int = SAMPLE) -> tuple[LabelledImage, ...]:
     """`count` images at even distances, so that no label is left out; all when there are fewer."""
     if len(images) <= count:
-        return tuple(image.path for image in images)
+        return tuple(images)
     last = len(images) - 1
-    return tuple(images[round(i * last / (count - 1))].path for i in range(count))
+    return tuple(images[round(i * last / (count - 1))] for i in range(count))
+
+
+def paths(images: Sequence[LabelledImage]) -> tuple[Path, ...]:
+    """Where images are."""
+    return tuple(image.path for image in images)
 
 
 def _write(pictures: Mapping[str, bytes], scratch: Path) -> list[Path]:

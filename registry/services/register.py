@@ -9,9 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from registry.documents.manifest import Source
 from registry.documents.proof import NAME as PROOF
 from registry.domain.errors import Invalid
+from registry.domain.formats import Format, needs
+from registry.domain.mistakes import mistake
 from registry.domain.observations import Observations
 from registry.domain.parity import Parity
 from registry.domain.stages import Stage
@@ -20,11 +24,13 @@ from registry.ports import ReferenceFitter, UnitOfWork
 from registry.registration import (
     DIGEST_TAG,
     HOME_TAG,
+    Alternatives,
     Answering,
     ArtifactStore,
     Bundles,
     Converted,
     Converter,
+    Declared,
     Images,
     Intake,
     LabelledImage,
@@ -34,10 +40,10 @@ from registry.registration import (
     StoredVersion,
     Taken,
 )
-from registry.services.prove import BATCH, Question, prove, spread
+from registry.services.prove import BATCH, Question, paths, prove, spread
 from registry.services.sweep import sweep
 
-SUFFIXES = frozenset({".pkl", ".pth", ".pt"})
+MISTAKES_SAMPLE = 300
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -50,6 +56,8 @@ class Registration:
     actor: str
     training_data: Path
     calibration_data: Path | None = None
+    kind: Format = Format.FASTAI
+    declared: Declared | None = None
     trust_pickle: bool = False
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -64,6 +72,7 @@ class Tools:
     original: Original
     images: Images
     runtime: Runtime
+    alternatives: Alternatives
     fitter: ReferenceFitter
     bundles: Bundles
     store: ArtifactStore
@@ -133,7 +142,9 @@ def _make(request: Registration, tools: Tools, folder: Path, now: datetime) -> "
     graph = folder / "model.onnx"
     graph.write_bytes(converted.graph)
     answering = tools.runtime.open(converted.preprocessing, graph)
-    question = Question(taken.path, spread(training), tools.pictures)
+    if request.declared is not None:
+        _refuse_mistakes(request.declared, converted, training, tools)
+    question = Question(taken.path, paths(spread(training)), tools.pictures)
     tools.progress("asking the original", 0, 1)
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)
@@ -141,6 +152,8 @@ def _make(request: Registration, tools: Tools, folder: Path, now: datetime) -> "
         "model.onnx": graph,
         "preprocessing.json": converted.preprocessing.document(),
         PROOF: proven.proof.document(),
+        **taken.beside,
+        **_declared_files(request),
         **_fit(converted, training, calibration, answering, tools),
     }
     locks = {"conversion": dict(converted.jail), "original": dict(proven.jail)}
@@ -151,23 +164,54 @@ def _make(request: Registration, tools: Tools, folder: Path, now: datetime) -> "
     return _Made(bundle, digest, converted, proven.parity, fields["environment"], locks)
 
 
+def _refuse_mistakes(
+    declared: Declared, converted: Converted, training: Sequence[LabelledImage], tools: Tools
+) -> None:
+    """Invalid if the training images say that something was declared wrong."""
+    images = spread(training, MISTAKES_SAMPLE)
+    truth = np.array([image.label for image in images])
+    said = tools.alternatives.labels(converted.graph, declared.input, images)
+    found = mistake(truth, said, converted.labels)
+    if found:
+        raise Invalid(found)
+
+
 def check_request(request: Registration) -> None:
     """Invalid for what can be told before any work."""
     if not _NAME.fullmatch(request.model):
         raise Invalid(f"a model's name is letters, digits and . _ -, not {request.model!r}")
     if not request.path.is_file():
         raise Invalid(f"there is no file {request.path}")
-    if request.path.suffix not in SUFFIXES:
+    needed = needs(request.kind, request.path.suffix)
+    if needed.described and request.declared is None:
         raise Invalid(
-            f"{request.path.name} does not look like a fastai export, which ends in .pkl; export"
-            " the learner with Learner.export('export.pkl')"
+            f"{request.path.name} does not say how its images are prepared nor what its labels"
+            " are; give --preprocessing FILE and --labels FILE"
         )
-    if not request.trust_pickle:
+    factory = request.declared.factory if request.declared else None
+    if needed.code and factory is None:
+        raise Invalid(
+            f"{request.path.name} holds weights only; name what makes the module with --factory"
+            " module:function, and its folder with --code"
+        )
+    if needed.trust and not request.trust_pickle:
         raise Invalid(
             f"{request.path.name} is a pickle, and a pickle can run any code when it is loaded."
             " Reading it here runs nothing, but comparing it with its original does: if you trust"
             " where it comes from, say so with --trust-pickle"
         )
+
+
+def _source(request: Registration, taken: Taken) -> Source:
+    factory = request.declared.factory if request.declared else None
+    named = {} if factory is None else {"factory": factory}
+    return Source(
+        format=request.kind, name=taken.name, sha256=taken.sha256, size=taken.size, **named
+    )
+
+
+def _declared_files(request: Registration) -> dict[str, bytes]:
+    return {} if request.declared is None else {"input.json": request.declared.input.document()}
 
 
 def manifest_fields(
@@ -188,7 +232,7 @@ def manifest_fields(
         "activation": converted.activation,
         "input_shape": converted.preprocessing.shape,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in converted.blocks],
-        "source": Source(format="fastai", name=taken.name, sha256=taken.sha256, size=taken.size),
+        "source": _source(request, taken),
         "environment": made_with,
         "parity": parity.document(),
         "description": request.description,
@@ -228,13 +272,13 @@ def _store(request: Registration, made: _Made, tools: Tools) -> StoredVersion:
         request.model,
         made.bundle,
         labels,
-        parameters={"format": "fastai", "labels": ", ".join(labels), **tools.environment},
+        parameters={"format": request.kind.value, "labels": ", ".join(labels), **tools.environment},
         metrics={"parity_max_abs_diff": made.parity.max_abs_diff},
         tags={
             **request.tags,
             DIGEST_TAG: made.digest,
             HOME_TAG: tools.home,
-            "stagegate.format": "fastai",
+            "stagegate.format": request.kind.value,
             "stagegate.author": request.actor,
         },
         description=request.description,
@@ -251,7 +295,7 @@ def _version(
         version=stored.version,
         digest=made.digest,
         bundle_uri=stored.bundle_uri,
-        source_format="fastai",
+        source_format=request.kind.value,
         labels=made.converted.labels,
         environment=made.environment,
         author=request.actor,

@@ -12,19 +12,22 @@ import pytest
 
 from registry.adapters.bundle import BundleFolders, open_bundle
 from registry.adapters.image_folder import ImageFolders
+from registry.documents.model_input import ModelInput
 from registry.documents.preprocessing import Preprocessing, Resize
 from registry.domain.errors import Conflict, Invalid
+from registry.domain.formats import Format
 from registry.domain.observations import FeatureBlock, Observations
 from registry.domain.versions import ModelVersion
 from registry.registration import (
     Converted,
+    Declared,
     LabelledImage,
     Numbered,
     OriginalAnswers,
     StoredVersion,
     Taken,
 )
-from registry.services.prove import spread
+from registry.services.prove import paths, spread
 from registry.services.register import Registered, Registration, Tools, register
 from registry.services.verify import verify
 
@@ -41,6 +44,7 @@ CONVERTED = Converted(
     jail={"filter": True},
     graph=b"graph",
 )
+DECLARED = Declared(ModelInput(steps=(Resize(width=4, height=4),)), LABELS)
 
 
 def probabilities(data: bytes) -> list[float]:
@@ -108,6 +112,18 @@ class FakeConverter:
         if self.swap is not None:
             self.swap.write_bytes(b"malice")
         return CONVERTED
+
+
+class FakeAlternatives:
+    """Says that the declaration is right, or that another one is."""
+
+    wrong = False
+
+    def labels(
+        self, graph: bytes, declared: ModelInput, images: Sequence[LabelledImage]
+    ) -> Mapping[str, Any]:
+        truth = np.array([image.label for image in images])
+        return {"what it says": 1 - truth if self.wrong else truth, "`order: BGR`": truth}
 
 
 class FakeFitter:
@@ -180,6 +196,7 @@ class World:
         self.original = FakeOriginal()
         self.runtime = FakeRuntime()
         self.fitter = FakeFitter()
+        self.alternatives = FakeAlternatives()
         self.steps: list[tuple[str, int, int]] = []
         self.training = self._photographs(folder / "training", 50)
         self.calibration = self._photographs(folder / "calibration", 7)
@@ -200,7 +217,8 @@ class World:
         return Tools(
             intake=FakeIntake(), converter=self.converter, original=self.original,
             images=ImageFolders(), home="here",
-            runtime=self.runtime, fitter=self.fitter, bundles=BundleFolders(), store=self.store,
+            runtime=self.runtime, alternatives=self.alternatives, fitter=self.fitter,
+            bundles=BundleFolders(), store=self.store,
             environment={"python": "3.11.7", "numpy": "2.4.6"}, pictures={"a.png": b"picture"},
             workshop=self.workshop, progress=lambda *step: self.steps.append(step),
         )  # fmt: skip
@@ -350,11 +368,31 @@ def test_a_wrong_request_says_what_to_do(changes: dict[str, Any], message: str, 
     assert world.committed == []
 
 
-def test_a_file_of_another_kind_is_refused_by_its_ending(world: World):
-    notebook = world.export.with_suffix(".ipynb")
-    notebook.write_bytes(b"{}")
-    with pytest.raises(Invalid, match=r"Learner\.export"):
-        world.register(path=notebook)
+def test_a_file_that_does_not_describe_itself_needs_a_description(world: World):
+    with pytest.raises(Invalid, match="--preprocessing FILE and --labels FILE"):
+        world.register(kind=Format.ONNX)
+
+
+def test_weights_need_a_factory(world: World):
+    with pytest.raises(Invalid, match="--factory module:function"):
+        world.register(kind=Format.STATE_DICT, declared=DECLARED)
+
+
+def test_what_was_declared_is_kept_in_the_bundle(world: World):
+    found = world.register(kind=Format.ONNX, declared=DECLARED, trust_pickle=False)
+    assert found.version.source_format == "onnx"
+    kept = open_bundle(world.store.fetch(found.version))
+    assert kept.read("input.json") == DECLARED.input.document()
+    assert kept.manifest.source.format == "onnx"
+
+
+def test_a_declaration_that_training_images_speak_against_is_refused(world: World):
+    for i in range(20):
+        (world.training / "glass" / f"more{i}.jpg").write_bytes(bytes([i]))
+    world.alternatives.wrong = True
+    with pytest.raises(Invalid, match="say `order: BGR`"):
+        world.register(kind=Format.ONNX, declared=DECLARED)
+    assert world.store.versions == {}
 
 
 def test_labels_that_the_model_does_not_know_are_named(world: World):
@@ -372,8 +410,8 @@ def test_an_empty_training_folder_says_how_to_lay_one_out(world: World, tmp_path
 
 def test_few_images_are_all_asked_about():
     images = [LabelledImage(Path(str(i)), 0) for i in range(5)]
-    assert spread(images, 64) == tuple(image.path for image in images)
-    assert spread(images, 3) == (Path("0"), Path("2"), Path("4"))
+    assert spread(images, 64) == tuple(images)
+    assert paths(spread(images, 3)) == (Path("0"), Path("2"), Path("4"))
 
 
 def test_a_version_is_verified_by_its_own_pictures(world: World):

@@ -1,0 +1,90 @@
+"""Telling what kind of file a model is."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from registry.adapters.intake import FileIntake
+from registry.adapters.recognise import recognise
+from registry.documents.model_input import read_labels, read_model_input
+from registry.domain.errors import Invalid
+from registry.domain.formats import Format
+
+
+def archive(path: Path, *members: str) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name in members:
+            file.writestr(f"archive/{name}", b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "kind"),
+    [
+        ("export.pkl", ["data.pkl"], Format.FASTAI),
+        ("weights.pth", ["data.pkl"], Format.STATE_DICT),
+        ("model.pt", ["data.pkl", "constants.pkl"], Format.TORCHSCRIPT),
+        ("model.pt2", ["archive_format"], Format.EXPORTED),
+        ("anything.zip", ["archive_format"], Format.EXPORTED),
+    ],
+)
+def test_an_archive_is_known_by_its_members(
+    tmp_path: Path, name: str, members: list[str], kind: Format
+):
+    assert recognise(archive(tmp_path / name, *members)) is kind
+
+
+def test_a_name_tells_where_the_content_does_not(tmp_path: Path):
+    for name, kind in (("a.onnx", Format.ONNX), ("a.safetensors", Format.STATE_DICT)):
+        (tmp_path / name).write_bytes(b"any")
+        assert recognise(tmp_path / name) is kind
+
+
+@pytest.mark.parametrize("name", ["notebook.ipynb", "model.h5"])
+def test_another_file_is_refused_with_what_would_do(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(Invalid, match=r"Learner\.export"):
+        recognise(tmp_path / name)
+
+
+def test_the_same_code_is_packed_into_the_same_bytes(tmp_path: Path):
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "nets.py").write_text("x = 1\n")
+    (code / "notes.txt").write_text("left out")
+    (tmp_path / "weights.pt").write_bytes(b"weights")
+    packed = []
+    for part in ("a", "b"):
+        folder = tmp_path / part
+        folder.mkdir()
+        taken = FileIntake(code).take(tmp_path / "weights.pt", folder)
+        packed.append(taken.beside["code.zip"].read_bytes())
+        assert zipfile.ZipFile(taken.beside["code.zip"]).namelist() == ["nets.py"]
+    assert packed[0] == packed[1]
+
+
+def test_code_that_leads_out_of_its_folder_is_refused(tmp_path: Path):
+    code = tmp_path / "code"
+    code.mkdir()
+    (tmp_path / "secret.py").write_text("")
+    (code / "nets.py").symlink_to(tmp_path / "secret.py")
+    (tmp_path / "weights.pt").write_bytes(b"weights")
+    with pytest.raises(Invalid, match="leads out of"):
+        FileIntake(code).take(tmp_path / "weights.pt", tmp_path)
+
+
+def test_labels_and_preprocessing_say_what_is_wrong_with_them(tmp_path: Path):
+    said = tmp_path / "said"
+    said.write_text("glass\nglass\n")
+    with pytest.raises(Invalid, match="2 labels, 1 different"):
+        read_labels(said)
+    for text, words in (
+        ("steps: []", "steps"),
+        ("steps: [{width: 4, height: 4}]\nmean: [1]", "mean has 1 numbers"),
+        ("steps: [{width: 4, height: 4}]\ncolour: blue", "colour"),
+        ("steps: [", "YAML"),
+    ):
+        said.write_text(text)
+        with pytest.raises(Invalid, match=words):
+            read_model_input(said)
