@@ -19,7 +19,7 @@ from monitoring.domain import profile as profiles
 from monitoring.domain import scorer_file
 from monitoring.domain.drift_tests import Thresholds, compare
 from monitoring.services.fit_reference import MonitoringReferenceFitter
-from monitoring.services.live_window import count
+from monitoring.services.live_window import inputs_of
 from registry.domain.observations import Observations
 
 SIZES = (100, 200, 500, 1000)
@@ -84,7 +84,7 @@ def main() -> None:
             for _ in range(given.trials):
                 seen = draw(n, rng)
                 alarms += compare(
-                    profile, count(profile, seen, scorer.score(seen)), thresholds
+                    profile, inputs_of(profile, seen, scorer.score(seen)).count(profile), thresholds
                 ).alarm
             found.append(round(100 * alarms / given.trials))
         print(f"{name}: {' / '.join(map(str, found))}", flush=True)

@@ -1,4 +1,4 @@
-"""How often clean streams of Fashion-MNIST alarm, and how soon shifted ones do.
+"""How often clean streams of Fashion-MNIST alarm, how soon shifted ones do, and what is named.
 
     python -m bench.online_drift FOLDER [--seed 0] [--epochs 4] [--streams 50]
 
@@ -20,9 +20,11 @@ from bench.fashion import BLOCKS, LABELS, Fashion, load
 from monitoring.domain import profile as profiles
 from monitoring.domain import scorer_file
 from monitoring.domain.detector import USUAL_BETS, Detector, Signal, places_of, signals_of
+from monitoring.domain.drift_tests import compare
+from monitoring.domain.inputs import Inputs, join
+from monitoring.domain.profile import Profile
 from monitoring.services.fit_reference import MonitoringReferenceFitter
-from monitoring.services.live_window import values_of
-from registry.domain.observations import Observations
+from monitoring.services.live_window import inputs_of
 
 LENGTH, BEFORE = 3000, 1000
 Draw = Callable[[int, np.random.Generator], np.ndarray]
@@ -30,31 +32,36 @@ Draw = Callable[[int, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class World:
-    """The places of known inputs, (n, signals), to draw streams from."""
+    """Known inputs with their places, (n, signals); streams are rows of them."""
 
+    profile: Profile
     signals: tuple[Signal, ...]
-    usual: np.ndarray
-    foreign: np.ndarray
-    noisy: np.ndarray
-    darker: np.ndarray
-    bags: np.ndarray
+    inputs: Inputs
+    places: np.ndarray
+    pools: dict[str, np.ndarray]
+
+    def some(self, pool: str) -> Draw:
+        return lambda n, rng: rng.choice(self.pools[pool], n, replace=False)
 
     def label_shift(self, n: int, rng: np.random.Generator) -> np.ndarray:
         more = rng.random(n) < 1 / 6  # 10 % bags become 25 %
-        rows = rng.integers(0, len(self.usual), n)
-        return self.usual[np.where(more, rng.choice(self.bags, n), rows)]
+        return np.where(more, rng.choice(self.pools["bags"], n), rng.choice(self.pools["usual"], n))
 
     def contaminated(self, share: float) -> Draw:
         def draw(n: int, rng: np.random.Generator) -> np.ndarray:
-            mixed, where = some(self.usual)(n, rng), rng.random(n) < share
-            mixed[where] = some(self.foreign)(int(where.sum()), rng)
+            mixed, where = self.some("usual")(n, rng), rng.random(n) < share
+            mixed[where] = self.some("foreign")(int(where.sum()), rng)
             return mixed
 
         return draw
 
+    def names_what_moved(self, rows: np.ndarray) -> bool:
+        return compare(self.profile, taken(self.inputs, rows).count(self.profile)).alarm
 
-def some(places: np.ndarray) -> Draw:
-    return lambda n, rng: places[rng.choice(len(places), n, replace=False)]
+
+def taken(inputs: Inputs, rows: np.ndarray) -> Inputs:
+    values = {name: column[rows] for name, column in inputs.values.items()}
+    return Inputs(values, inputs.classes[rows], inputs.p_values[rows])
 
 
 def prepared(fashion: Fashion, seed: int) -> World:
@@ -63,42 +70,59 @@ def prepared(fashion: Fashion, seed: int) -> World:
     profile = profiles.from_json(files["profile.json"])
     scorer = scorer_file.from_bytes(files["scorer.npz"])
     signals = signals_of(profile)
-
-    def placed(seen: Observations) -> np.ndarray:
-        values = values_of(profile, seen, scorer.score(seen))
-        places = places_of(profile, signals, values, seen.probabilities.argmax(axis=1))
-        if places is None:
-            raise SystemExit("the scorer does not give every signal")
-        return places
-
     images = fashion.live[0].astype(np.float64)
     noise = np.random.default_rng(seed).normal(0, 25.5, images.shape)
     live = fashion.observe(*fashion.live)
-    return World(
-        signals,
-        placed(live),
-        placed(fashion.observe(fashion.digits)),
-        placed(fashion.observe(np.clip(images + noise, 0, 255).astype(np.uint8))),
-        placed(fashion.observe((images * 0.8).astype(np.uint8))),
-        np.flatnonzero(live.labels == LABELS.index("bag")),
-    )
+    seen = {
+        "usual": live,
+        "foreign": fashion.observe(fashion.digits),
+        "noisy": fashion.observe(np.clip(images + noise, 0, 255).astype(np.uint8)),
+        "darker": fashion.observe((images * 0.8).astype(np.uint8)),
+    }
+    inputs = join([inputs_of(profile, each, scorer.score(each)) for each in seen.values()])
+    places = places_of(profile, signals, inputs.values, inputs.classes)
+    if places is None:
+        raise SystemExit("the scorer does not give every signal")
+    ends = np.cumsum([len(each) for each in seen.values()])
+    pools = {
+        name: np.arange(end - len(each), end)
+        for (name, each), end in zip(seen.items(), ends, strict=True)
+    }
+    pools["bags"] = np.flatnonzero(live.labels == LABELS.index("bag"))
+    return World(profile, signals, inputs, places, pools)
 
 
-def first_alarm(detector: Detector, places: np.ndarray, rng: np.random.Generator) -> float:
+@dataclass(frozen=True)
+class Alarm:
+    """How many inputs it took, and how many the evidence had grown for."""
+
+    delay: float
+    grown_for: int = 0
+
+
+def first_alarm(detector: Detector, places: np.ndarray, rng: np.random.Generator) -> Alarm:
     ties = rng.random(places.shape)
     for i in range(len(places)):
         detector.see(places[i : i + 1], ties[i : i + 1])
-        if detector.report() >= USUAL_BETS.run_length:
-            return i + 1
-    return np.inf
+        report = detector.report()
+        if report.evidence >= USUAL_BETS.run_length:
+            return Alarm(i + 1, report.grown_for)
+    return Alarm(np.inf)
 
 
-def delay(world: World, draw: Draw, rng: np.random.Generator) -> float | None:
-    """None for a stream that alarmed before the shift: that says nothing of the delay."""
-    detector = Detector(world.signals)
-    if np.isfinite(first_alarm(detector, some(world.usual)(BEFORE, rng), rng)):
+def shifted(world: World, draw: Draw, rng: np.random.Generator) -> tuple[float, bool, bool] | None:
+    """The delay, and whether tests of the inputs since the evidence grew, and of the last 500,
+    name what moved; None for a stream that alarmed before: that says nothing of the delay."""
+    detector, before = Detector(world.signals), world.some("usual")(BEFORE, rng)
+    if np.isfinite(first_alarm(detector, world.places[before], rng).delay):
         return None
-    return first_alarm(detector, draw(LENGTH - BEFORE, rng), rng)
+    rows = draw(LENGTH - BEFORE, rng)
+    alarm = first_alarm(detector, world.places[rows], rng)
+    if not np.isfinite(alarm.delay):
+        return np.inf, False, False
+    stream = np.concatenate([before, rows[: int(alarm.delay)]])
+    named = [world.names_what_moved(stream[-n:]) for n in (alarm.grown_for, 500)]
+    return alarm.delay, named[0], named[1]
 
 
 def main() -> None:
@@ -110,20 +134,28 @@ def main() -> None:
     given = arguments.parse_args()
     world = prepared(load(given.folder, given.seed, given.epochs), given.seed)
     streams = [np.random.default_rng([given.seed, i]) for i in range(given.streams)]
-    usual = some(world.usual)
-    clean = [first_alarm(Detector(world.signals), usual(LENGTH, r), r) for r in streams]
-    print(f"clean: {np.isfinite(clean).sum()} of {given.streams} streams of {LENGTH} alarm")
+    usual = world.some("usual")
+    delays = [
+        first_alarm(Detector(world.signals), world.places[usual(LENGTH, r)], r).delay
+        for r in streams
+    ]
+    print(f"clean: {np.isfinite(delays).sum()} of {given.streams} streams of {LENGTH} alarm")
     shifts = {
-        "noise (sd .1)": some(world.noisy),
-        "darker by 20 %": some(world.darker),
+        "noise (sd .1)": world.some("noisy"),
+        "darker by 20 %": world.some("darker"),
         "10 % digits": world.contaminated(0.1),
         "2 % digits": world.contaminated(0.02),
         "label (bags 10 to 25 %)": world.label_shift,
     }
     for name, draw in shifts.items():
-        found = [d for r in streams if (d := delay(world, draw, r)) is not None]
-        missed = int(np.isinf(found).sum())
-        print(f"{name}: median {np.median(found):g} inputs, {missed} of {len(found)} not found")
+        seen = [d for r in streams if (d := shifted(world, draw, r)) is not None]
+        found = [each for each in seen if np.isfinite(each[0])]
+        delay = np.median([each[0] for each in seen])
+        print(
+            f"{name}: median {delay:g} inputs, {len(seen) - len(found)} of {len(seen)} not found; "
+            f"{sum(f[1] for f in found)} of {len(found)} alarms named what moved at once "
+            f"({sum(f[2] for f in found)} by the last 500 inputs)"
+        )
 
 
 if __name__ == "__main__":

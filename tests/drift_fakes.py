@@ -1,11 +1,35 @@
-"""What check_drift reads and keeps, in memory."""
+"""What check_drift reads and keeps, in memory, and streams of inputs that are checked."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from synthetic import BLOCKS, LABELS, a_world
+
+from monitoring.domain import profile as profiles
+from monitoring.domain import scorer_file
 from monitoring.domain.alert import Alert, AlertKind
 from monitoring.domain.episode import Reading
+from monitoring.domain.reference import PROFILE_FILE, SCORER_FILE, Reference
 from monitoring.domain.window import LiveWindow, WindowCounts
+from monitoring.services.check_drift import check_drift, keep_measurement
+from monitoring.services.fit_reference import MonitoringReferenceFitter
+from monitoring.services.live_window import WindowRecorder
+from monitoring.services.measure_drift import DriftCheck
 from registry.domain.evidence import DriftMeasurement
+from registry.domain.observations import Observations
+
+WORLD = a_world()
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def a_reference(seed: int = 1) -> Reference:
+    """800 training images, 400 held-out ones."""
+    draw = np.random.default_rng(seed)
+    files = MonitoringReferenceFitter().fit(
+        LABELS, BLOCKS, [WORLD.draw(800, draw)], [WORLD.draw(400, draw)]
+    )
+    profile = profiles.from_json(files[PROFILE_FILE])
+    return Reference(profile, scorer_file.from_bytes(files[SCORER_FILE]))
 
 
 class KeptDrift:
@@ -67,3 +91,40 @@ class KeptAlerts:
 
     def recent(self, model: str | None = None, limit: int = 50) -> list[Alert]:
         return []
+
+
+class Stream:
+    """A version on one replica that sees one batch a step and is checked after each."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        check: DriftCheck | None = None,
+        step: timedelta = timedelta(minutes=1),
+    ) -> None:
+        self.step = step
+        self.drift, self.windows, self.alerts = KeptDrift(), KeptWindows(), KeptAlerts()
+        self.reference, self.check, self.now = reference, check or DriftCheck(), NOW
+        self.recorder = WindowRecorder(reference, "waste", 1, "a", np.random.default_rng(99))
+
+    def see(self, seen: Observations) -> DriftMeasurement | None:
+        self.now += self.step
+        assert self.reference.scorer is not None
+        scored = self.reference.scorer.score(seen)
+        self.recorder.observe(seen, scored, self.now - self.step / 2)
+        window = self.recorder.drain(self.now)
+        assert window is not None
+        self.windows.add(window)
+        return self.measure()
+
+    def measure(self, wanted_since: datetime | None = None) -> DriftMeasurement | None:
+        measured = check_drift(
+            self.drift, self.windows, self.reference, "waste", 1, self.now, self.check, wanted_since
+        )
+        if measured is not None:
+            keep_measurement(self.drift, self.alerts, measured)
+        return measured
+
+    @property
+    def newest(self) -> DriftMeasurement:
+        return self.drift.kept[-1]

@@ -1,6 +1,6 @@
 """A made-up world of images, classes and features, for tests of monitoring without a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,3 +67,11 @@ def a_world(seed: int = 7) -> World:
     means = rng.normal(0.0, 0.7, size=(len(LABELS), WIDTH))
     mixing = rng.normal(size=(WIDTH, WIDTH)) / np.sqrt(WIDTH) + 0.3 * np.eye(WIDTH)
     return World(means, mixing)
+
+
+def blurred(seen: Observations) -> Observations:
+    """The same inputs with each pixel the mean of four, as the model sees them unchanged."""
+    pixels = seen.inputs.astype(np.float64)
+    below, right = np.roll(pixels, 1, -2), np.roll(pixels, 1, -1)
+    mean = (pixels + below + right + np.roll(below, 1, -1)) / 4
+    return replace(seen, inputs=mean.astype(np.uint8))

@@ -6,7 +6,6 @@ from console.demo.scene import MODEL, PATIENCE_SECONDS, Document, Scene, passes,
 from console.demo.traffic import Picture, waves
 
 SHIFT_WAVE = 12
-EXPLAINING_WAVE = 48
 LOOK_SECONDS = 2.0
 
 
@@ -61,7 +60,7 @@ def the_light_fails(scene: Scene) -> None:
     story.number(
         "shifted requests until the rollout was paused", f"{sent} (a quarter to version 2)"
     )
-    drift = _until_explained(scene, pictures[sent:])
+    drift = scene.cli.run("drift", MODEL)
     story.observe("the domain shift raises an alarm", observed=bool(drift["alarm"]))
     moved = _moved(drift)
     story.observe(f"`drift` names what moved: {', '.join(moved)}", observed=bool(moved))
@@ -91,18 +90,6 @@ def _until_paused(scene: Scene, pictures: Sequence[Picture]) -> tuple[int, Docum
                 break
     scene.soon(lambda: scene.rollout()["paused"] is not None, PATIENCE_SECONDS)
     return sent, scene.rollout()
-
-
-def _until_explained(scene: Scene, pictures: Sequence[Picture]) -> Document:
-    """The alarm comes after a few inputs; which statistics moved takes some more."""
-    with scene.story.bar("more of them, to see what moved", len(pictures)) as bar:
-        for wave in waves(pictures, EXPLAINING_WAVE):
-            for _ in scene.callers.send(wave, wait=False):
-                bar.forward()
-            if scene.soon(lambda: bool(_moved(scene.get(f"/v1/drift/{MODEL}"))), LOOK_SECONDS):
-                break
-    drift: Document = scene.cli.run("drift", MODEL)
-    return drift
 
 
 def _moved(drift: Document) -> list[str]:

@@ -159,6 +159,7 @@ def upgrade() -> None:
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("counts", sa.JSON(), nullable=False),
         sa.Column("shift_evidence", sa.Float(), nullable=False),
+        sa.Column("growth", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_live_window")),
         sa.UniqueConstraint(
             "model",

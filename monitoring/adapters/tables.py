@@ -18,6 +18,7 @@ live_window = table(
     C("rows", sa.Integer, nullable=False),
     C("counts", sa.JSON, nullable=False),
     C("shift_evidence", sa.Float, nullable=False),
+    C("growth", sa.JSON(none_as_null=True), nullable=True),
     sa.UniqueConstraint("model", "version", "replica", "epoch"),
     sa.Index(None, "model", "version", "ended_at"),
 )

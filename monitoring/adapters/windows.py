@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from monitoring.adapters.tables import live_window as t
 from monitoring.domain.binning import FeatureCounts
 from monitoring.domain.episode import Reading
-from monitoring.domain.window import LiveWindow, WindowCounts, merge
+from monitoring.domain.window import Growth, LiveWindow, WindowCounts, merge
 from registry.adapters.database.dialect import insert
 
 MERGED = "hour"  # the replica of merged windows; real ones are named after a host and a process
@@ -40,6 +40,7 @@ class SqlWindows:
                 rows=window.rows,
                 counts=_to_document(window.counts),
                 shift_evidence=window.shift_evidence,
+                growth=_growth_document(window.growth),
             )
             .on_conflict_do_nothing()
         )
@@ -153,6 +154,7 @@ def _window(row: Any) -> LiveWindow:
         ended_at=row.ended_at,
         counts=_from_document(row.rows, row.counts),
         shift_evidence=row.shift_evidence,
+        growth=_growth(row.growth),
     )
 
 
@@ -163,6 +165,20 @@ def _to_document(counts: WindowCounts) -> dict[str, Any]:
         "scored": counts.scored,
         "flagged": counts.flagged,
     }
+
+
+def _growth_document(growth: Growth | None) -> dict[str, Any] | None:
+    if growth is None:
+        return None
+    counts = growth.counts
+    return {"since": growth.since.isoformat(), "rows": counts.rows, **_to_document(counts)}
+
+
+def _growth(document: Mapping[str, Any] | None) -> Growth | None:
+    if document is None:
+        return None
+    since = datetime.fromisoformat(document["since"])
+    return Growth(since, _from_document(document["rows"], document))
 
 
 def _from_document(rows: int, document: Mapping[str, Any]) -> WindowCounts:

@@ -20,10 +20,16 @@ past is a few hundred integers. After each alarm the detector starts anew from i
 that a shift that goes on alarms again, and does not become the past that the next inputs are
 compared with. A change that comes too slowly does: the window tests, against the fixed reference,
 still show it.
+
+When did the shift begin? For each signal and each k, the newest k inputs fall into the bins of the
+bets with shares r; k KL(r, width) is the logarithm of their likelihood ratio, and the largest tells
+how many inputs most likely came since. That is an estimate, chosen by looking at the data: inputs
+since then explain an alarm, and do not decide on one.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +43,7 @@ Places = npt.NDArray[np.int64]
 # Few, since each signal costs the others' delay: contamination, corruption, label shift.
 WATCHED = (FUSED, BRIGHTNESS, "contrast", "sharpness", "saturation", LARGEST)
 # Classes have no order in which one end would be stranger than the other: equal bins.
+LONGEST_GROWTH = 500  # inputs; a longer shift is seen by the tests of the newest window
 CLASS_EDGES = tuple(np.linspace(0.0, 1.0, 11).tolist())
 
 
@@ -66,6 +73,18 @@ class Signal:
     edges: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The evidence, and how many of the newest inputs most likely came since it began to grow.
+
+    grown_for: 0 while the evidence is below a hundredth of the run length: of a hundred replicas
+    that reach that together, one has more.
+    """
+
+    evidence: float
+    grown_for: int
+
+
 class Detector:
     """Evidence that a stream of places has left its reference; one stream each, not shared.
 
@@ -81,7 +100,7 @@ class Detector:
         self._widths = np.where(np.isnan(widths), 1.0, widths)  # never bet on
         self._prior = bets.prior * np.where(np.isnan(widths), 0.0, widths)
         self._rows = np.arange(len(self.signals))
-        self._highest = 0.0
+        self._alarm: Report | None = None
         self._start()
 
     @property
@@ -95,19 +114,41 @@ class Detector:
             return
         for place, tie in zip(places, ties, strict=True):
             self._bet(self._p_values(place, tie))
+            if self._alarm is not None:
+                self._alarm = replace(self._alarm, grown_for=self._alarm.grown_for + 1)
             if self.evidence >= self._bets.run_length:
-                self._highest = max(self._highest, self.evidence)
-                self._start()
+                self._raise()
 
-    def report(self) -> float:
-        """The evidence now; or, if there was an alarm since the last report, the highest then."""
-        highest, self._highest = self._highest, 0.0
-        return max(highest, self.evidence)
+    def report(self) -> Report:
+        """Where the evidence stands; after an alarm since the last report, where it stood then.
+
+        Of several alarms it is the highest evidence, grown since before the first.
+        """
+        alarm, self._alarm = self._alarm, None
+        return alarm or self._now()
+
+    def _now(self) -> Report:
+        worth_explaining = self.evidence >= self._bets.run_length / 100
+        return Report(self.evidence, self._grown_for() if worth_explaining else 0)
+
+    def _grown_for(self) -> int:
+        newest_first = np.array(self._newest)[::-1, :, None]
+        counts = (newest_first == np.arange(self._widths.shape[1])).cumsum(axis=0)
+        usual = np.arange(1, len(counts) + 1)[:, None, None] * self._widths
+        ratios = (counts * np.log(np.maximum(counts, 1) / usual)).sum(axis=2)
+        return int(ratios.max(axis=1).argmax()) + 1
+
+    def _raise(self) -> None:
+        first, now = self._alarm, self._now()
+        highest = max(first.evidence, now.evidence) if first else now.evidence
+        self._alarm = Report(highest, first.grown_for if first else now.grown_for)
+        self._start()
 
     def _start(self) -> None:
         self._past = self._reference.copy()
         self._seen = np.zeros_like(self._prior)
         self._each = np.zeros(len(self.signals))
+        self._newest: deque[Places] = deque(maxlen=LONGEST_GROWTH)
 
     def _p_values(self, place: Places, tie: Floats) -> Floats:
         self._past[self._rows, place] += 1
@@ -122,6 +163,7 @@ class Detector:
         weights = self._prior + self._seen
         shares = weights[of, chosen] / weights.sum(axis=1)
         self._each = (self._each + 1.0) * shares / self._widths[of, chosen]
+        self._newest.append(chosen)
         self._seen *= self._bets.discount
         self._seen[of, chosen] += 1.0
 

@@ -5,7 +5,7 @@ effect matters. That holds for one look at independent rows: `monitoring.domain.
 looking again and again, `monitoring.domain.history` for streams whose rows come in runs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,6 @@ from monitoring.domain.effects import (
     share_effect,
     wasserstein_effect,
 )
-from monitoring.domain.image_statistics import BRIGHTNESS, COLOURS
 from monitoring.domain.multiple_tests import family_weights, holm
 from monitoring.domain.profile import PREDICTED, FeatureProfile, Profile
 from monitoring.domain.window import WindowCounts
@@ -199,69 +198,4 @@ def _class_test(
         p_value=outcome.p_value,
         effect=effect,
         importance=effect.size / thresholds.jensen_shannon,
-    )
-
-
-def describe(comparison: Comparison, profile: Profile, window: WindowCounts) -> str:
-    """The verdict as a sentence for a person."""
-    rows = comparison.rows
-    if comparison.alarm:
-        return f"domain shift: {what_moved(comparison, profile, window)}"
-    faint = [t for t in comparison.tests if t.p_adjusted <= comparison.level]
-    if faint:
-        names = ", ".join(t.feature for t in _one_a_feature(faint)[:3])
-        return (
-            f"no shift that matters in the last {rows} inputs; {names} moved measurably, a little"
-        )
-    if not comparison.tests:
-        return f"nothing to compare in the last {rows} inputs"
-    return f"no shift seen in the last {rows} inputs (smallest p = {comparison.smallest_p:.2g})"
-
-
-def what_moved(comparison: Comparison, profile: Profile, window: WindowCounts) -> str:
-    """The features that alarm, the surest three of them, and how far they moved."""
-    alarms = [t for t in comparison.tests if t.alarm]
-    strongest = _worth_naming(_one_a_feature(alarms))[:3]
-    parts = [_moved(test, profile, window) for test in strongest]
-    return f"{', '.join(parts)} over {comparison.rows} inputs"
-
-
-def _one_a_feature(tests: Sequence[DriftTest]) -> list[DriftTest]:
-    """The surest test of each feature, surest first; a farther one breaks ties."""
-    by_sureness: Callable[[DriftTest], tuple[float, float]] = lambda t: (  # noqa: E731
-        t.p_adjusted,
-        -abs(t.moved or t.effect.size),
-    )
-    first = {t.feature: t for t in sorted(tests, key=by_sureness, reverse=True)}
-    return sorted(first.values(), key=by_sureness)
-
-
-def _worth_naming(tests: Sequence[DriftTest]) -> Sequence[DriftTest]:
-    """Without the colours where brightness, their mean, has moved: that says it once."""
-    if all(t.feature != BRIGHTNESS for t in tests):
-        return tests
-    return [t for t in tests if t.feature not in COLOURS]
-
-
-def _moved(test: DriftTest, profile: Profile, window: WindowCounts) -> str:
-    p = f"p = {test.p_adjusted:.1g}"
-    if test.feature == PREDICTED:
-        return f"{_class_that_moved(profile, window)} ({p})"
-    if test.family in {"tail", "missing"}:
-        share = f"{100 * test.effect.size:+.2g} % of inputs"
-        what = "missing" if test.family == "missing" else f"in the {test.test}"
-        return f"{share} {what} of {test.feature} ({p})"
-    moved = test.moved or 0.0
-    if abs(moved) < 0.1:
-        return f"{test.feature} changed its shape by {test.effect.size:.2f} ({p})"
-    return f"{test.feature} moved {moved:+.1f} sd ({p})"
-
-
-def _class_that_moved(profile: Profile, window: WindowCounts) -> str:
-    before = np.array(profile.predicted) / sum(profile.predicted)
-    after = np.array(window.predicted) / sum(window.predicted)
-    most = int(np.abs(after - before).argmax())
-    return (
-        f"answers of {profile.labels[most]} went from {100 * before[most]:.0f} % "
-        f"to {100 * after[most]:.0f} %"
     )

@@ -29,13 +29,13 @@ class Reading:
 class Evidence:
     """Evidence of a shift, of all replicas together.
 
-    enough_at: when it last reached the run length, of late; None if it has not.
+    enough: when it first and last reached the run length, of late; None if it has not.
     """
 
     value: float
     run_length: float
     replicas: int
-    enough_at: datetime | None
+    enough: tuple[datetime, datetime] | None
 
     @property
     def sureness(self) -> str:
@@ -54,12 +54,13 @@ def evidence_of(readings: Sequence[Reading], run_length: float, after: datetime 
     enough = [r.at for r in fresh if r.value >= run_length]
     if fresh and value >= run_length:
         enough.append(fresh[-1].at)
-    return Evidence(value, run_length, len(newest), max(enough, default=None))
+    span = (min(enough), max(enough)) if enough else None
+    return Evidence(value, run_length, len(newest), span)
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A shift that is not over; evidence last reached the run length at `renewed`."""
+    """A shift that is not over: evidence reached the run length at `since`, last at `renewed`."""
 
     since: datetime
     renewed: datetime
@@ -72,7 +73,6 @@ def judge(
     window_from: datetime,
     among_past: AmongPast,
     level: float,
-    now: datetime,
 ) -> Episode | None:
     """The episode after one more look, given the one that was open before it.
 
@@ -80,8 +80,9 @@ def judge(
     """
     if among_past.usual(level):
         return None
-    if evidence.enough_at is not None:
-        return Episode(episode.since if episode else now, evidence.enough_at)
+    if evidence.enough is not None:
+        first, last = evidence.enough
+        return Episode(episode.since if episode else first, last)
     over = episode is not None and not moved and window_from >= episode.renewed
     return None if over else episode
 

@@ -44,10 +44,22 @@ class WindowCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """The inputs that came since evidence of a shift began to grow, up to a window's end.
+
+    Counted one by one: the change lies within a window, or in an earlier one.
+    """
+
+    since: datetime
+    counts: WindowCounts
+
+
+@dataclass(frozen=True, slots=True)
 class LiveWindow:
     """What one replica saw of one version between two moments; stored once per epoch.
 
     shift_evidence: where the replica's detector stood at its end (`monitoring.domain.detector`).
+    growth: kept if that is worth explaining.
     """
 
     model: str
@@ -58,6 +70,7 @@ class LiveWindow:
     ended_at: datetime
     counts: WindowCounts
     shift_evidence: float = 0.0
+    growth: Growth | None = None
 
     @property
     def rows(self) -> int:

@@ -69,7 +69,7 @@ def _due(seen: Look, check: DriftCheck, now: datetime, wanted_since: datetime | 
 
 def _may_turn(seen: Look) -> bool:
     """Whether there is reason to think that an alarm begins."""
-    return seen.episode is None and seen.evidence.enough_at is not None
+    return seen.episode is None and seen.evidence.enough is not None
 
 
 def _fresh_rows(seen: Look) -> int:

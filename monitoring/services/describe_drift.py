@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitoring.domain.drift_tests import compare, describe
+from monitoring.domain.drift_tests import compare
+from monitoring.domain.drift_words import describe
 from monitoring.domain.profile import Profile
 from monitoring.domain.reference import Reference
+from monitoring.domain.stretch import Stretch, whole
 from monitoring.domain.window import LiveWindow, WindowCounts, merge
 from monitoring.ports import References, Windows
 from monitoring.services.check_drift import look
@@ -44,15 +46,18 @@ def describe_drift(
     reference = references.get(unit.versions.get(model, number))
     if window is None:
         seen = look(unit.drift, windows, model, number, now, check)
-        chosen, counts = seen.newest, seen.counts
+        stretch, verdict = _newest(seen, reference, model, number, now, check)
     else:
         chosen = windows.since(model, number, now - _capped(window))
-        counts, seen = merge(chosen), None
+        stretch, verdict = _named(chosen, reference.profile, check)
+    counts = stretch.counts if stretch else WindowCounts()
     return {
         "model": model,
         "version": number,
-        **_window(chosen, counts),
-        **_verdict(reference, seen, counts, model, number, now, check),
+        "rows": counts.rows,
+        "window_from": stretch.window_from.isoformat() if stretch else None,
+        "window_to": stretch.window_to.isoformat() if stretch else None,
+        **verdict,
         "history": [_past(m) for m in unit.drift.recent(model, number, limit=HISTORY)],
         "out_of_domain_ratio": counts.out_of_domain_ratio,
         "out_of_domain": out_of_domain_document(counts),
@@ -72,42 +77,42 @@ def watched_version(unit: UnitOfWork, model: str) -> int:
     return number
 
 
-def _window(chosen: Sequence[LiveWindow], counts: WindowCounts) -> dict[str, Any]:
-    start = min((w.started_at for w in chosen), default=None)
-    end = max((w.ended_at for w in chosen), default=None)
-    return {
-        "rows": counts.rows,
-        "window_from": start.isoformat() if start else None,
-        "window_to": end.isoformat() if end else None,
-    }
+_Shown = tuple[Stretch | None, dict[str, Any]]  # the inputs, and what is said of them
 
 
-def _verdict(
-    reference: Reference,
-    seen: Look | None,
-    counts: WindowCounts,
-    model: str,
-    version: int,
-    now: datetime,
-    check: DriftCheck,
-) -> dict[str, Any]:
-    """That of the regular check, as it would be now; of a named window, what its tests say."""
+def _newest(
+    seen: Look, reference: Reference, model: str, version: int, now: datetime, check: DriftCheck
+) -> _Shown:
+    """What the regular check would say now; in an alarm, of the inputs that explain it."""
+    if seen.counts.rows < check.minimum_rows:
+        return _too_few(seen.newest, check)
+    measured = measure(seen, reference, model, version, now, check)
+    said = measured.measurement
+    keys = ("tests", "episode", "picked", "evidence", "usual")
+    verdict = {"alarm": said.alarm, "sentence": said.sentence, **{k: said.detail[k] for k in keys}}
+    return measured.stretch, verdict
+
+
+def _named(windows: Sequence[LiveWindow], profile: Profile, check: DriftCheck) -> _Shown:
+    """What the tests of a window say that somebody named."""
+    counts = merge(windows)
     if counts.rows < check.minimum_rows:
-        sentence = (
-            f"{counts.rows} inputs in this window; at least {check.minimum_rows} are needed "
-            "to compare"
-        )
-        return {"alarm": False, "sentence": sentence, "tests": []}
-    if seen is not None:
-        measured = measure(seen, reference, model, version, now, check).measurement
-        shown = {key: measured.detail[key] for key in ("tests", "episode", "evidence", "usual")}
-        return {"alarm": measured.alarm, "sentence": measured.sentence, **shown}
-    comparison = compare(reference.profile, counts, check.thresholds)
-    return {
+        return _too_few(windows, check)
+    comparison = compare(profile, counts, check.thresholds)
+    return whole(windows), {
         "alarm": comparison.alarm,
-        "sentence": describe(comparison, reference.profile, counts),
+        "sentence": describe(comparison, profile, counts),
         "tests": [describe_test(test) for test in comparison.tests],
     }
+
+
+def _too_few(windows: Sequence[LiveWindow], check: DriftCheck) -> _Shown:
+    stretch = whole(windows) if windows else None
+    sentence = (
+        f"{stretch.counts.rows if stretch else 0} inputs in this window; at least "
+        f"{check.minimum_rows} are needed to compare"
+    )
+    return stretch, {"alarm": False, "sentence": sentence, "tests": []}
 
 
 def _capped(window: timedelta) -> timedelta:

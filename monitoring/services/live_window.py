@@ -4,18 +4,17 @@ The replica's detector sees every input, too, and goes on from window to window.
 """
 
 import threading
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from monitoring.domain.binning import Values
-from monitoring.domain.detector import Detector, places_of, signals_of
+from monitoring.domain.detector import LONGEST_GROWTH, Detector, places_of, signals_of
 from monitoring.domain.image_statistics import image_statistics
+from monitoring.domain.inputs import Inputs, NewestInputs
 from monitoring.domain.out_of_domain import OutOfDomain
 from monitoring.domain.profile import Profile, output_values, score_values
 from monitoring.domain.reference import Reference
-from monitoring.domain.window import OUT_OF_DOMAIN_LEVEL, LiveWindow, WindowCounts
+from monitoring.domain.window import LiveWindow, WindowCounts
 from registry.domain.observations import Observations
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +38,7 @@ class WindowRecorder:
         self._detector = Detector(signals_of(reference.profile))
         self._rng = rng or np.random.default_rng()
         self._model, self._version, self._replica = model, version, replica
+        self._newest = NewestInputs(LONGEST_GROWTH)
         self._lock = threading.Lock()
         self._counts = WindowCounts()
         self._started_at: datetime | None = None
@@ -50,13 +50,13 @@ class WindowRecorder:
         """Count a batch; `scored` is what the version's scorer said of it, if it has one."""
         if not len(observations):
             return
-        profile, values = self._profile, values_of(self._profile, observations, scored)
-        counts = _count(profile, observations, scored, values)
-        predicted = observations.probabilities.argmax(axis=1)
-        places = places_of(profile, self._detector.signals, values, predicted)
+        profile, inputs = self._profile, inputs_of(self._profile, observations, scored)
+        counts = inputs.count(profile)
+        places = places_of(profile, self._detector.signals, inputs.values, inputs.classes)
         with self._lock:
             if places is not None:
                 self._detector.see(places, self._rng.random(places.shape))
+                self._newest.add(inputs, now)
             self._counts += counts
             self._started_at = self._started_at or now
 
@@ -73,42 +73,28 @@ class WindowRecorder:
             self._counts, self._started_at = WindowCounts(), None
             began = (started_at - _EPOCH) // timedelta(microseconds=1)
             self._last_epoch = epoch = max(began, self._last_epoch + 1)
-            evidence = self._detector.report()
+            report = self._detector.report()
+            newest, grown_for = self._newest, report.grown_for
+            growth = newest.since(self._profile, grown_for) if grown_for else None
         return LiveWindow(
-            self._model, self._version, self._replica, epoch, started_at, now, counts, evidence
+            self._model,
+            self._version,
+            self._replica,
+            epoch,
+            started_at,
+            now,
+            counts,
+            report.evidence,
+            growth,
         )
 
 
-def count(profile: Profile, observations: Observations, scored: OutOfDomain | None) -> WindowCounts:
-    """The counts of a batch on the profile's edges."""
-    return _count(profile, observations, scored, values_of(profile, observations, scored))
-
-
-def _count(
-    profile: Profile,
-    observations: Observations,
-    scored: OutOfDomain | None,
-    values: Mapping[str, Values],
-) -> WindowCounts:
-    classes = observations.probabilities.argmax(axis=1)
-    flagged = int((scored.p_values <= OUT_OF_DOMAIN_LEVEL).sum()) if scored else 0
-    return WindowCounts(
-        rows=len(observations),
-        features={
-            f.name: f.bins.count(values[f.name]) for f in profile.features if f.name in values
-        },
-        predicted=tuple(np.bincount(classes, minlength=len(profile.labels)).tolist()),
-        scored=len(scored) if scored else 0,
-        flagged=flagged,
-    )
-
-
-def values_of(
-    profile: Profile, observations: Observations, scored: OutOfDomain | None
-) -> Mapping[str, Values]:
-    """The values of a batch by feature name, each (n,); scores only if there are any."""
-    return {
+def inputs_of(profile: Profile, observations: Observations, scored: OutOfDomain | None) -> Inputs:
+    """The values of a batch by feature name; scores and p-values only if there are any."""
+    values = {
         **image_statistics(observations.inputs),
         **output_values(profile.labels, observations.probabilities),
         **(score_values(scored) if scored else {}),
     }
+    p_values = scored.p_values if scored else np.zeros(0)
+    return Inputs(values, observations.probabilities.argmax(axis=1), p_values)

@@ -1,8 +1,9 @@
 """One look at a version's newest inputs: has the stream shifted, what moved, and how far.
 
 The replicas' detectors decide whether there is a shift, since they may be looked at at any time;
-the tests of the newest window explain it. What is usual for the stream is learnt on the way: each
-measurement carries the past windows, so that the next one can rank itself among them.
+tests explain it: those of the newest window or, in an alarm, of the inputs since the evidence for
+it began to grow. What is usual for the stream is learnt on the way: each measurement carries the
+past windows, so that the next one can rank itself among them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,12 @@ from typing import Any
 
 from monitoring.domain.conformal import held_out_rows_for
 from monitoring.domain.detector import USUAL_BETS
-from monitoring.domain.drift_tests import (
-    Comparison,
-    DriftTest,
-    Thresholds,
-    compare,
-    describe,
-    what_moved,
-)
+from monitoring.domain.drift_tests import DriftTest, Thresholds, compare
+from monitoring.domain.drift_words import quiet_sentence, shift_sentence
 from monitoring.domain.episode import Episode, Evidence, comparable, judge
 from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
 from monitoring.domain.reference import Reference
+from monitoring.domain.stretch import Stretch, since_growth, whole
 from monitoring.domain.window import OUT_OF_DOMAIN_LEVEL, LiveWindow, WindowCounts
 from registry.domain.evidence import DriftMeasurement
 
@@ -71,10 +67,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A measurement, and the tests behind it."""
+    """A measurement, and the inputs that its tests compare."""
 
     measurement: DriftMeasurement
-    comparison: Comparison
+    stretch: Stretch
 
 
 def measure(
@@ -82,40 +78,38 @@ def measure(
 ) -> Measured:
     """Compare the newest rows with the reference, and judge whether the stream has shifted."""
     profile, level = reference.profile, check.thresholds.level
-    comparison = compare(profile, seen.counts, check.thresholds)
-    this = PastWindow(
-        min(w.started_at for w in seen.newest),
-        max(w.ended_at for w in seen.newest),
-        comparison.distance,
-    )
-    past = _past(seen.last)
+    newest = whole(seen.newest)
+    usual = compare(profile, newest.counts, check.thresholds)
+    this, past = PastWindow(newest.window_from, newest.window_to, usual.distance), _past(seen.last)
     among = comparable(past, seen.episode, held_out_rows_for(level))
     rank = among_past(this.distance, this.window_from, among, level)
-    episode = judge(
-        seen.episode, seen.evidence, comparison.alarm, this.window_from, rank, level, now
-    )
-    moved = what_moved(comparison, profile, seen.counts) if comparison.alarm else ""
-    quiet = describe(comparison, profile, seen.counts)
+    episode = judge(seen.episode, seen.evidence, usual.alarm, this.window_from, rank, level)
+    stretch, shown = newest, usual
+    if episode and (grown := since_growth(seen.newest, episode.since, check.silent_after)):
+        stretch, shown = grown, compare(profile, grown.counts, check.thresholds)
     measurement = DriftMeasurement(
         model=model,
         version=version,
-        window_from=this.window_from,
-        window_to=this.window_to,
-        rows=seen.counts.rows,
+        window_from=stretch.window_from,
+        window_to=stretch.window_to,
+        rows=stretch.counts.rows,
         alarm=episode is not None,
-        sentence=_alarm(moved, seen, rank) if episode else _no_alarm(moved, quiet, seen, rank),
+        sentence=shift_sentence(shown, profile, stretch, seen.evidence, rank)
+        if episode
+        else quiet_sentence(shown, profile, stretch.counts, seen.evidence, rank),
         detail={
-            "tests": [describe_test(test) for test in comparison.tests],
-            "level": comparison.level,
-            "distance": comparison.distance,
-            "out_of_domain": out_of_domain_document(seen.counts),
+            "tests": [describe_test(test) for test in shown.tests],
+            "level": usual.level,
+            "distance": usual.distance,
+            "out_of_domain": out_of_domain_document(stretch.counts),
             "episode": _to_document(episode) if episode else None,
+            "picked": stretch.picked,
             **_reasons(seen.evidence, rank),
             "past": _to_lists(carried(past, this, CARRIED)),
         },
         at=now,
     )
-    return Measured(measurement, comparison)
+    return Measured(measurement, stretch)
 
 
 def describe_test(test: DriftTest) -> dict[str, Any]:
@@ -143,23 +137,6 @@ def out_of_domain_document(counts: WindowCounts) -> dict[str, Any] | None:
         "ratio": counts.out_of_domain_ratio,
         "expected": OUT_OF_DOMAIN_LEVEL,
     }
-
-
-def _alarm(moved: str, seen: Look, rank: AmongPast) -> str:
-    what = moved or f"no single statistic of the last {seen.counts.rows} inputs explains it yet"
-    return f"domain shift: {what} ({seen.evidence.sureness}); {rank.sentence}"
-
-
-def _no_alarm(moved: str, quiet: str, seen: Look, rank: AmongPast) -> str:
-    if not moved:
-        return quiet
-    if rank.p_value is not None:
-        return f"no alarm: {moved}, which is usual here: {rank.sentence}"
-    evidence = seen.evidence
-    return (
-        f"possible shift: {moved}; too little evidence for an alarm "
-        f"({evidence.value:,.0f} of {evidence.run_length:,.0f}); {rank.sentence}"
-    )
 
 
 def _reasons(evidence: Evidence, rank: AmongPast) -> Mapping[str, Any]:

@@ -1,29 +1,19 @@
 """From counts and evidence to one alarm an episode: when it begins, is kept, and ends."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from drift_fakes import KeptAlerts, KeptDrift, KeptWindows
-from synthetic import BLOCKS, LABELS, a_world
+from drift_fakes import NOW, WORLD, Stream, a_reference
 
-from monitoring.domain import profile as profiles
-from monitoring.domain import scorer_file
 from monitoring.domain.drift_tests import Thresholds
 from monitoring.domain.episode import Episode, Evidence, Reading, comparable, evidence_of, judge
 from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
-from monitoring.domain.reference import PROFILE_FILE, SCORER_FILE, Reference
+from monitoring.domain.reference import Reference
 from monitoring.services.attainable_level import attainable_level, require_level
-from monitoring.services.check_drift import check_drift, keep_measurement
-from monitoring.services.fit_reference import MonitoringReferenceFitter
-from monitoring.services.live_window import WindowRecorder
 from monitoring.services.measure_drift import DriftCheck
 from registry.domain.errors import Invalid
-from registry.domain.evidence import DriftMeasurement
-from registry.domain.observations import Observations
 
-WORLD = a_world()
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHORT = AmongPast(0, 99, None)
 MINUTE = timedelta(minutes=1)
 
@@ -34,43 +24,7 @@ def rng(seed: int) -> np.random.Generator:
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    draw = rng(1)
-    files = MonitoringReferenceFitter().fit(
-        LABELS, BLOCKS, [WORLD.draw(800, draw)], [WORLD.draw(400, draw)]
-    )
-    profile = profiles.from_json(files[PROFILE_FILE])
-    return Reference(profile, scorer_file.from_bytes(files[SCORER_FILE]))
-
-
-class Stream:
-    """A version on one replica that sees one batch a minute and is checked after each."""
-
-    def __init__(self, reference: Reference, check: DriftCheck | None = None) -> None:
-        self.drift, self.windows, self.alerts = KeptDrift(), KeptWindows(), KeptAlerts()
-        self.reference, self.check, self.now = reference, check or DriftCheck(), NOW
-        self.recorder = WindowRecorder(reference, "waste", 1, "a", rng(99))
-
-    def see(self, seen: Observations) -> DriftMeasurement | None:
-        self.now += MINUTE
-        assert self.reference.scorer is not None
-        scored = self.reference.scorer.score(seen)
-        self.recorder.observe(seen, scored, self.now - MINUTE / 2)
-        window = self.recorder.drain(self.now)
-        assert window is not None
-        self.windows.add(window)
-        return self.measure()
-
-    def measure(self, wanted_since: datetime | None = None) -> DriftMeasurement | None:
-        measured = check_drift(
-            self.drift, self.windows, self.reference, "waste", 1, self.now, self.check, wanted_since
-        )
-        if measured is not None:
-            keep_measurement(self.drift, self.alerts, measured)
-        return measured
-
-    @property
-    def newest(self) -> DriftMeasurement:
-        return self.drift.kept[-1]
+    return a_reference()
 
 
 def test_nothing_is_measured_before_the_minimum_of_rows(reference: Reference):
@@ -170,25 +124,25 @@ def test_evidence_of_replicas_adds_up_and_silent_ones_do_not_count(reference: Re
 
 def test_readings_that_were_judged_before_are_not_enough_again():
     high, low = Reading("a", NOW, 200.0), Reading("a", NOW + MINUTE, 1.0)
-    assert evidence_of([high, low], 100.0, None).enough_at == NOW
-    assert evidence_of([high, low], 100.0, NOW).enough_at is None
-    assert evidence_of([], 100.0, None).enough_at is None
+    assert evidence_of([high, low], 100.0, None).enough == (NOW, NOW)
+    assert evidence_of([high, low], 100.0, NOW).enough is None
+    assert evidence_of([], 100.0, None).enough is None
 
 
 def test_replicas_reach_together_what_none_reaches_alone():
     readings = [Reading("a", NOW, 60.0), Reading("b", NOW + MINUTE, 60.0)]
-    assert evidence_of(readings, 100.0, NOW).enough_at == NOW + MINUTE
-    assert evidence_of(readings[1:], 100.0, NOW).enough_at is None
+    assert evidence_of(readings, 100.0, NOW).enough == (NOW + MINUTE, NOW + MINUTE)
+    assert evidence_of(readings[1:], 100.0, NOW).enough is None
 
 
-LITTLE, MUCH = Evidence(1.0, 100.0, 1, None), Evidence(150.0, 100.0, 1, NOW)
+LITTLE, MUCH = Evidence(1.0, 100.0, 1, None), Evidence(150.0, 100.0, 1, (NOW, NOW))
 
 
 def test_an_alarm_ends_when_nothing_has_moved_in_inputs_that_came_after_the_evidence():
     opened = Episode(NOW - 9 * MINUTE, NOW - 5 * MINUTE)
 
     def after(was: Episode | None, evidence: Evidence, moved: bool, window_from: datetime):
-        return judge(was, evidence, moved, window_from, SHORT, 0.01, NOW)
+        return judge(was, evidence, moved, window_from, SHORT, 0.01)
 
     assert after(None, LITTLE, True, NOW) is None
     assert after(None, MUCH, False, NOW) == Episode(NOW, NOW)
@@ -201,9 +155,9 @@ def test_an_alarm_ends_when_nothing_has_moved_in_inputs_that_came_after_the_evid
 def test_a_window_that_is_usual_by_a_long_history_begins_no_alarm_and_ends_one():
     usual, unusual = AmongPast(99, 99, 0.3), AmongPast(99, 99, 0.01)
     opened = Episode(NOW - MINUTE, NOW - MINUTE)
-    assert judge(None, MUCH, True, NOW, usual, 0.01, NOW) is None
-    assert judge(opened, MUCH, True, NOW, usual, 0.01, NOW) is None
-    assert judge(None, MUCH, True, NOW, unusual, 0.01, NOW) == Episode(NOW, NOW)
+    assert judge(None, MUCH, True, NOW, usual, 0.01) is None
+    assert judge(opened, MUCH, True, NOW, usual, 0.01) is None
+    assert judge(None, MUCH, True, NOW, unusual, 0.01) == Episode(NOW, NOW)
 
 
 def test_an_episode_is_compared_with_what_came_before_it_or_else_with_itself():
@@ -271,7 +225,7 @@ def test_a_stream_whose_windows_always_jitter_alarms_no_more_often_than_stated()
         rank = among_past(distance, start, past, level=0.01)
         if rank.p_value is not None:
             judged += 1
-            was, opened = opened, judge(opened, MUCH, True, start, rank, 0.01, start)
+            was, opened = opened, judge(opened, MUCH, True, start, rank, 0.01)
             alarmed += was is None and opened is not None
         past = carried(past, PastWindow(start, start + 20 * MINUTE, distance), most=200)
     assert judged > 16_000

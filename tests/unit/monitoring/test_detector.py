@@ -62,7 +62,7 @@ class Watch:
         first = None
         for i in range(0, len(seen), batch):
             self.see_all(seen[i : i + batch])
-            if self.detector.report() >= A and first is None:
+            if self.detector.report().evidence >= A and first is None:
                 first = i + batch
         return first
 
@@ -118,8 +118,8 @@ def test_a_label_shift_is_found_within_250_in_the_median():
 def test_an_alarm_is_reported_once_and_the_detector_starts_anew():
     watch = Watch(np.random.default_rng(1))
     watch.see_all(darker(inputs(100, watch.rng), watch.rng))
-    assert watch.detector.report() >= A
-    assert watch.detector.report() == watch.detector.evidence < A / 10
+    assert watch.detector.report().evidence >= A
+    assert watch.detector.report().evidence == watch.detector.evidence < A / 10
 
 
 def test_a_shift_that_goes_on_alarms_again_and_again_and_never_after_it_is_over():
@@ -128,6 +128,27 @@ def test_a_shift_that_goes_on_alarms_again_and_again_and_never_after_it_is_over(
     assert None not in alarms
     watch.detector.report()
     assert watch.see(inputs(500, watch.rng)) is None
+
+
+def test_inputs_since_the_evidence_grew_are_about_those_since_the_shift():
+    """In the median over streams, and counted on after the alarm until somebody asks."""
+    away = []
+    for seed in range(15):
+        watch = Watch(np.random.default_rng(seed))
+        watch.see(inputs(200, watch.rng))
+        watch.see_all(darker(inputs(80, watch.rng), watch.rng))
+        report = watch.detector.report()
+        assert report.evidence >= A
+        away.append(abs(report.grown_for - 80))
+    assert np.median(away) <= 5
+
+
+def test_while_there_is_little_evidence_nothing_is_said_to_grow():
+    watch = Watch(np.random.default_rng(1))
+    watch.see_all(inputs(20, watch.rng))
+    report = watch.detector.report()
+    assert report.evidence < A / 100
+    assert report.grown_for == 0
 
 
 def test_one_stream_gives_the_same_evidence_in_batches_of_any_size():

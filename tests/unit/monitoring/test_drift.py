@@ -9,12 +9,13 @@ from synthetic import BLOCKS, LABELS, a_world
 from monitoring.domain import profile as profiles
 from monitoring.domain import scorer_file
 from monitoring.domain.binning import FeatureCounts
-from monitoring.domain.drift_tests import Comparison, compare, describe
+from monitoring.domain.drift_tests import Comparison, compare
+from monitoring.domain.drift_words import describe
 from monitoring.domain.profile import PREDICTED, Kind
 from monitoring.domain.reference import PROFILE_FILE, SCORER_FILE, Reference
 from monitoring.domain.window import WindowCounts
 from monitoring.services.fit_reference import MonitoringReferenceFitter
-from monitoring.services.live_window import WindowRecorder, count
+from monitoring.services.live_window import WindowRecorder, inputs_of
 from registry.domain.errors import Invalid
 from registry.domain.observations import FeatureBlock, Observations, concatenate
 
@@ -42,7 +43,7 @@ def reference() -> Reference:
 
 def counted(reference: Reference, seen: Observations) -> WindowCounts:
     scored = reference.scorer.score(seen) if reference.scorer else None
-    return count(reference.profile, seen, scored)
+    return inputs_of(reference.profile, seen, scored).count(reference.profile)
 
 
 def alarms(comparison: Comparison) -> set[str]:
@@ -152,7 +153,8 @@ def test_without_calibration_data_there_is_no_scorer_and_outputs_are_not_tested(
     assert list(files) == [PROFILE_FILE]
     assert not profile.held_out
     assert {f.kind for f in profile.tested} == {Kind.IMAGE}
-    window = count(profile, WORLD.draw(100, rng(12), shares=(1, 0, 0, 0)), None)
+    seen = WORLD.draw(100, rng(12), shares=(1, 0, 0, 0))
+    window = inputs_of(profile, seen, None).count(profile)
     assert {t.family for t in compare(profile, window).tests} == {"image"}
 
 
