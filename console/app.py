@@ -17,6 +17,7 @@ from console.web.api import HttpApi
 from console.wiring import Wiring, now
 from monitoring.api import drift
 from registry.api import audit, rollouts, webhooks
+from serving.adapters.traffic import SqlTraffic
 from serving.api import models, operations, predict, predictions, review
 
 
@@ -60,7 +61,7 @@ def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
         models.router(wiring.database, wiring.references),
         review.router(wiring.serving),
         operations.router(wiring.serving),
-        rollouts.router(wiring.database, now, wiring.require_level, routes_changed),
+        rollouts.router(wiring.database, now, wiring.require_level, SqlTraffic, routes_changed),
         audit.router(wiring.database),
         webhooks.router(wiring.database, now),
         drift.router(wiring.database, wiring.references, now),

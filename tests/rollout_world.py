@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from fastapi import APIRouter
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import outbox
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.api import rollouts
 from registry.documents.plan_file import parse_plan
 from registry.domain.errors import Invalid
 from registry.domain.evidence import DriftMeasurement, EvidenceRow, Verdict
@@ -15,6 +17,7 @@ from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
 from registry.services.record import NOTIFICATION
 from registry.services.start_rollout import start_rollout
+from serving.adapters.traffic import SqlTraffic
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -108,6 +111,9 @@ class World:
         """As of a scorer that was calibrated on 399 rows."""
         if level < 1 / 400:
             raise Invalid(f"{version.name} cannot flag at {level:g}")
+
+    def router(self) -> APIRouter:
+        return rollouts.router(self.database, lambda: self.now, self.require_level, SqlTraffic)
 
     def wait(self, **duration: float) -> None:
         self.now += timedelta(**duration)

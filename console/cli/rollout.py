@@ -9,6 +9,7 @@ import typer
 
 from console.cli import rollout_text as text
 from console.cli.session import JsonDocument, Session, session
+from registry.documents.plan_json_schema import plan_schema_text
 from registry.domain.errors import Invalid
 
 rollout_app = typer.Typer(help="Take a version through its stages.", no_args_is_help=True)
@@ -34,9 +35,24 @@ def lint(context: typer.Context, plan: PlanFile) -> None:
     with here.client() as client:
         found = client.post("/v1/rollouts:lint", {"plan": _read(plan)})
     problems = found["problems"]
-    here.show(found, lambda: text.problems(plan, problems))
+    here.show(found, lambda: text.problems(plan, problems, found["notes"]))
     if problems:
         raise typer.Exit(1)
+
+
+@rollout_app.command("plan")
+def preview(context: typer.Context, plan: PlanFile) -> None:
+    """Dry run: what would change, how many reviews and days it takes, what deadlines do."""
+    here = session(context)
+    with here.client() as client:
+        found = client.post("/v1/rollouts:plan", {"plan": _read(plan)})
+    here.show(found, lambda: text.preview(found))
+
+
+@rollout_app.command()
+def schema() -> None:
+    """Print the JSON Schema of plan files, with which editors complete and check them."""
+    typer.echo(plan_schema_text(), nl=False)
 
 
 @rollout_app.command()

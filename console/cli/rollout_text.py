@@ -52,11 +52,25 @@ def gates(document: JsonDocument) -> list[str]:
     ]
 
 
-def problems(plan: Path, found: Sequence[JsonDocument]) -> str:
-    """`file:line: message` for each problem of a plan."""
-    if not found:
-        return f"{plan}: no problem found."
-    return "\n".join(f"{plan}:{one['line'] or 1}: {one['message']}" for one in found)
+def problems(plan: Path, found: Sequence[JsonDocument], notes: Sequence[str]) -> str:
+    """`file:line: message` for each problem of a plan, then what could not be looked at."""
+    lines = [f"{plan}:{one['line'] or 1}: {one['message']}" for one in found]
+    lines = lines or [f"{plan}: no problem found."]
+    return "\n".join([*lines, *(f"note: {note}" for note in notes)])
+
+
+def preview(document: JsonDocument) -> str:
+    """What a plan would change, cost and lead to."""
+    lines = [f"{document['standing']}.", f"{document['traffic']}."]
+    lines += [paint(f"It cannot start now: {why}", "red") for why in document["objections"]]
+    other = document["compared_with"]
+    lines.append(f"Against the plan of {other}:" if other else "Nothing runs to compare it with:")
+    lines += [f"  - {one}" for one in document["differences"]] or ["  - no difference"]
+    for stage in document["stages"]:
+        lines.append(paint(f"{stage['stage']}: {stage['exposure']}.", "cyan"))
+        lines += [f"  - {gate['sentence']}" for gate in stage["gates"]]
+        lines += [f"  - {stage['deadline']}"] if stage["deadline"] else []
+    return "\n".join(lines)
 
 
 def events(found: Sequence[JsonDocument]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
@@ -14,16 +15,19 @@ from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api.actor import Actor
 from registry.api.limit import Limit
-from registry.documents.plan_file import lint, parse_plan
+from registry.documents.plan_file import parse_plan
 from registry.documents.rollout_document import event_document, rollout_document
 from registry.documents.texts import SentText
 from registry.domain.errors import Conflict
+from registry.domain.forecast import Traffic
 from registry.domain.rollout import Rollout
 from registry.domain.transitions import Command
 from registry.domain.versions import ModelVersion
 from registry.services import control, find
 from registry.services.approve import approve
 from registry.services.judge import GateMemory, judge
+from registry.services.lint_plan import lint_plan
+from registry.services.preview_rollout import preview
 from registry.services.promote import promote
 from registry.services.start_rollout import start_rollout
 
@@ -72,20 +76,24 @@ class ApproveBody(_Body):
 
 # Raises Invalid if a version cannot flag inputs at a level; monitoring knows.
 RequireLevel = Callable[[ModelVersion, float], None]
+# What is known of a model's requests at a moment; serving knows.
+TrafficOf = Callable[[sa.Connection, str, datetime], Traffic]
 
 
 def router(
     database: Database,
     now: Callable[[], datetime],
     require_level: RequireLevel,
+    traffic: TrafficOf,
     changed: Callable[[], None] = lambda: None,
 ) -> APIRouter:
     """The routes below /v1/rollouts; `changed` is called after each change, once committed."""
-    api = _Api(database, now, require_level, changed)
+    api = _Api(database, now, require_level, traffic, changed)
     routes = APIRouter(prefix="/v1/rollouts", tags=["rollouts"])
     routes.add_api_route("", api.list, methods=["GET"])
     routes.add_api_route("", api.start, methods=["POST"], status_code=201)
     routes.add_api_route(":lint", api.lint, methods=["POST"])
+    routes.add_api_route(":plan", api.plan, methods=["POST"])
     for name in ("promote", "pause", "resume", "abort", "undo", "approve"):
         path = "/{model}:" + name
         routes.add_api_route(path, getattr(api, name), methods=["POST"], name=name)
@@ -100,11 +108,13 @@ class _Api:
         database: Database,
         now: Callable[[], datetime],
         require_level: RequireLevel,
+        traffic: TrafficOf,
         changed: Callable[[], None],
     ) -> None:
         self._database = database
         self._now = now
         self._require_level = require_level
+        self._traffic = traffic
         self._changed = changed
         self._memory = GateMemory()
 
@@ -129,8 +139,16 @@ class _Api:
         return {"events": [event_document(event) for event in events]}
 
     def lint(self, body: PlanBody) -> Document:
-        """Everything that is wrong with a plan, by line."""
-        return {"problems": [asdict(problem) for problem in lint(body.plan)]}
+        """Everything that is wrong with a plan, by line, here and now."""
+        with self._database.read() as connection:
+            return asdict(lint_plan(SqlUnitOfWork(connection), body.plan))
+
+    def plan(self, body: PlanBody) -> Document:
+        """A dry run: what would change, how many reviews and days it takes, what deadlines do."""
+        plan, now = parse_plan(body.plan), self._now()
+        with self._database.read() as connection:
+            traffic = self._traffic(connection, plan.model, now)
+            return asdict(preview(SqlUnitOfWork(connection), plan, traffic))
 
     def start(self, body: PlanBody, actor: Actor) -> Document:
         """Start a rollout in the first stage of its plan."""

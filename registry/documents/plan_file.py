@@ -17,7 +17,15 @@ from registry.documents.plan_yaml import LinedData, Path, Problem, read_yaml
 from registry.domain.errors import Invalid
 from registry.domain.plan import Plan
 
-__all__ = ["Problem", "lint", "parse_plan", "plan_digest", "plan_document", "plan_from_document"]
+__all__ = [
+    "Problem",
+    "line_of",
+    "lint",
+    "parse_plan",
+    "plan_digest",
+    "plan_document",
+    "plan_from_document",
+]
 
 _TAGS = {
     "gates": "gate type {tag} is not known here; write one of {expected}, or install the package "
@@ -48,6 +56,12 @@ def parse_plan(text: str) -> Plan:
 def lint(text: str) -> tuple[Problem, ...]:
     """Everything that is wrong with a plan, by line; nothing if it can be followed."""
     return _read(text)[1]
+
+
+def line_of(text: str, path: Path) -> int:
+    """The line of a value in a plan that can be read, or of what is nearest around it."""
+    source = read_yaml(text)
+    return source.line if isinstance(source, Problem) else source.line(path)
 
 
 def _read(text: str) -> tuple[Plan | None, tuple[Problem, ...]]:

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from registry.documents.gate_schema import GateDocument, reads_verdicts
 from registry.documents.plan_values import (
@@ -39,7 +47,11 @@ class ModelDocument(_Document):
 
     name: str = Field(pattern=r"^[\w.-]{1,128}$", examples=["bears"])
     version: int = Field(ge=1, le=LARGEST_INTEGER, examples=[12])
-    baseline: Annotated[str, BeforeValidator(_baseline)] = "live"
+    baseline: Annotated[
+        str,
+        BeforeValidator(_baseline),
+        WithJsonSchema({"anyOf": [{"enum": ["live", "none"]}, {"type": "integer", "minimum": 1}]}),
+    ] = "live"
 
     @field_validator("baseline")
     @classmethod

@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
@@ -100,12 +100,25 @@ def _short(value: str) -> str:
     return value if len(value) <= 40 else value[:37] + "..."
 
 
-Duration = Annotated[float, BeforeValidator(seconds)]
-SomeTime = Annotated[float, BeforeValidator(some_seconds)]
-PerDay = Annotated[int, BeforeValidator(per_day)]
-Weekday = Annotated[int, BeforeValidator(weekday)]
-Clock = Annotated[time, BeforeValidator(clock)]
-Zone = Annotated[str, BeforeValidator(zone)]
-Day = Annotated[date, BeforeValidator(day)]
-Text = Annotated[str, BeforeValidator(text)]
+def _written(kind: str, pattern: str, example: str) -> WithJsonSchema:
+    """What an editor is told of a notation, which is read from a text."""
+    return WithJsonSchema({"type": kind, "pattern": pattern, "examples": [example]})
+
+
+_AS_DURATION = _written("string", rf"^\s*{_DURATION.pattern}\s*$", "24h")
+
+Duration = Annotated[float, BeforeValidator(seconds), _AS_DURATION]
+SomeTime = Annotated[float, BeforeValidator(some_seconds), _AS_DURATION]
+PerDay = Annotated[
+    int, BeforeValidator(per_day), _written("string", r"^[1-9]\d*\s*/\s*day$", "500/day")
+]
+Weekday = Annotated[
+    int, BeforeValidator(weekday), WithJsonSchema({"type": "string", "enum": list(_DAYS)})
+]
+Clock = Annotated[time, BeforeValidator(clock), _written("string", rf"^{_CLOCK.pattern}$", "08:00")]
+Zone = Annotated[
+    str, BeforeValidator(zone), WithJsonSchema({"type": "string", "examples": ["America/Denver"]})
+]
+Day = Annotated[date, BeforeValidator(day), WithJsonSchema({"type": "string", "format": "date"})]
+Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": ["string", "integer"]})]
 Share = Annotated[float, Field(ge=0, le=1)]

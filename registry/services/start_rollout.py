@@ -1,9 +1,11 @@
 """Start a rollout in the first stage of its plan."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from registry.documents.plan_record import plan_digest
-from registry.domain.errors import Conflict, Invalid, StageConflict
+from registry.documents.plan_yaml import Path
+from registry.domain.errors import Conflict, Invalid, NotFound, StageConflict, StagegateError
 from registry.domain.plan import Plan
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
@@ -16,21 +18,16 @@ def start_rollout(
     unit: UnitOfWork, plan: Plan, actor: str, now: datetime, rollout_id: str, salt: str
 ) -> Rollout:
     """Make the plan's version the model's one candidate; the salt decides who meets it first."""
-    version = unit.versions.get(plan.model, plan.version)
     unit.routing_clock.tick()  # first, as in `record`: the live version read below stays live
-    active = unit.rollouts.active(plan.model)
-    if active is not None:
-        raise Conflict(
-            f"{plan.model}@{active.version} is already a candidate, in {active.stage}; abort it "
-            "first, or wait until it is live"
-        )
-    _check_start(unit, plan)
+    for _, error in objections(unit, plan):
+        raise error
+    version = unit.versions.get(plan.model, plan.version)
     rollout = Rollout(
         id=rollout_id,
         model=plan.model,
         version=plan.version,
         version_digest=version.digest,
-        baseline=_baseline(unit, plan),
+        baseline=baseline_of(unit, plan),
         plan=plan,
         plan_digest=plan_digest(plan),
         salt=salt,
@@ -46,32 +43,67 @@ def start_rollout(
     return record(unit, None, rollout, actor, "started", now, detail)
 
 
-def _check_start(unit: UnitOfWork, plan: Plan) -> None:
-    """A version stands where its last rollout ended; without one it is only registered."""
-    last = unit.rollouts.of_version(plan.model, plan.version)
-    if last is None or last.stage is Stage.LIVE:  # what is live is refused with the baseline
+def objections(unit: UnitOfWork, plan: Plan) -> Iterator[tuple[Path, StagegateError]]:
+    """Why the plan cannot be started as things stand, each with the place in the plan."""
+    name = f"{plan.model}@{plan.version}"
+    try:
+        unit.versions.get(plan.model, plan.version)
+    except NotFound as error:
+        yield ("model", "version"), error
         return
-    if last.stage is Stage.REJECTED:
-        raise StageConflict(
-            f"{plan.model}@{plan.version} was rejected; register a new version and name it in the "
-            "plan"
+    active = unit.rollouts.active(plan.model)
+    if active is not None:
+        yield (
+            ("model", "version"),
+            Conflict(
+                f"{plan.model}@{active.version} is already a candidate, in {active.stage}; abort "
+                "it first, or wait until it is live"
+            ),
         )
-    check_stage(f"{plan.model}@{plan.version}", last.stage, Command.START)
+    if unit.live.get(plan.model)[0] == plan.version:
+        yield (
+            ("model", "version"),
+            Conflict(f"{name} is live already; name another version in the plan"),
+        )
+    elif objection := _objection_to_version(unit, plan, name):
+        yield ("model", "version"), objection
+    if objection := _objection_to_baseline(unit, plan):
+        yield ("model", "baseline"), objection
 
 
-def _baseline(unit: UnitOfWork, plan: Plan) -> int | None:
-    live, _ = unit.live.get(plan.model)
-    if live == plan.version:
-        raise Conflict(f"{plan.model}@{live} is live already; name another version in the plan")
+def baseline_of(unit: UnitOfWork, plan: Plan) -> int | None:
+    """The version that the plan means by its baseline; None without one."""
     if plan.baseline == "none":
         return None
-    if plan.baseline == "live":
-        if live is None:
-            raise Invalid(
-                f"{plan.model} has no live version to be the baseline; write `baseline: none`"
-            )
-        return live
-    baseline = int(plan.baseline)
-    if baseline == plan.version:
-        raise Invalid(f"version {baseline} cannot be its own baseline; write another, or `none`")
-    return unit.versions.get(plan.model, baseline).version
+    return unit.live.get(plan.model)[0] if plan.baseline == "live" else int(plan.baseline)
+
+
+def _objection_to_version(unit: UnitOfWork, plan: Plan, name: str) -> StagegateError | None:
+    """A version stands where its last rollout ended; without one it is only registered."""
+    last = unit.rollouts.of_version(plan.model, plan.version)
+    if last is None or last.active:
+        return None
+    if last.stage is Stage.REJECTED:
+        return StageConflict(f"{name} was rejected; register a new version and name it in the plan")
+    try:
+        check_stage(name, last.stage, Command.START)
+    except StageConflict as error:
+        return error
+    return None
+
+
+def _objection_to_baseline(unit: UnitOfWork, plan: Plan) -> StagegateError | None:
+    baseline = baseline_of(unit, plan)
+    if baseline is None:
+        if plan.baseline == "none":
+            return None
+        return Invalid(
+            f"{plan.model} has no live version to be the baseline; write `baseline: none`"
+        )
+    if baseline == plan.version and plan.baseline != "live":
+        return Invalid(f"version {baseline} cannot be its own baseline; write another, or `none`")
+    try:
+        unit.versions.get(plan.model, baseline)
+    except NotFound as error:
+        return error
+    return None

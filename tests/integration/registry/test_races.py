@@ -19,7 +19,7 @@ from rollout_world import PLAN, World
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.api import audit, rollouts
+from registry.api import audit
 from registry.domain.errors import Conflict, StagegateError
 from registry.domain.stages import Stage
 from registry.services.check_audit import check_audit
@@ -204,7 +204,7 @@ def test_a_failure_after_the_change_takes_everything_back(world: World) -> None:
 
 def a_client(world: World) -> TestClient:
     app = FastAPI()
-    app.include_router(rollouts.router(world.database, lambda: world.now, world.require_level))
+    app.include_router(world.router())
     app.include_router(audit.router(world.database))
 
     @app.exception_handler(StagegateError)

@@ -9,7 +9,7 @@ from rollout_world import PLAN, World
 
 from console import problems
 from registry.adapters.database.engine import Database
-from registry.api import audit, rollouts
+from registry.api import audit
 from registry.domain.errors import NotFound
 
 pytestmark = pytest.mark.integration
@@ -23,7 +23,7 @@ def world(database: Database) -> World:
 @pytest.fixture
 def client(world: World) -> Iterator[TestClient]:
     app = FastAPI()
-    app.include_router(rollouts.router(world.database, lambda: world.now, world.require_level))
+    app.include_router(world.router())
     app.include_router(audit.router(world.database))
     problems.install(app)
     with TestClient(app, headers={"X-Stagegate-Actor": "bob"}) as client:
@@ -87,7 +87,10 @@ def test_a_plan_is_linted_by_line_and_a_bad_one_is_not_started(client: TestClien
     refused = client.post("/v1/rollouts", json={"plan": bad})
     assert refused.status_code == 422
     assert refused.json()["reasons"] == [f"line 14: {found[0]['message']}"]
-    assert client.post("/v1/rollouts:lint", json={"plan": PLAN}).json() == {"problems": []}
+    assert client.post("/v1/rollouts:lint", json={"plan": PLAN}).json() == {
+        "problems": [],
+        "notes": [],
+    }
 
 
 def test_a_refused_promotion_gives_its_reasons(client: TestClient) -> None:

@@ -1,0 +1,42 @@
+"""Check a plan against what is registered and what runs here."""
+
+from dataclasses import dataclass
+
+from registry.documents.plan_file import PlanInvalid, line_of, parse_plan
+from registry.documents.plan_record import plan_digest
+from registry.documents.plan_yaml import Problem
+from registry.domain.plan import Plan
+from registry.ports import UnitOfWork
+from registry.services.start_rollout import objections
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """Problems that keep the plan from being started; notes that do not."""
+
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
+
+
+def lint_plan(unit: UnitOfWork, text: str) -> Linted:
+    """Everything that is wrong with a plan, by line.
+
+    A model that is not registered here at all may be registered elsewhere, so that is a note.
+    """
+    try:
+        plan = parse_plan(text)
+    except PlanInvalid as invalid:
+        return Linted(invalid.problems)
+    if not unit.versions.list(plan.model):
+        note = f"there is no model {plan.model!r} here, so its versions were not looked up"
+        return Linted((), (note,))
+    if _runs_already(unit, plan):
+        return Linted((), (f"{plan.model}@{plan.version} is following this very plan",))
+    found = ((line_of(text, path), str(error)) for path, error in objections(unit, plan))
+    return Linted(tuple(Problem(line, message) for line, message in found))
+
+
+def _runs_already(unit: UnitOfWork, plan: Plan) -> bool:
+    candidates = (unit.rollouts.active(plan.model), unit.rollouts.live(plan.model))
+    digest = plan_digest(plan)
+    return any(rollout and rollout.plan_digest == digest for rollout in candidates)
