@@ -10,7 +10,6 @@ from fastapi.testclient import TestClient
 from rollout_world import PLAN, World
 
 from console import problems
-from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.domain.transitions import Command
 from registry.services import control
@@ -21,9 +20,8 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def world(sqlite_url: str) -> World:
-    upgrade(sqlite_url)
-    return World(Database(sqlite_url))
+def world(migrated_sqlite_url: str) -> World:
+    return World(Database(migrated_sqlite_url))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import pytest
 from rollout_world import PLAN, World
 
-from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import Conflict, Forbidden, GatesNotPassed, StageConflict
@@ -21,9 +20,8 @@ APPROVED = PLAN.replace("then: roll-back}", "then: roll-back}\n  advance: {appro
 
 
 @pytest.fixture
-def world(sqlite_url: str) -> World:
-    upgrade(sqlite_url)
-    return World(Database(sqlite_url))
+def world(migrated_sqlite_url: str) -> World:
+    return World(Database(migrated_sqlite_url))
 
 
 def ticked(world: World) -> object:

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from rollout_world import PLAN, World
 
-from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.rollout import Rollout
@@ -20,9 +19,8 @@ WATCHED = PLAN + "- {stage: live, watch: 30d, review: {sample: 1.0}}\n"
 
 
 @pytest.fixture
-def world(sqlite_url: str) -> World:
-    upgrade(sqlite_url)
-    return World(Database(sqlite_url))
+def world(migrated_sqlite_url: str) -> World:
+    return World(Database(migrated_sqlite_url))
 
 
 def to_live(world: World, version: int, baseline: str = "none", text: str = WATCHED) -> None:
