@@ -2,7 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,13 +71,34 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def migrated_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated database of each kind, without any rows."""
+    with migrated(request, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], str]]:
+    """Makes migrated databases of each kind, which stay until the module is done."""
+    with ExitStack() as stack:
+
+        def make() -> str:
+            return stack.enter_context(migrated(request, tmp_path_factory.mktemp("database")))
+
+        yield make
+
+
+@contextmanager
+def migrated(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        yield request.getfixturevalue("migrated_sqlite_url")
+        file = folder / "test.db"
+        shutil.copyfile(request.getfixturevalue("migrated_sqlite"), file)
+        yield f"sqlite:///{file}"
         return
-    server = request.getfixturevalue("postgresql_server")
-    with postgresql.database(server, request.getfixturevalue("migrated_postgresql")) as url:
+    template = request.getfixturevalue("migrated_postgresql")
+    with postgresql.database(request.getfixturevalue("postgresql_server"), template) as url:
         yield url
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from waiting import PATIENCE, eventually
 
 from console.client import service_url
 from console.settings import Settings, load_settings
-
-START_SECONDS = 60
 
 
 @dataclass
@@ -44,24 +42,26 @@ class Service:
         Routes reach a replica within a second of their change, a first version once it is loaded.
         """
         sent = {"Content-Type": "image/png", "X-Stagegate-Attributes": attributes, **headers}
-        give_up = time.monotonic() + 15
-        while True:
-            answer = self.http.post(f"/v1/models/{model}/predict", content=image, headers=sent)
-            if answer.status_code != 503 or time.monotonic() > give_up:
-                break
-            time.sleep(0.1)
-        answer.raise_for_status()
-        return answer.json()
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            path = f"/v1/models/{model}/predict"
+            answers.append(self.http.post(path, content=image, headers=sent))
+            return answers[-1].status_code != 503
+
+        eventually(answered)
+        answers[-1].raise_for_status()
+        return answers[-1].json()
 
     def kill(self) -> None:
         """End the process at once, as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
     def stop(self) -> int:
         """Ask the process to end; gives its exit status."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
 
 def command(home: Path, *words: str) -> list[str]:
@@ -72,6 +72,14 @@ def command(home: Path, *words: str) -> list[str]:
 def environment(database_url: str) -> Mapping[str, str]:
     """The environment of a call that uses this database."""
     return {**os.environ, "STAGEGATE_DATABASE_URL": database_url}
+
+
+def run_command(home: Path, database_url: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """A call of the command line on a home and a database, to its end."""
+    return subprocess.run(
+        command(home, *words), env=environment(database_url),
+        capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -88,23 +96,25 @@ def running(home: Path, database_url: str) -> Iterator[Service]:
         )
     try:
         url = _wait_until_ready(process, settings, log)
-        with httpx.Client(base_url=url, timeout=30) as client:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
             yield Service(process, client)
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", settings: Settings, log: Path) -> str:
-    give_up = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up and process.poll() is None:
-        url = service_url(settings)
-        if url:
-            try:
-                if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                    return url
-            except httpx.TransportError:
-                pass  # the address of a service that was killed is still written down
-        time.sleep(0.05)
+    came = eventually(lambda: process.poll() is not None or _is_ready(settings))
+    url = service_url(settings)
+    if came and process.poll() is None and url:
+        return url
     raise AssertionError(f"the service did not get ready; its log:\n{log.read_text()[-4000:]}")
+
+
+def _is_ready(settings: Settings) -> bool:
+    url = service_url(settings)
+    try:
+        return url is not None and httpx.get(f"{url}/readyz", timeout=PATIENCE).is_success
+    except httpx.TransportError:
+        return False  # the address of a service that was killed is still written down
