@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any, cast
 
 from fastapi import FastAPI
 from serving_fakes import FakeRunner, Measured, a_plan, a_rollout, a_version
@@ -37,8 +38,13 @@ class NoReferences:
         raise NotFound(f"{version.name} has no profile")
 
 
+# It was noon when these tests began, so that no midnight comes between two requests of a day.
+_BEGAN = datetime.now(UTC)
+_NOON = _BEGAN.replace(hour=12, minute=0, second=0, microsecond=0)
+
+
 def now() -> datetime:
-    return datetime.now(UTC)
+    return datetime.now(UTC) - _BEGAN + _NOON
 
 
 def register(
@@ -97,8 +103,36 @@ def app(serving: Serving) -> FastAPI:
     problems.install(made)
     for rooms in (predict, predictions, review, operations):
         made.include_router(rooms.router(serving))
-    made.include_router(models.router(serving.database, NoReferences()))
+    database = cast(Database, Standing(lambda: serving.database))
+    made.include_router(models.router(database, NoReferences()))
     return made
+
+
+class Standing:
+    """Stands for whatever `behind` gives at the moment."""
+
+    def __init__(self, behind: Callable[[], Any]) -> None:
+        self.behind = behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.behind(), name)
+
+
+_spare: list[tuple[Standing, FastAPI]] = []
+
+
+@contextmanager
+def lent_app(serving: Serving) -> Iterator[FastAPI]:
+    """An application with these parts, for the time being: to make one takes longer than a test."""
+    standing, made = _spare.pop() if _spare else _with_changing_parts(serving)
+    standing.behind = lambda: serving
+    yield made
+    _spare.append((standing, made))
+
+
+def _with_changing_parts(serving: Serving) -> tuple[Standing, FastAPI]:
+    standing = Standing(lambda: serving)
+    return standing, app(cast(Serving, standing))
 
 
 @contextmanager
@@ -107,7 +141,7 @@ def client(serving: Serving) -> Iterator[TestClient]:
     assert isinstance(serving.ledger, GroupLedger)
     serving.fleet.start()
     try:
-        with TestClient(app(serving)) as opened:
+        with lent_app(serving) as made, TestClient(made) as opened:
             yield opened
     finally:
         serving.arrivals.close()

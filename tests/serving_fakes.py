@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from waiting import PATIENCE
 
 from monitoring.domain.window import LiveWindow
 from registry.domain.errors import UnsupportedInput
@@ -64,7 +65,7 @@ class FakeRunner:
 
     def run(self, inputs: np.ndarray) -> tuple[Observations, Scored]:
         if self.gate:
-            self.gate.wait(10)
+            self.gate.wait(PATIENCE)
         self.batches.append(len(inputs))
         if self.fails:
             raise self.fails

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,14 +13,17 @@ import pytest
 import serving_app
 from serving_fakes import FakeRunner, Measured, image
 from starlette.testclient import TestClient
+from waiting import PATIENCE, eventually
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.evidence import Verdict
 from registry.domain.plan import Answers, FlaggedThen, Flags, Late, Review, Scope, StagePlan, Step
 from registry.domain.stages import Stage
+from serving.adapters.fleet import POLL_SECONDS
 from serving.adapters.unit import SqlServingUnit
 from serving.api.parts import Serving
+from serving.api.predict import MAX_WAIT_SECONDS
 from serving.services.review import answer_late
 from serving.services.run import Patience
 
@@ -30,6 +32,8 @@ Serve = Callable[..., TestClient]
 URL = "/v1/models/waste/predict"
 GRADUAL = StagePlan(Stage.GRADUAL, steps=(Step(100.0, 0.0),), review=Review(sample=0.0))
 SUPERVISED = StagePlan(Stage.LIMITED_SCOPE, answers=Answers.AFTER_APPROVAL)
+# Whoever answers here is waited for, however slow the machine is.
+ENDLESS = Patience(answer_seconds=PATIENCE, shadow_seconds=PATIENCE)
 ANN = {"X-Stagegate-Actor": "ann"}
 BOB = {"X-Stagegate-Actor": "bob"}
 
@@ -48,7 +52,7 @@ def serve(database: Database, tmp_path: Path, parts: list[Serving]) -> Iterator[
         def start(part: StagePlan | None, **changes: Any) -> TestClient:
             runners = changes.pop("runners", None) or {1: FakeRunner("paper"), 2: FakeRunner()}
             draw = changes.pop("draw", lambda: 0.5)
-            patience = changes.pop("patience", Patience())
+            patience = changes.pop("patience", ENDLESS)
             serving_app.register(database, part, **changes)
             made = serving_app.parts(database, str(tmp_path / "payloads"), runners, draw)
             made = replace(made, patience=patience)
@@ -66,15 +70,6 @@ def review(client: TestClient, who: dict[str, str], label: str | None) -> Any:
     item = client.get("/v1/review/next", headers=who).json()
     body = {"epoch": item["epoch"], "label": label}
     return client.post(f"/v1/review/{item['id']}/decision", json=body, headers=who)
-
-
-def eventually(claim: Callable[[], bool], seconds: float = 10.0) -> bool:
-    until = time.monotonic() + seconds
-    while not claim():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def test_an_answer_has_the_shape_of_the_contract(serve: Serve):
@@ -226,13 +221,13 @@ def test_a_caller_on_the_line_hears_the_reviewers_answer(serve: Serve):
     answers: list[Any] = []
 
     def call() -> None:
-        answers.append(client.post(URL, content=image(), headers={"Prefer": "wait=20"}))
+        answers.append(client.post(URL, content=image(), headers={"Prefer": "wait=120"}))
 
     caller = threading.Thread(target=call)
     caller.start()
     assert eventually(lambda: client.get("/v1/review/stats").json()["held"] == 1)
     assert review(client, ANN, "paper").status_code == 200
-    caller.join(10)
+    caller.join(PATIENCE)
     assert answers[0].status_code == 200
     assert (answers[0].json()["prediction"], answers[0].json()["decided_by"]) == ("paper", "human")
 
@@ -240,14 +235,12 @@ def test_a_caller_on_the_line_hears_the_reviewers_answer(serve: Serve):
 def test_a_wait_that_is_too_short_ends_with_the_request_still_held(serve: Serve):
     client = serve(SUPERVISED)
     held = client.post(URL, content=image())
-    began = time.monotonic()
-    found = client.get(held.headers["location"], params={"wait": 0.5})
-    assert time.monotonic() - began >= 0.5
+    found = client.get(held.headers["location"], params={"wait": 0.2})
     assert (found.status_code, found.json()["status"]) == (200, "held")
     assert "retry-after" in found.headers
 
 
-def test_events_tell_of_the_hold_and_then_of_the_answer(serve: Serve):
+def test_events_tell_of_the_hold_and_then_of_the_answer(serve: Serve, parts: list[Serving]):
     client = serve(SUPERVISED)
     held = client.post(URL, content=image()).json()
     lines: list[str] = []
@@ -258,10 +251,11 @@ def test_events_tell_of_the_hold_and_then_of_the_answer(serve: Serve):
 
     listener = threading.Thread(target=listen)
     listener.start()
+    assert eventually(lambda: parts[0].arrivals.waited_for == (held["id"],))
     review(client, ANN, "glass")
-    listener.join(10)
+    listener.join(PATIENCE)
     names = [line for line in lines if line.startswith("event: ")]
-    assert names[-1] == "event: final"
+    assert (names[0], names[-1]) == ("event: held", "event: final")
     assert json.loads(lines[-1].removeprefix("data: "))["prediction"] == "glass"
     assert client.get("/v1/predictions/unknown/events").status_code == 404
 
@@ -315,7 +309,7 @@ def test_the_same_key_at_the_same_moment_is_answered_once(serve: Serve, database
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(10)
+        caller.join(PATIENCE)
     assert {a.status_code for a in answers} == {200}
     assert len({a.json()["id"] for a in answers}) == 1
     with database.read() as connection:
@@ -388,7 +382,7 @@ def test_the_scopes_daily_limit_is_kept_by_requests_at_the_same_moment(serve: Se
     client = serve(StagePlan(Stage.LIMITED_SCOPE, scope=Scope(at_most_per_day=3)))
     with ThreadPoolExecutor(8) as pool:
         sent = [pool.submit(client.post, URL, content=image("metal")) for _ in range(8)]
-        versions = [one.result(30).json()["version"] for one in sent]
+        versions = [one.result(PATIENCE).json()["version"] for one in sent]
     assert sorted(versions) == [1, 1, 1, 1, 1, 2, 2, 2]
 
 
@@ -415,18 +409,15 @@ def test_late_requests_get_the_baselines_answer(serve: Serve, database: Database
     assert found["version"] == 1
 
 
-def test_a_change_of_the_route_reaches_this_replica_within_a_second(
-    serve: Serve, database: Database
-):
+def test_a_change_of_the_route_reaches_this_replica_by_itself(serve: Serve, database: Database):
     client = serve(None)
     assert client.post(URL, content=image("metal")).json()["version"] == 1
     with database.begin() as connection:
         unit = SqlUnitOfWork(connection)
         unit.live.put("waste", 2, 1, serving_app.now())
         unit.routing_clock.tick()
-    began = time.monotonic()
     assert eventually(lambda: client.post(URL, content=image()).json()["version"] == 2)
-    assert time.monotonic() - began < 1.5
+    assert POLL_SECONDS < 1
 
 
 def test_a_candidate_that_cannot_be_loaded_is_answered_for_and_readiness_lists_it(
@@ -520,13 +511,12 @@ def test_a_shadow_that_hangs_delays_nobody_and_is_recorded_as_dropped(
 ):
     hangs = FakeRunner(gate=threading.Event())
     part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
-    client = serve(part, runners={1: FakeRunner("paper"), 2: hangs})
-    began = time.monotonic()
+    patience = Patience(answer_seconds=PATIENCE, shadow_seconds=0.05)
+    client = serve(part, runners={1: FakeRunner("paper"), 2: hangs}, patience=patience)
     answer = client.post(URL, content=image("metal"))
-    took = time.monotonic() - began
+    assert hangs.batches == []  # the answer came while the shadow was still at it
     hangs.gate.set()
     assert (answer.status_code, answer.json()["prediction"]) == (200, "paper")
-    assert took < 3.0
     with database.read() as connection:
         dropped = connection.exec_driver_sql("select failure from shadow_record").scalar_one()
     assert dropped.startswith("dropped")
@@ -591,10 +581,12 @@ def test_waiting_callers_are_let_go_when_the_service_stops(serve: Serve, parts: 
     events: list[str] = []
 
     def ask() -> None:
-        answers.append(client.post(URL, content=image(), headers={"Prefer": "wait=60"}))
+        answers.append(
+            client.post(URL, content=image(), headers={"Prefer": f"wait={MAX_WAIT_SECONDS:.0f}"})
+        )
 
     def look() -> None:
-        answers.append(client.get(where, params={"wait": 60}))
+        answers.append(client.get(where, params={"wait": MAX_WAIT_SECONDS}))
 
     def listen() -> None:
         with client.stream("GET", f"{where}/events") as stream:
@@ -605,15 +597,14 @@ def test_waiting_callers_are_let_go_when_the_service_stops(serve: Serve, parts: 
         caller.start()
     assert eventually(lambda: client.get("/v1/review/stats").json()["held"] == 2)
     assert eventually(lambda: len(parts[0].arrivals.waited_for) == 2)
-    began = time.monotonic()
     parts[0].arrivals.close()
     for caller in callers:
-        caller.join(20)
-    assert time.monotonic() - began < 5.0
+        caller.join(MAX_WAIT_SECONDS / 2)  # less than they would wait
+    assert not any(caller.is_alive() for caller in callers)
     assert sorted(answer.status_code for answer in answers) == [200, 202]
     assert {answer.json()["status"] for answer in answers} == {"held"}
     assert set(events) == {"event: held"}
-    late = client.post(URL, content=image(), headers={"Prefer": "wait=60"})
+    late = client.post(URL, content=image(), headers={"Prefer": f"wait={MAX_WAIT_SECONDS:.0f}"})
     assert late.status_code == 202
 
 
