@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from rollout_world import PLAN, World
+from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -44,7 +45,7 @@ def together(count: int, act: Callable[[], object]) -> Counter[str]:
     gate = threading.Barrier(count)
 
     def one(_: int) -> str:
-        gate.wait(timeout=30)
+        gate.wait(timeout=PATIENCE)
         try:
             return str(act())
         except StagegateError as error:
@@ -85,7 +86,7 @@ def test_abort_wins_whatever_promotions_and_pauses_run_beside_it(world: World) -
     gate = threading.Barrier(len(commands))
 
     def send(command: tuple[str, dict[str, object]]) -> tuple[str, int]:
-        gate.wait(timeout=30)
+        gate.wait(timeout=PATIENCE)
         return command[0], client.post(
             "/v1/rollouts/bears" + command[0], json=command[1]
         ).status_code
@@ -180,7 +181,7 @@ def test_a_process_killed_in_a_promotion_leaves_nothing_half_done(database: Data
         cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONPATH": "."},
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert (world.rollout(), world.actions(), world.effects(), chain(database)) == before

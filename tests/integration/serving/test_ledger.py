@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from serving_fakes import a_prediction, an_item
+from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Conflict, NotFound, Unavailable
@@ -26,10 +27,10 @@ def _block(ledger: GroupLedger) -> threading.Event:
 
     def wait(_: ServingUnit) -> None:
         busy.set()
-        gate.wait(10)
+        gate.wait(PATIENCE)
 
     ledger.write(wait)
-    assert busy.wait(10)
+    assert busy.wait(PATIENCE)
     return gate
 
 
@@ -40,7 +41,7 @@ def test_waiting_records_share_one_commit(database: Database):
     futures = [ledger.write(lambda u, n=n: u.predictions.add(a_prediction(n))) for n in range(20)]
     gate.set()
     for future in futures:
-        assert future.result(10) is None
+        assert future.result(PATIENCE) is None
     ledger.close()
     assert len(commits) == 2
     assert ledger.read(lambda u: u.predictions.get("prediction-00019")).id == "prediction-00019"
@@ -54,10 +55,10 @@ def test_a_bad_record_fails_alone_and_the_others_are_written_once(database: Data
     taken = ledger.write(lambda u: u.predictions.add(a_prediction(2, **key)))
     third = ledger.write(lambda u: u.predictions.add(a_prediction(3)))
     gate.set()
-    first.result(10)
-    third.result(10)
+    first.result(PATIENCE)
+    third.result(PATIENCE)
     with pytest.raises(Conflict):
-        taken.result(10)
+        taken.result(PATIENCE)
     ledger.close()
     found = ledger.read(lambda u: u.predictions.by_key("waste", "same"))
     assert found is not None
@@ -66,7 +67,7 @@ def test_a_bad_record_fails_alone_and_the_others_are_written_once(database: Data
 
 def test_a_record_is_not_visible_before_its_future_resolves_and_is_after(database: Database):
     ledger = GroupLedger(database)
-    ledger.write(lambda u: u.predictions.add(a_prediction(1))).result(10)
+    ledger.write(lambda u: u.predictions.add(a_prediction(1))).result(PATIENCE)
     assert ledger.read(lambda u: u.predictions.get("prediction-00001")).version == 2
     ledger.close()
 
@@ -78,7 +79,7 @@ def test_a_caller_that_leaves_while_waiting_writes_nothing_and_stops_nobody(data
     stayed = ledger.write(lambda u: u.predictions.add(a_prediction(2)))
     assert left.cancel()
     gate.set()
-    stayed.result(10)
+    stayed.result(PATIENCE)
     ledger.close()
     assert ledger.read(lambda u: u.predictions.get("prediction-00002"))
     with pytest.raises(NotFound):

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 from serving_fakes import NOW, a_prediction, an_item
+from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Conflict, Invalid, NotFound
@@ -55,7 +56,7 @@ def decide(database: Database, answer: Answered, now: datetime = NOW) -> review.
 
 def test_two_reviewers_never_get_the_same_item(database: Database):
     fill(database, 200)
-    start = threading.Barrier(2)
+    start = threading.Barrier(2, timeout=PATIENCE)
 
     def work(reviewer: str) -> list[str]:
         mine = []
@@ -126,7 +127,7 @@ def test_the_same_verdict_sent_to_two_replicas_at_once_counts_once(database: Dat
     for number in range(20):
         item = take(database, f"r{number}")
         assert item is not None
-        start = threading.Barrier(2)
+        start = threading.Barrier(2, timeout=PATIENCE)
 
         def send(answer: Answered, start: threading.Barrier = start) -> review.Decided:
             start.wait()
@@ -205,7 +206,7 @@ def test_a_request_is_answered_once_by_the_person_or_by_the_deadline(database: D
     fill(database, 30)
     items = [take(database, f"r{n}") for n in range(30)]
     due = NOW + timedelta(seconds=1)
-    start = threading.Barrier(2)
+    start = threading.Barrier(2, timeout=PATIENCE)
 
     def people() -> set[str]:
         start.wait()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from colours import COLOURS, SIDE, encode, make_bundle, pictures
 from serving_fakes import NOW, Measured, a_version
+from waiting import PATIENCE
 
 from registry.adapters.bundle import Bundle
 from registry.domain.errors import Conflict, Invalid, TooLarge, UnsupportedInput
@@ -37,9 +38,9 @@ def test_photographs_go_through_transforms_graph_and_scorer(runner: BundleRunner
     with ThreadPoolExecutor(2) as pool:
         engine = Engine("colours@3", 3, runner, pool, Measured(), lambda: NOW, Batching())
         inputs, labels = pictures(np.random.default_rng(11), 30)
-        said = [f.result(10) for f in [engine.submit(encode(pixels)) for pixels in inputs]]
+        said = [f.result(PATIENCE) for f in [engine.submit(encode(pixels)) for pixels in inputs]]
         noise = np.random.default_rng(1).integers(0, 255, (3, SIDE, SIDE), dtype=np.uint8)
-        foreign = engine.submit(encode(noise)).result(10)
+        foreign = engine.submit(encode(noise)).result(PATIENCE)
         engine.close()
         window = engine.drain(NOW)
     assert [raw.label for raw in said] == [COLOURS[label] for label in labels]
