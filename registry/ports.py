@@ -14,6 +14,7 @@ from registry.domain.evidence import (
     ReviewerCheck,
     ReviewerTally,
 )
+from registry.domain.evidence_log import LoggedAnswer
 from registry.domain.evidence_table import EvidenceTable
 from registry.domain.observations import FeatureBlock, Observations
 from registry.domain.rollout import Rollout
@@ -138,6 +139,19 @@ class Checks(Protocol):
         """The same as numbers."""
 
 
+class EvidenceLogs(Protocol):
+    """The rows behind promotions, as they stood at that moment."""
+
+    def read(self, rollout_id: str, stage: Stage, now: datetime) -> tuple[LoggedAnswer, ...]:
+        """All answers of a stage in prediction order, each with its standing now."""
+
+    def keep(self, digest: str, content: bytes) -> None:
+        """Keep what may change later of the evidence with this digest."""
+
+    def kept(self, digest: str) -> bytes | None:
+        """What was kept."""
+
+
 class Drift(Protocol):
     """Measurements of drift."""
 
@@ -182,8 +196,9 @@ class Audit(Protocol):
         *,
         rollout_id: str | None = None,
         action: str | None = None,
+        since: int | None = None,
     ) -> tuple[AuditEvent, ...]:
-        """Events, oldest first; with a limit, the last ones."""
+        """Events, oldest first; with a limit, the last ones; `since` is the first number wanted."""
 
     def head(self) -> AuditHead | None:
         """The number and the hash of the last event, kept apart from the events."""
@@ -270,6 +285,10 @@ class UnitOfWork(Protocol):
     @property
     def checks(self) -> Checks:
         """Checks of reviewers."""
+
+    @property
+    def evidence_logs(self) -> EvidenceLogs:
+        """The rows behind promotions."""
 
     @property
     def drift(self) -> Drift:

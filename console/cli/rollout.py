@@ -186,6 +186,44 @@ def history(
     here.show({**found, "events": events}, lambda: text.events(events))
 
 
+@rollout_app.command()
+def certify(
+    context: typer.Context,
+    model: Model,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    version: Annotated[int | None, typer.Option(help="Another version than the last one.")] = None,
+) -> None:
+    """Write a promotion certificate: all evidence in one file, which `verify` recomputes."""
+    from registry.documents.certificate import file_bytes
+
+    here = session(context)
+    with here.client() as client:
+        document = client.get(f"/v1/rollouts/{model}/certificate", version=version)
+    output.write_bytes(file_bytes(document))
+    head = document["audit"]["head"]
+    said = {"file": str(output), "digest": document["digest"], "audit_head": head}
+    here.show(said, lambda: text.certified(said))
+
+
+@rollout_app.command()
+def verify(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A certificate.", exists=True, dir_okay=False)],
+    expect_head: Annotated[
+        str | None, typer.Option(help="The hash that the audit log must contain; you kept it.")
+    ] = None,
+) -> None:
+    """Recompute every gate of every promotion from the file alone; exit 1 if anything differs."""
+    from registry.documents.certificate import certificate_of, document_of
+    from registry.domain.assurance import statements
+    from registry.domain.certificate import check_head, judge_again
+
+    found = certificate_of(document_of(file.read_bytes()))
+    check_head(found, expect_head)
+    said = statements(found, judge_again(found))
+    session(context).show({"holds": True, "statements": list(said)}, lambda: text.verified(said))
+
+
 def exit_code(document: JsonDocument) -> int:
     """0 live, 3 in progress, 4 held (paused, or a gate failed or went stale), 5 taken back."""
     if document["stage"] in _EXITS:

@@ -85,6 +85,22 @@ def events(found: Sequence[JsonDocument]) -> str:
     return table(("#", "when (UTC)", "who", "what", "version", "hash"), rows)
 
 
+def certified(said: JsonDocument) -> str:
+    """Where a certificate is, and what to keep to check it by."""
+    head = said["audit_head"]
+    return (
+        f"{said['file']}: {said['digest']}\n"
+        f"The audit log ended with event {head['sequence']}, {head['hash']}: keep this hash apart."
+    )
+
+
+def verified(statements: Sequence[str]) -> str:
+    """What may be concluded from a certificate that holds."""
+    return "\n".join(
+        [paint("The certificate holds.", "green"), *(f"- {one}" for one in statements)]
+    )
+
+
 def _place(document: JsonDocument) -> str:
     if document["stage"] != "gradual":
         return str(document["stage"])

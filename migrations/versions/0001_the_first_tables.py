@@ -133,6 +133,12 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "judged_evidence",
+        sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_judged_evidence")),
+    )
+    op.create_table(
         "lease",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
@@ -463,6 +469,7 @@ def downgrade() -> None:
     op.drop_table("live_window")
     op.drop_table("live_version")
     op.drop_table("lease")
+    op.drop_table("judged_evidence")
     op.drop_index(op.f("ix_evidence_rollout_id_stage_id"), table_name="evidence")
     op.drop_index(op.f("ix_evidence_prediction_id"), table_name="evidence")
     op.drop_index(

@@ -9,12 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api.actor import Actor
 from registry.api.limit import Limit
+from registry.documents.evidence_record import canonical
 from registry.documents.plan_file import parse_plan
 from registry.documents.rollout_document import event_document, rollout_document
 from registry.documents.texts import SentText
@@ -25,6 +27,7 @@ from registry.domain.transitions import Command
 from registry.domain.versions import ModelVersion
 from registry.services import control, find
 from registry.services.approve import approve
+from registry.services.certify import certify
 from registry.services.judge import GateMemory, judge
 from registry.services.lint_plan import lint_plan
 from registry.services.preview_rollout import preview
@@ -98,6 +101,9 @@ def router(
         path = "/{model}:" + name
         routes.add_api_route(path, getattr(api, name), methods=["POST"], name=name)
     routes.add_api_route("/{model}/history", api.history, methods=["GET"])
+    routes.add_api_route(
+        "/{model}/certificate", api.certificate, methods=["GET"], response_class=Response
+    )
     routes.add_api_route("/{model}", api.get, methods=["GET"])
     return routes
 
@@ -137,6 +143,12 @@ class _Api:
         with self._database.read() as connection:
             events = SqlUnitOfWork(connection).audit.read(model, limit)
         return {"events": [event_document(event) for event in events]}
+
+    def certificate(self, model: SentText, version: int | None = None) -> Response:
+        """What the promotions of a model's last rollout were judged on, to be verified anywhere."""
+        with self._database.read() as connection:
+            document = certify(SqlUnitOfWork(connection), model, version)
+        return Response(canonical(document), media_type="application/json")
 
     def lint(self, body: PlanBody) -> Document:
         """Everything that is wrong with a plan, by line, here and now."""

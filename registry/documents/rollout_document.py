@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from registry.domain.decision import Judgement
+from registry.domain.decision import Judgement, gate_record
 from registry.domain.evidence import AuditEvent
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
@@ -51,17 +51,7 @@ def rollout_document(
 
 def gate_documents(gates: Sequence[Judged]) -> list[dict[str, Any]]:
     """What each gate says, with its numbers."""
-    return [
-        {
-            "type": gate.type,
-            "segment": None if gate.segment is None else str(gate.segment),
-            "verdict": gate.result.verdict,
-            "sentence": gate.result.sentence,
-            "numbers": dict(gate.result.numbers),
-            "dry_run": gate.dry_run,
-        }
-        for gate in gates
-    ]
+    return [gate_record(gate) for gate in gates]
 
 
 def event_document(event: AuditEvent) -> dict[str, Any]:

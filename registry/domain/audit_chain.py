@@ -1,4 +1,8 @@
-"""The audit log as a chain: each event's hash covers its content and the hash before it."""
+"""The audit log as a chain: each event's hash covers its content and the hash before it.
+
+It covers the content through the content's own digest, so that a part of the log can be shown to
+others without the events of other models between: their digests suffice to follow the chain.
+"""
 
 import hashlib
 import json
@@ -27,7 +31,17 @@ class ChainCheck:
 
 
 def event_hash(event: AuditEvent) -> str:
-    """SHA-256 over the canonical JSON of everything in the event but its own hash."""
+    """SHA-256 over the hash before and the digest of everything else in the event."""
+    return link(event.previous_hash, content_digest(event))
+
+
+def link(previous_hash: str, content: str) -> str:
+    """The hash of an event with this digest of its content, after the event with that hash."""
+    return "sha256:" + hashlib.sha256(f"{previous_hash} {content}".encode()).hexdigest()
+
+
+def content_digest(event: AuditEvent) -> str:
+    """SHA-256 over the canonical JSON of everything in the event but the two hashes."""
     content = {
         "sequence": event.sequence,
         "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -37,7 +51,6 @@ def event_hash(event: AuditEvent) -> str:
         "version": event.version,
         "rollout_id": event.rollout_id,
         "detail": event.detail,
-        "previous_hash": event.previous_hash,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -176,6 +176,18 @@ def evidence_digest(rollout: Rollout, gates: Sequence[Judged]) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+def gate_record(gate: Judged) -> dict[str, Any]:
+    """What a gate says, with its numbers, as the audit log and people get it."""
+    return {
+        "type": gate.type,
+        "segment": None if gate.segment is None else str(gate.segment),
+        "verdict": gate.result.verdict,
+        "sentence": gate.result.sentence,
+        "numbers": dict(gate.result.numbers),
+        "dry_run": gate.dry_run,
+    }
+
+
 def _key(segment: Segment | None) -> list[Any] | None:
     return None if segment is None else [segment.name, segment.value, segment.rest]
 

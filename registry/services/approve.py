@@ -33,6 +33,11 @@ def approve(
             f"the evidence is no longer {evidence}; look at the gates again and approve {present}"
         )
     unit.approvals.add(rollout, actor, evidence, note, now)
-    detail = {"evidence_digest": evidence, "note": note, "stage": rollout.stage.value}
+    detail = {
+        "evidence_digest": evidence,
+        "note": note,
+        "stage": rollout.stage.value,
+        "step": rollout.step,
+    }
     unit.audit.append(now, actor, "approved", model, rollout.version, rollout.id, detail)
     return rollout

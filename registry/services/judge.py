@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from registry.domain.assemble import assemble, counted_for_drift, segments_of
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
-from registry.domain.drift_gate import ENOUGH_INPUTS
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
+from registry.domain.evidence_log import EvidenceLog
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
-from registry.domain.stages import Stage
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
 
-_GLOB = set("*?[")
 # Rows that were numbered earlier and committed later do not always show in a mark.
 _REMEMBERED = timedelta(seconds=5)
 
@@ -62,7 +61,13 @@ def judge(
     if not rollout.active:
         name = f"{rollout.model}@{rollout.version}"
         return Judgement(Hold((f"{name} is {rollout.stage}; nothing is being decided",)))
-    gates = (memory or GateMemory()).gates(unit, rollout, now)
+    return conclude(unit, rollout, (memory or GateMemory()).gates(unit, rollout, now), now)
+
+
+def conclude(
+    unit: UnitOfWork, rollout: Rollout, gates: tuple[Judged, ...], now: datetime
+) -> Judgement:
+    """What follows from the gates of a candidate and from the approvals of this very evidence."""
     given = unit.approvals.actors(rollout, evidence_digest(rollout, gates))
     return weigh(rollout, gates, tuple(a for a in given if not objection(unit, rollout, a)), now)
 
@@ -75,45 +80,22 @@ def gather(
     reviewers: ReviewerTally,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in."""
-    review, gates = rollout.stage_plan.review, rollout.stage_plan.gates
-    by_segment = any(gate.options.get("per_segment") for gate in gates)
-    segments = rollout.plan.segments if by_segment else ()
-    return Evidence(
-        answers=unit.evidence.table(rollout.id, rollout.stage, now, segments),
-        drift=drift,
-        defaults=rollout.plan.defaults,
-        now=now,
-        compared=_compared(unit, rollout, drift),
-        segments=segments,
-        expected=_expected_segments(rollout),
-        inclusion=min(review.sample, review.flagged),
-        step=rollout.step if rollout.stage is Stage.GRADUAL else None,
-        reviewers=reviewers,
+    answers = unit.evidence.table(rollout.id, rollout.stage, now, segments_of(rollout))
+    until, most = 0, counted_for_drift(rollout, drift)
+    if drift is not None and most is not None:
+        until = unit.evidence.answers_until(rollout.id, rollout.stage, drift.window_to, most)
+    return assemble(rollout, now, answers, drift, until, reviewers)
+
+
+def read_log(unit: UnitOfWork, rollout: Rollout, now: datetime) -> EvidenceLog:
+    """The same row by row, as a certificate keeps it."""
+    return EvidenceLog(
+        unit.evidence_logs.read(rollout.id, rollout.stage, now),
+        _newest_drift(unit, rollout),
+        unit.checks.read(rollout.model, rollout.started_at),
     )
 
 
 def _newest_drift(unit: UnitOfWork, rollout: Rollout) -> DriftMeasurement | None:
     newest = next(iter(unit.drift.recent(rollout.model, rollout.version, limit=1)), None)
     return newest if newest and newest.at >= rollout.stage_since else None
-
-
-def _compared(unit: UnitOfWork, rollout: Rollout, drift: DriftMeasurement | None) -> int:
-    """How many inputs of this stage the measurement has seen: at least as many as were answered.
-
-    A window may reach back into the stage before; its newest inputs are this stage's.
-    """
-    if drift is None:
-        return 0
-    if drift.window_from >= rollout.stage_since:
-        return drift.rows
-    most = min(drift.rows, ENOUGH_INPUTS)
-    return unit.evidence.answers_until(rollout.id, rollout.stage, drift.window_to, most)
-
-
-def _expected_segments(rollout: Rollout) -> dict[str, tuple[str, ...]]:
-    """Values that the scope names one by one; globs are met as they come."""
-    where = rollout.stage_plan.scope.where
-    return {
-        name: tuple(value for value in where.get(name, ()) if not _GLOB & set(value))
-        for name in rollout.plan.segments
-    }

@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from registry.documents.evidence_record import log_digest, pack, snapshot_record
 from registry.documents.rollout_document import gate_documents
 from registry.domain.decision import Judgement, Promote
 from registry.domain.errors import GatesNotPassed, Invalid, StageConflict
+from registry.domain.evidence_log import EvidenceLog, judge_log
+from registry.domain.evidence_table import Standing
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.transitions import Command, Place, move, next_place
 from registry.ports import UnitOfWork
 from registry.services.find import check_generation, latest
-from registry.services.judge import judge
+from registry.services.judge import conclude, read_log
 from registry.services.record import record
 
 
@@ -39,13 +42,58 @@ def promote(
     if override and not reason.strip():
         raise Invalid("an override needs a reason, which is kept in the audit log")
     target = _target(rollout, to)
-    judgement = judge(unit, rollout, now)
+    judgement, log = judge_log_of(unit, rollout, now)
     ready = isinstance(judgement.decision, Promote) and target == judgement.next
     if not ready and not override:
         raise _refusal(rollout, target, judgement)
     action = "promoted" if ready else "overridden"
-    detail = {**summary(judgement), "reason": reason, "unmet": list(_unmet(judgement))}
-    return advance(unit, rollout, target, actor, action, now, detail)
+    detail = {"reason": reason, "unmet": list(_unmet(judgement))}
+    return _advance(unit, rollout, target, actor, action, now, detail, judgement, log)
+
+
+def promote_by_itself(
+    unit: UnitOfWork, rollout: Rollout, actor: str, now: datetime, detail: Mapping[str, Any]
+) -> Rollout | None:
+    """Go on as the plan says without a person; None if the evidence does not suffice after all."""
+    judgement, log = judge_log_of(unit, rollout, now)
+    decision = judgement.decision
+    if not isinstance(decision, Promote):
+        return None
+    return _advance(unit, rollout, decision.to, actor, "promoted", now, detail, judgement, log)
+
+
+def judge_log_of(
+    unit: UnitOfWork, rollout: Rollout, now: datetime
+) -> tuple[Judgement, EvidenceLog]:
+    """The judgement of exactly the rows that its certificate will hold, and those rows."""
+    log = read_log(unit, rollout, now)
+    return conclude(unit, rollout, judge_log(rollout, log, now), now), log
+
+
+def _advance(
+    unit: UnitOfWork,
+    rollout: Rollout,
+    target: Place,
+    actor: str,
+    action: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+    judgement: Judgement,
+    log: EvidenceLog,
+) -> Rollout:
+    digest = log_digest(log)
+    unit.evidence_logs.keep(digest, pack(snapshot_record(log)))
+    seen = {"digest": digest, "rows": len(log.answers), **_frontier(log)}
+    return advance(
+        unit, rollout, target, actor, action, now, {**summary(judgement), "log": seen, **detail}
+    )
+
+
+def _frontier(log: EvidenceLog) -> dict[str, int | None]:
+    """The numbers of the first answer that is still pending, and of the last that there was."""
+    pending = (answer.id for answer in log.answers if answer.standing is Standing.PENDING)
+    last = log.answers[-1].id if log.answers else None
+    return {"frontier": next(pending, None), "last": last}
 
 
 def advance(

@@ -39,7 +39,11 @@ def start_rollout(
         stage_since=now,
         step_since=now,
     )
-    detail = {"author": version.author, "environment": dict(version.environment)}
+    detail = {
+        "author": version.author,
+        "environment": dict(version.environment),
+        "baseline": rollout.baseline,
+    }
     return record(unit, None, rollout, actor, "started", now, detail)
 
 

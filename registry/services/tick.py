@@ -18,7 +18,7 @@ from registry.domain.transitions import Command
 from registry.ports import UnitOfWork
 from registry.services.control import abort, pause_rollout
 from registry.services.judge import GateMemory, judge
-from registry.services.promote import advance, summary
+from registry.services.promote import promote_by_itself, summary
 from registry.services.record import CONTROLLER, said_before, say
 
 
@@ -81,10 +81,7 @@ def _do(
     if wish.news is not None:
         say(unit, rollout, wish.news, wish.cause, now)
         return None
-    if isinstance(judgement.decision, Promote):
-        to = judgement.decision.to
-        return advance(unit, rollout, to, CONTROLLER, "promoted", now, detail)
-    return None
+    return promote_by_itself(unit, rollout, CONTROLLER, now, {"cause": wish.cause})
 
 
 def _wish(unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetime) -> Wish | None:

@@ -62,7 +62,7 @@ class SqlEvidence:
     ) -> EvidenceTable:
         """The same as columns, with the values of these attributes."""
         t = evidence
-        columns: list[Any] = [_standing(now), t.c.inclusion_probability, t.c.step]
+        columns: list[Any] = [standing_at(now), t.c.inclusion_probability, t.c.step]
         # Taken apart here, each text once: a path into JSON would have to quote what people call
         # attributes.
         columns += [sa.cast(t.c.segments, sa.Text)] if segments else []
@@ -143,7 +143,8 @@ def _of(rollout_id: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
     return evidence.c.rollout_id == rollout_id, evidence.c.stage == stage.value
 
 
-def _standing(now: datetime) -> sa.ColumnElement[int]:
+def standing_at(now: datetime) -> sa.ColumnElement[int]:
+    """Where the verdict on an answer stands at a moment."""
     t = evidence
     return sa.case(
         (~t.c.sampled, Standing.NOT_SAMPLED.value),

@@ -214,6 +214,14 @@ reviewer_check = table(
     sa.Index(None, "model", "at"),
 )
 
+# What could change after a promotion of the evidence that it was judged on: which rows were there,
+# and how each stood. The audit log refers to it by the digest of the whole.
+judged_evidence = table(
+    "judged_evidence",
+    C("digest", sa.String(80), primary_key=True),
+    C("content", sa.LargeBinary, nullable=False),
+)
+
 # What monitoring measured, for the drift gate to read.
 drift_evidence = table(
     "drift_evidence",

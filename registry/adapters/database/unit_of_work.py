@@ -6,6 +6,7 @@ from registry.adapters.database.approvals import SqlApprovals
 from registry.adapters.database.audit import SqlAudit
 from registry.adapters.database.checks import SqlChecks
 from registry.adapters.database.evidence import SqlDrift, SqlEvidence
+from registry.adapters.database.evidence_logs import SqlEvidenceLogs
 from registry.adapters.database.outbox import SqlOutbox
 from registry.adapters.database.rollouts import SqlRollouts
 from registry.adapters.database.routes import SqlLiveVersions, SqlRoutingClock
@@ -22,6 +23,7 @@ class SqlUnitOfWork:
         self.live = SqlLiveVersions(connection)
         self.routing_clock = SqlRoutingClock(connection)
         self.evidence = SqlEvidence(connection)
+        self.evidence_logs = SqlEvidenceLogs(connection)
         self.checks = SqlChecks(connection)
         self.drift = SqlDrift(connection)
         self.approvals = SqlApprovals(connection)

@@ -1,0 +1,51 @@
+"""The rows behind promotions, in the database."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.adapters.database.dialect import insert
+from registry.adapters.database.evidence import standing_at
+from registry.adapters.database.tables import evidence as t
+from registry.adapters.database.tables import judged_evidence
+from registry.domain.evidence_log import LoggedAnswer
+from registry.domain.evidence_table import Standing
+from registry.domain.stages import Stage
+
+
+class SqlEvidenceLogs:
+    """Implements registry.ports.EvidenceLogs."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def read(self, rollout_id: str, stage: Stage, now: datetime) -> tuple[LoggedAnswer, ...]:
+        """All answers of a stage in prediction order, each with its standing now."""
+        columns = (
+            t.c.id, t.c.prediction_id, t.c.step, t.c.model_label, t.c.baseline_label,
+            t.c.inclusion_probability.label("chance"), t.c.segments, t.c.created_at, t.c.due_at,
+            standing_at(now).label("standing"), t.c.reviewer,
+        )  # fmt: skip
+        rows = self._connection.execute(
+            sa.select(*columns)
+            .where(t.c.rollout_id == rollout_id, t.c.stage == stage.value)
+            .order_by(t.c.id)
+        )
+        return tuple(_answer(row) for row in rows)
+
+    def keep(self, digest: str, content: bytes) -> None:
+        """Keep what may change later of the evidence with this digest."""
+        values = {"digest": digest, "content": content}
+        self._connection.execute(
+            insert(self._connection, judged_evidence).values(values).on_conflict_do_nothing()
+        )
+
+    def kept(self, digest: str) -> bytes | None:
+        """What was kept."""
+        query = sa.select(judged_evidence.c.content).where(judged_evidence.c.digest == digest)
+        return self._connection.execute(query).scalar()
+
+
+def _answer(row: Any) -> LoggedAnswer:
+    return LoggedAnswer(**{**row._mapping, "standing": Standing(row.standing)})

@@ -1,0 +1,156 @@
+"""The evidence of a promotion as JSON: what it is hashed as, what is kept, what a file holds.
+
+Most of an answer never changes after it was given. What may, its standing and its reviewer, is
+kept at the promotion as a snapshot; both together are the log that was judged.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from registry.domain.evidence import CheckKind, DriftMeasurement, ReviewerCheck
+from registry.domain.evidence_log import EvidenceLog, LoggedAnswer
+from registry.domain.evidence_table import Standing
+
+Answer = list[Any]
+Snapshot = Mapping[str, Any]
+
+
+def canonical(document: Any) -> str:
+    """The one way in which a document is written down to be hashed."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest_of(text: str) -> str:
+    """SHA-256 of a text, with its name before it."""
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def log_digest(log: EvidenceLog) -> str:
+    """The digest of everything in a log; the audit log refers to it."""
+    lines = [answer_record(answer) for answer in log.answers]
+    return digest_of(canonical([lines, snapshot_record(log)]))
+
+
+def answer_record(answer: LoggedAnswer) -> Answer:
+    """What never changes of an answer, in the order of `answer_of`."""
+    return [
+        answer.id,
+        answer.prediction_id,
+        answer.step,
+        answer.model_label,
+        answer.baseline_label,
+        answer.chance,
+        dict(answer.segments),
+        _text(answer.created_at),
+        None if answer.due_at is None else _text(answer.due_at),
+    ]
+
+
+def answer_of(record: Answer, standing: int, reviewer: str | None) -> LoggedAnswer:
+    """The answer that `answer_record` described, as it stood."""
+    number, prediction, step, model, baseline, chance, segments, created, due = record
+    return LoggedAnswer(
+        id=number,
+        prediction_id=prediction,
+        step=step,
+        model_label=model,
+        baseline_label=baseline,
+        chance=chance,
+        segments=segments,
+        created_at=_moment(created),
+        due_at=None if due is None else _moment(due),
+        standing=Standing(standing),
+        reviewer=reviewer,
+    )
+
+
+def snapshot_record(log: EvidenceLog) -> dict[str, Any]:
+    """What may change of a log, or be added to it: which rows there were, and how they stood.
+
+    reviewers: for each answer the place of its reviewer's name in `names`, -1 for none.
+    """
+    names = sorted({answer.reviewer for answer in log.answers if answer.reviewer is not None})
+    places = {name: place for place, name in enumerate(names)}
+    return {
+        "ids": [answer.id for answer in log.answers],
+        "standings": "".join(str(answer.standing.value) for answer in log.answers),
+        "names": names,
+        "reviewers": [places.get(answer.reviewer or "", -1) for answer in log.answers],
+        "checks": [_check_record(check) for check in log.checks],
+        "drift": None if log.drift is None else _drift_record(log.drift),
+    }
+
+
+def log_of(answers: Mapping[int, Answer], snapshot: Snapshot) -> EvidenceLog:
+    """The log that was judged, from the rows by their number; KeyError if one is missing."""
+    names: Sequence[str] = snapshot["names"]
+    rows = zip(snapshot["ids"], snapshot["standings"], snapshot["reviewers"], strict=True)
+    return EvidenceLog(
+        tuple(
+            answer_of(answers[number], int(standing), names[place] if place >= 0 else None)
+            for number, standing, place in rows
+        ),
+        None if snapshot["drift"] is None else _drift_of(snapshot["drift"]),
+        tuple(_check_of(record) for record in snapshot["checks"]),
+    )
+
+
+def pack(snapshot: Snapshot) -> bytes:
+    """A snapshot as the database keeps it."""
+    return zlib.compress(canonical(snapshot).encode(), 6)
+
+
+def unpack(content: bytes) -> Snapshot:
+    """The snapshot that was packed."""
+    found: Snapshot = json.loads(zlib.decompress(content))
+    return found
+
+
+def _check_record(check: ReviewerCheck) -> dict[str, Any]:
+    return {
+        "kind": check.kind.value,
+        "model": check.model,
+        "item_id": check.item_id,
+        "reviewer": check.reviewer,
+        "agreed": check.agreed,
+        "at": _text(check.at),
+        "rollout_id": check.rollout_id,
+        "model_was_right": check.model_was_right,
+    }
+
+
+def _check_of(record: Mapping[str, Any]) -> ReviewerCheck:
+    return ReviewerCheck(
+        **{**record, "kind": CheckKind(record["kind"]), "at": _moment(record["at"])}
+    )
+
+
+def _drift_record(drift: DriftMeasurement) -> dict[str, Any]:
+    return {
+        "model": drift.model,
+        "version": drift.version,
+        "window_from": _text(drift.window_from),
+        "window_to": _text(drift.window_to),
+        "rows": drift.rows,
+        "alarm": drift.alarm,
+        "sentence": drift.sentence,
+        "detail": dict(drift.detail),
+        "at": _text(drift.at),
+    }
+
+
+def _drift_of(record: Mapping[str, Any]) -> DriftMeasurement:
+    times = {name: _moment(record[name]) for name in ("window_from", "window_to", "at")}
+    return DriftMeasurement(**{**record, **times})
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

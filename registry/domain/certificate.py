@@ -1,0 +1,163 @@
+"""A certificate: what a version was promoted on, and whether that holds by itself."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry.domain.approvers import objection_to
+from registry.domain.audit_chain import content_digest, link
+from registry.domain.decision import Judgement, Promote, gate_record, judge
+from registry.domain.evidence import AuditEvent, AuditHead
+from registry.domain.evidence_log import EvidenceLog, judge_log
+from registry.domain.gates import Judged
+from registry.domain.retrace import PROMOTIONS, Broken, Certificate, Elided, place_of, retrace
+from registry.domain.rollout import Rollout
+from registry.domain.transitions import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A promotion that was judged again: where it led, and what its gates said."""
+
+    event: AuditEvent
+    before: Rollout
+    judgement: Judgement
+    answers: int
+
+    @property
+    def overridden(self) -> bool:
+        """Whether a person promoted although something was missing."""
+        return self.event.action == "overridden"
+
+
+def judge_again(certificate: Certificate) -> tuple[Promotion, ...]:
+    """Every promotion, each gate recomputed from its log; Broken says what does not fit."""
+    _follow_chain(certificate)
+    places = {event.sequence: (event, before) for event, before in retrace(certificate)}
+    promoted = [number for number, (event, _) in places.items() if event.action in PROMOTIONS]
+    if sorted(certificate.logs) != promoted:
+        raise Broken(
+            f"there is evidence for the events {sorted(certificate.logs)}, and the promotions are "
+            f"the events {promoted}"
+        )
+    if not promoted:
+        raise Broken("nothing was promoted, so there is nothing to certify")
+    return tuple(_again(certificate, *places[number]) for number in promoted)
+
+
+def check_head(certificate: Certificate, expected: str | None) -> None:
+    """Broken unless the log in the certificate leads over this hash, which somebody kept."""
+    if expected is None or expected == certificate.before:
+        return
+    hash_ = certificate.before
+    for event in certificate.events:
+        hash_ = _next_hash(hash_, event)
+        if hash_ == expected:
+            return
+    raise Broken(
+        f"the audit log in this file does not lead over {expected}: it is another log, it was "
+        "rewritten, or that event is older than this rollout or newer than this file"
+    )
+
+
+def _follow_chain(certificate: Certificate) -> None:
+    hash_ = certificate.before
+    first = last = certificate.started.sequence
+    for last, event in enumerate(certificate.events, start=first):
+        if event.sequence != last:
+            raise Broken(f"event {last} of the audit log is missing or out of its place")
+        hash_ = _next_hash(hash_, event)
+    if AuditHead(last, hash_) != certificate.head:
+        raise Broken(f"the events lead to {hash_}, and the log is said to end in another event")
+
+
+def _next_hash(before: str, event: AuditEvent | Elided) -> str:
+    if isinstance(event, Elided):
+        return link(before, event.content)
+    if event.previous_hash != before:
+        raise Broken(f"event {event.sequence} does not follow the event before it")
+    if event.hash != link(before, content_digest(event)):
+        raise Broken(f"event {event.sequence} was changed after it was written")
+    return event.hash
+
+
+def _again(certificate: Certificate, event: AuditEvent, before: Rollout) -> Promotion:
+    number, log = event.sequence, certificate.logs[event.sequence]
+    if certificate.log_digests[number] != event.detail["log"]["digest"]:
+        raise Broken(
+            f"the evidence of event {number} was changed: it has the digest "
+            f"{certificate.log_digests[number]}, and {event.detail['log']['digest']} was judged"
+        )
+    gates = judge_log(before, log, event.at)
+    _check_gates(event, gates)
+    approvals = tuple(event.detail["approvals"])
+    judgement = judge(before, gates, approvals, event.at)
+    if judgement.evidence_digest != event.detail["evidence_digest"]:
+        raise Broken(f"event {number} names another evidence than its gates give")
+    _check_approvals(certificate, event, before, log)
+    _check_decision(event, judgement)
+    return Promotion(event, before, judgement, len(log.answers))
+
+
+def _check_gates(event: AuditEvent, gates: Sequence[Judged]) -> None:
+    told = event.detail["gates"]
+    for recorded, again in zip(told, gates, strict=False):
+        found = json.loads(json.dumps(gate_record(again)))
+        if recorded != found:
+            raise Broken(
+                f"event {event.sequence} records of the gate {again.type}: “"
+                f"{recorded.get('sentence')}”, and its evidence gives: “{found['sentence']}” with "
+                f"{_difference(recorded.get('numbers') or {}, found['numbers'])}"
+            )
+    if len(told) != len(gates):
+        raise Broken(
+            f"event {event.sequence} records {len(told)} verdicts of gates, and the plan's gates "
+            f"give {len(gates)}"
+        )
+
+
+def _difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    for name in found:
+        if recorded.get(name) != found[name]:
+            return f"{name} {found[name]} instead of {recorded.get(name)}"
+    return "the same numbers"
+
+
+def _check_approvals(
+    certificate: Certificate, event: AuditEvent, before: Rollout, log: EvidenceLog
+) -> None:
+    author = certificate.started.detail["author"]
+    for actor in event.detail["approvals"]:
+        objection = objection_to(before, actor, author, log.verdicts)
+        if objection:
+            raise Broken(
+                f"event {event.sequence} counts an approval that does not count: {objection}"
+            )
+        if not any(_approves(other, event, actor, before) for other in certificate.own):
+            raise Broken(
+                f"event {event.sequence} counts an approval of {actor}, of which there is no event"
+            )
+
+
+def _approves(other: AuditEvent, event: AuditEvent, actor: str, before: Rollout) -> bool:
+    if other.action != "approved" or other.actor != actor or other.sequence > event.sequence:
+        return False
+    seen = (other.detail["evidence_digest"], place_of(other.detail))
+    return seen == (event.detail["evidence_digest"], Place(before.stage, before.step))
+
+
+def _check_decision(event: AuditEvent, judgement: Judgement) -> None:
+    decision = judgement.decision
+    unmet = [] if isinstance(decision, Promote) else list(decision.reasons)
+    if event.action == "overridden":
+        if event.detail["unmet"] != unmet or not event.detail["reason"].strip():
+            raise Broken(f"event {event.sequence} hides what was missing when it was overridden")
+        return
+    if not isinstance(decision, Promote):
+        raise Broken(f"event {event.sequence} promoted without evidence: {'; '.join(unmet)}")
+    if place_of(event.detail["to"]) != decision.to:
+        raise Broken(
+            f"event {event.sequence} promoted to {event.detail['to']['stage']}, and the plan leads "
+            f"to {decision.to.stage}"
+        )

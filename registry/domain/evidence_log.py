@@ -1,0 +1,81 @@
+"""The rows that one promotion was judged on, each with its standing at that moment."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from registry.domain.assemble import assemble, counted_for_drift, segments_of
+from registry.domain.evidence import CheckKind, DriftMeasurement, ReviewerCheck, ReviewerTally
+from registry.domain.evidence_table import EvidenceTable, Standing
+from registry.domain.gate_table import judge_gates
+from registry.domain.gates import Judged
+from registry.domain.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAnswer:
+    """One answer of a candidate; only `standing` and `reviewer` can change after it was given."""
+
+    id: int
+    prediction_id: str
+    step: int
+    model_label: str
+    baseline_label: str | None
+    chance: float
+    segments: Mapping[str, str]
+    created_at: datetime
+    due_at: datetime | None
+    standing: Standing
+    reviewer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLog:
+    """Everything that the gates of one stage looked at, at one moment."""
+
+    answers: tuple[LoggedAnswer, ...] = ()
+    drift: DriftMeasurement | None = None
+    checks: tuple[ReviewerCheck, ...] = field(default=())
+
+    @property
+    def verdicts(self) -> Mapping[str, int]:
+        """How many of the verdicts each person gave."""
+        return Counter(a.reviewer for a in self.answers if a.reviewer is not None)
+
+
+def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged, ...]:
+    """What every gate of the rollout's stage says of this log, and of nothing else."""
+    answers = _table(log.answers, segments_of(rollout))
+    until = _answers_until(rollout, log)
+    evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks))
+    return judge_gates(rollout.stage_plan.gates, evidence)
+
+
+def tally(checks: Sequence[ReviewerCheck]) -> ReviewerTally:
+    """Checks of reviewers as numbers."""
+    gold = [check for check in checks if check.kind is CheckKind.GOLD]
+    known = [check for check in gold if check.model_was_right is False]
+    seconds = [check for check in checks if check.kind is CheckKind.SECOND]
+    numbers = [(len(some), sum(not check.agreed for check in some)) for some in (gold, known)]
+    disagreements = sum(not check.agreed for check in seconds)
+    return ReviewerTally(*numbers[0], *numbers[1], len(seconds), disagreements)
+
+
+def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> EvidenceTable:
+    return EvidenceTable(
+        np.array([answer.standing for answer in answers], np.int8),
+        np.array([answer.chance for answer in answers], np.float64),
+        np.array([answer.step for answer in answers], np.int32),
+        {name: [answer.segments.get(name) for answer in answers] for name in segments},
+    )
+
+
+def _answers_until(rollout: Rollout, log: EvidenceLog) -> int:
+    most = counted_for_drift(rollout, log.drift)
+    if most is None or log.drift is None:
+        return 0
+    end = log.drift.window_to
+    return min(most, sum(answer.created_at <= end for answer in log.answers))
