@@ -314,7 +314,7 @@ def promotion(document: Document, number: int) -> Document:
         (lambda d: promotion(d, 2).update(unmet=[]), "hides what was missing"),
         (lambda d: promotion(d, 0).update(evidence_digest="sha256:0"), "names another evidence"),
         (lambda d: promotion(d, 0)["to"].update(stage="gradual"), "the events before say gradual"),
-        (lambda d: promotion(d, 1)["from"].update(stage="live"), "the events before say"),
+        (lambda d: promotion(d, 1)["from"].update(step=1), "the events before say"),
         (lambda d: promotion(d, 1).update(generation=9), "is not the next change"),
     ],
 )
