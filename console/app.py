@@ -7,22 +7,26 @@ from importlib.metadata import version
 import httpx
 from fastapi import FastAPI
 
-from console import problems
+from console import problems, visit
+from console.authentication import Authentication, Gate
 from console.controller import Controller
 from console.duties import deliveries, duties, notifications
+from console.in_process import ActingAs
+from console.owner import Owner
 from console.same_origin import SameOrigin
+from console.session_cookie import SessionCookie
 from console.settings import Settings
 from console.web import pages
 from console.web.api import HttpApi
 from console.wiring import Wiring, now
 from monitoring.api import drift
-from registry.api import audit, rollouts, webhooks
+from registry.api import audit, people, rollouts, webhooks
 from serving.adapters.traffic import SqlTraffic
 from serving.api import models, operations, predict, predictions, review
 
 
-def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
-    """The application for these settings.
+def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None = None) -> FastAPI:
+    """The application for these settings; with accounts on, the owner's key opens it as well.
 
     With `serve` its lifespan loads the models, answers predictions and runs the controller; without
     it only records can be read and changed, which is what the command line needs in process.
@@ -53,7 +57,6 @@ def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.wiring = wiring
-    app.add_middleware(SameOrigin)
     problems.install(app)
     for router in (
         predict.router(wiring.serving),
@@ -65,10 +68,25 @@ def create_app(settings: Settings, *, serve: bool = False) -> FastAPI:
         audit.router(wiring.database),
         webhooks.router(wiring.database, now),
         drift.router(wiring.database, wiring.references, now),
+        people.router(wiring.database, now, lambda: wiring.passwords, wiring.veil),
     ):
         app.include_router(router)
-    pages.install(app, HttpApi(_in_process(app)))
+    _install_pages(app, wiring, owner)
     return app
+
+
+def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
+    """The pages, and who may see them; the last that is added looks at a request first."""
+    settings, api = wiring.settings, HttpApi(_in_process(app))
+    if settings.accounts:
+        is_secure = settings.public_url.startswith("https:")
+        cookie = SessionCookie(settings.lasting, always_secure=is_secure)
+        renderer = pages.install(app, api, logins=wiring.accounts, cookie=cookie)
+        gate = Gate(wiring.accounts, cookie, renderer.error, owner)
+        app.add_middleware(Authentication, gate=gate)
+    else:
+        pages.install(app, api)
+    app.add_middleware(SameOrigin)
 
 
 def _loops(wiring: Wiring) -> tuple[Controller, ...]:
@@ -90,5 +108,5 @@ def _loops(wiring: Wiring) -> tuple[Controller, ...]:
 
 
 def _in_process(app: FastAPI) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=ActingAs(app, lambda: visit.present().identity))
     return httpx.AsyncClient(transport=transport, base_url="http://stagegate")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from registry.api.actor import HEADER
+from console.caller import Caller
+from console.owner import kept_key, local_owner
 from registry.domain.errors import StagegateError, Unavailable
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class Wire(Protocol):
 class Client:
     """Requests in, documents out; a refusal is raised as `Refused` with its reasons."""
 
-    def __init__(self, wire: Wire, actor: str) -> None:
+    def __init__(self, wire: Wire, headers: Mapping[str, str]) -> None:
         self._wire = wire
-        self._headers = {HEADER: actor}
+        self._headers = dict(headers)
 
     def get(self, path: str, timeout: float = TIMEOUT_SECONDS, **params: object) -> Any:
         """The document at a path; None when there is nothing (204)."""
@@ -80,7 +81,7 @@ class Client:
 def connect(
     settings: "Settings",
     server: str | None,
-    actor: str,
+    caller: Caller,
     *,
     running: bool = False,
     debug: bool = False,
@@ -90,15 +91,17 @@ def connect(
     With `running` only a service will do: in process no model is loaded. Without `debug` the app
     in process keeps its log to itself.
     """
-    url = server or service_url(settings)
+    own = None if server else service_url(settings)
+    url = server or own
     if running and not url:
         raise Unavailable(
             f"no service runs for {settings.home}; start it with `stagegate up`, or name another "
             "one with --server"
         )
     with ExitStack() as stack:
-        wire = _Network(stack, url) if url else _InProcess(stack, settings, debug)
-        yield Client(wire, actor)
+        wire = _Network(stack, url) if url else _InProcess(stack, settings, caller, debug)
+        # The key in this home is for this home's service only, never for another that was named.
+        yield Client(wire, caller.headers(kept_key(settings.home) if own else None))
 
 
 def service_url(settings: "Settings") -> str | None:
@@ -136,11 +139,14 @@ class _Network:
 
 
 class _InProcess:
-    def __init__(self, stack: ExitStack, settings: "Settings", debug: bool) -> None:
+    """The application in this process; whoever holds the home's files may do everything in it."""
+
+    def __init__(self, stack: ExitStack, settings: "Settings", caller: Caller, debug: bool) -> None:
         import httpx
         from anyio.from_thread import start_blocking_portal
 
         from console.app import create_app
+        from console.in_process import ActingAs
         from console.migrate import check
 
         _log_to_stderr(logging.DEBUG if debug else logging.CRITICAL)
@@ -149,9 +155,9 @@ class _InProcess:
         self._portal = stack.enter_context(start_blocking_portal())
         lifespan = app.router.lifespan_context(app)
         stack.enter_context(self._portal.wrap_async_context_manager(lifespan))
-        self._http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=app), base_url="http://in-process"
-        )
+        known = local_owner() if settings.accounts and caller.key is None else None
+        transport = httpx.ASGITransport(app=ActingAs(app, lambda: known))
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://in-process")
 
     def send(self, method: str, path: str, **request: Any) -> "httpx.Response":
         async def ask() -> "httpx.Response":

@@ -39,6 +39,7 @@ def examine(settings: "Settings") -> tuple[Finding, ...]:
     """Look at everything, in the order in which a start would stumble over it."""
     database = _database(settings)
     findings = [_python(), *_packages(), _disk(settings), database, _mlflow(settings)]
+    findings.append(_accounts(settings, database.ok))
     if database.ok:
         findings += _versions(settings)
     if all(f.ok for f in findings if f.name in {"database", "mlflow store"}):
@@ -92,6 +93,22 @@ def _database(settings: "Settings") -> Finding:
     except Exception as error:  # noqa: BLE001 - each driver has its own errors
         return Finding("database", False, f"the database does not answer: {_first_line(error)}")
     return Finding("database", True, f"database at revision {head()}")
+
+
+def _accounts(settings: "Settings", has_database: bool) -> Finding:
+    from console.accounts import admins
+    from console.exposure import exposure, require_decision
+
+    try:
+        require_decision(settings)
+    except StagegateError as error:
+        return Finding("accounts", False, str(error))
+    if not settings.accounts:
+        return Finding("accounts", True, exposure(settings))
+    if has_database and not admins(settings):
+        advice = "accounts are on, and no admin can log in; `stagegate user add NAME --role admin`"
+        return Finding("accounts", False, advice)
+    return Finding("accounts", True, "accounts are on")
 
 
 def _mlflow(settings: "Settings") -> Finding:

@@ -21,7 +21,8 @@ def upgrade(url: str) -> str:
     from alembic import command
 
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold hashes of passwords
     command.upgrade(_config(url), "head")
     return head()
 

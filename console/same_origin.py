@@ -3,12 +3,12 @@
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console import problems
+from registry.domain.errors import Forbidden
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class SameOrigin:
@@ -23,18 +23,34 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 403 to a foreign page, pass on everything else."""
-        if scope["type"] == "http" and scope["method"] not in _SAFE and _is_foreign(scope):
-            detail = "this request comes from another site's page; use stagegate's own pages"
-            body = problems.document(403, "Forbidden", detail)
-            refusal = JSONResponse(body, 403, media_type=problems.MEDIA_TYPE)
-            await refusal(scope, receive, send)
+        changes = scope["type"] == "http" and scope["method"] not in SAFE
+        if changes and is_foreign(Headers(scope=scope)):
+            error = Forbidden("this request comes from another site's page; use stagegate's own")
+            await problems.answer(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
-def _is_foreign(scope: Scope) -> bool:
-    headers = Headers(scope=scope)
+def is_foreign(headers: Headers) -> bool:
+    """Whether a browser says that another site's page sends this."""
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         return True
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    return origin is not None and host_of(origin) != headers.get("host")
+
+
+def host_of(address: str) -> str | None:
+    """The host and port of an address; None if it is no address."""
+    try:
+        return urlsplit(address).netloc
+    except ValueError:  # half an IPv6 address
+        return None
+
+
+def require_our_page(headers: Headers) -> None:
+    """Forbidden unless a browser says that one of our own pages sends this."""
+    origin = headers.get("origin")
+    if origin is None and headers.get("sec-fetch-site") != "same-origin":
+        raise Forbidden("the form does not say where it comes from; send it from the page itself")
+    if is_foreign(headers):
+        raise Forbidden(f"the form comes from {origin}, which is not this service")

@@ -14,9 +14,13 @@ from types import FrameType
 import structlog
 import uvicorn
 
+from console.accounts import admins
 from console.app import create_app
 from console.client import SERVICE_FILE, service_url
+from console.exposure import exposure, is_local, require_decision
 from console.migrate import check, current, upgrade
+from console.owner import FILE as OWNER_FILE
+from console.owner import Owner, keep, new_owner
 from console.settings import Settings
 from registry.domain.errors import Conflict
 
@@ -28,6 +32,7 @@ def run(settings: Settings) -> None:
 
     Raises WrongRevision when the database does not fit, Conflict when this home is served already.
     """
+    require_decision(settings)
     running = service_url(settings)
     if running:
         raise Conflict(
@@ -38,7 +43,9 @@ def run(settings: Settings) -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     configure_logging(settings)
     prepare_database(settings)
-    app = create_app(settings, serve=True)
+    owner = new_owner() if settings.accounts else None
+    _warn(settings)
+    app = create_app(settings, serve=True, owner=owner)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -48,13 +55,22 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     waiting = app.state.wiring.serving.arrivals
-    server = _Server(config, settings.home / SERVICE_FILE, waiting.close)
+    server = _Server(config, settings.home, owner, waiting.close)
     try:
         server.run()
     except SystemExit as error:  # how uvicorn says that it could not start
         raise Conflict(_not_listening(settings)) from error
     if not server.started:
         raise Conflict(_not_listening(settings))
+
+
+def _warn(settings: Settings) -> None:
+    """Say what may be wrong with who can get in."""
+    log = structlog.get_logger()
+    if not settings.accounts and not is_local(settings.host):
+        log.warning(exposure(settings))
+    if settings.accounts and not admins(settings):
+        log.warning("nobody can log in yet: `stagegate user add NAME --role admin` adds somebody")
 
 
 def _not_listening(settings: Settings) -> str:
@@ -66,7 +82,7 @@ def _not_listening(settings: Settings) -> str:
 
 def prepare_database(settings: Settings) -> None:
     """Make the embedded database of a new home; refuse any other that is at a wrong revision."""
-    settings.home.mkdir(parents=True, exist_ok=True)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold secrets
     url = settings.database
     if url.startswith("sqlite") and current(url) is None:
         upgrade(url)
@@ -102,9 +118,12 @@ def configure_logging(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """Tells the home where it listens while it does, and callers who wait when it stops."""
 
-    def __init__(self, config: uvicorn.Config, file: Path, stopping: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, home: Path, owner: Owner | None, stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
-        self._file = file
+        self._home = home
+        self._owner = owner
         self._stopping = stopping
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -114,13 +133,16 @@ class _Server(uvicorn.Server):
             return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        self._file.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+        if self._owner:
+            keep(self._owner, self._home)
+        (self._home / SERVICE_FILE).write_text(json.dumps({"url": url, "pid": os.getpid()}))
         structlog.get_logger().info("serving", url=url, pid=os.getpid())
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Take the address away, then drain."""
-        with suppress(FileNotFoundError):
-            self._file.unlink()
+        for name in (SERVICE_FILE, OWNER_FILE) if self._owner else (SERVICE_FILE,):
+            with suppress(FileNotFoundError):
+                (self._home / name).unlink()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

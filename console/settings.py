@@ -2,13 +2,16 @@
 
 import difflib
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from registry.domain.errors import Invalid
+from registry.domain.login import Lasting
 
 
 class Settings(BaseSettings):
@@ -25,7 +28,11 @@ class Settings(BaseSettings):
     port: int = Field(8800, ge=0, le=65_535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
-    auth: Literal["off"] = "off"
+    auth: Literal["on", "off"] = "off"
+    secret_key: SecretStr = SecretStr("")
+    public_url: str = ""
+    session_idle_minutes: float = Field(120, gt=0)
+    session_max_minutes: float = Field(840, gt=0)
     max_upload_bytes: int = Field(20 * 2**20, gt=0)
     max_image_pixels: int = Field(50_000_000, gt=0)
     batch_max_size: int = Field(32, ge=1, le=1024)
@@ -46,6 +53,25 @@ class Settings(BaseSettings):
         ):
             raise ValueError("write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
         return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path > "/"):
+            raise ValueError("write what stands in people's browsers, https://HOST, without a path")
+        return url.rstrip("/")
+
+    @property
+    def accounts(self) -> bool:
+        """Whether people have to say who they are."""
+        return self.auth == "on"
+
+    @property
+    def lasting(self) -> Lasting:
+        """How long a login lasts."""
+        idle, most = self.session_idle_minutes, self.session_max_minutes
+        return Lasting(timedelta(minutes=idle), timedelta(minutes=most))
 
     @property
     def database(self) -> str:
@@ -69,7 +95,7 @@ class Settings(BaseSettings):
 
 
 # Read by the command line itself, not by the service.
-_OTHER_NAMES = frozenset({"STAGEGATE_ACTOR"})
+_OTHER_NAMES = frozenset({"STAGEGATE_ACTOR", "STAGEGATE_API_KEY"})
 
 
 def load_settings(**given: object) -> Settings:

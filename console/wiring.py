@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from console.accounts import Accounts
 from console.deliver import Effect
+from console.private_files import keep_private
 from console.settings import Settings
 from monitoring.adapters.metrics import Metrics
 from monitoring.adapters.reference_files import CachedReferences
@@ -19,7 +21,9 @@ from monitoring.services.attainable_level import require_level
 from registry.adapters.bundle_store import BundleStore
 from registry.adapters.database.engine import Database
 from registry.adapters.mlflow_registry import MlflowRegistry
+from registry.adapters.tokens import new_token, veiled
 from registry.domain.versions import ModelVersion
+from registry.people_ports import Passwords
 from registry.services.judge import GateMemory
 from serving.adapters.engine import Batching
 from serving.adapters.fleet import LiveFleet
@@ -103,6 +107,31 @@ class Wiring:
             render_metrics=self.metrics.render,
             check=self.why_not_ready,
         )
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """Hashes of passwords."""
+        from registry.adapters.passwords import Argon2Passwords
+
+        return Argon2Passwords()
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The secret that is set, else the one that this home made for itself."""
+        given = self.settings.secret_key.get_secret_value()
+        kept = given or keep_private(self.settings.home / "secret.key", new_token())
+        return kept.encode()
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """The people who may log in."""
+        return Accounts(
+            self.database, lambda: self.passwords, self.veil, self.settings.lasting, now
+        )
+
+    def veil(self, text: str) -> str:
+        """A text of few possible values, as it may be stored."""
+        return veiled(self.secret, text)
 
     @cached_property
     def gate_memory(self) -> GateMemory:

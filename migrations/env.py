@@ -6,13 +6,14 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
 from monitoring.adapters import tables as monitoring_tables
+from registry.adapters.database import people_tables
 from registry.adapters.database import tables as registry_tables
 from registry.adapters.database.engine import Database
 from registry.adapters.database.schema import METADATA, UtcDateTime
 from serving.adapters import tables as serving_tables
 
 # Importing them fills the metadata.
-TABLES = (registry_tables, monitoring_tables, serving_tables)
+TABLES = (registry_tables, people_tables, monitoring_tables, serving_tables)
 
 
 def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli import db, drift, model, operate, predict, review, rollout
+from console.cli import db, drift, key, model, operate, predict, review, rollout, user
 from console.cli.audit import audit_app
 from console.cli.session import Session
 from console.cli.webhook import webhook_app
@@ -31,6 +31,8 @@ app.command("predict")(predict.predict)
 app.add_typer(review.review_app, name="review")
 app.command("drift")(drift.drift)
 app.add_typer(audit_app, name="audit")
+app.add_typer(user.user_app, name="user")
+app.add_typer(key.key_app, name="key")
 app.add_typer(webhook_app, name="webhook")
 
 _SWITCHES = ("--json", "--debug")

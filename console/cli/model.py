@@ -16,7 +16,7 @@ from console.cli.model_text import (
     versions_text,
 )
 from console.cli.progress import bars
-from console.cli.session import Session, actor, session
+from console.cli.session import Session, session
 from registry.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def register(
     request = Registration(
         model=name,
         path=path,
-        actor=actor(),
+        actor=here.actor(),
         training_data=training_data,
         calibration_data=calibration_data,
         kind=kind,

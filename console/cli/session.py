@@ -40,11 +40,28 @@ class Session:
 
         With `running` the app in process will not do.
         """
+        from console.caller import caller
         from console.client import connect
 
-        found = connect(self.settings(), self.server, actor(), running=running, debug=self.debug)
+        found = connect(self.settings(), self.server, caller(), running=running, debug=self.debug)
         with found as client:
             yield client
+
+    def actor(self) -> str:
+        """The name for what is done on the home itself, by an engineer if there are accounts."""
+        from console.caller import caller
+        from registry.domain.errors import Forbidden
+        from registry.domain.people import Role
+
+        if not self.settings().accounts:
+            return caller().name
+        with self.client() as client:
+            me = client.get("/v1/me")
+        if not Role(me["role"]).includes(Role.ENGINEER):
+            raise Forbidden(
+                f"registering needs the role engineer, and {me['name']} is {me['role']}"
+            )
+        return str(me["name"])
 
     def show(self, document: JsonDocument, text: Callable[[], str]) -> None:
         """Print the document for `--json`, else the text made for people."""
@@ -55,16 +72,6 @@ def session(context: typer.Context) -> Session:
     """The global options, from anywhere below the program's root."""
     found = context.find_root().obj
     return found if isinstance(found, Session) else Session()
-
-
-def actor() -> str:
-    """Who acts: STAGEGATE_ACTOR, else the login name."""
-    import getpass
-
-    try:
-        return os.environ.get("STAGEGATE_ACTOR") or getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "anonymous"
 
 
 def paint(text: str, colour: Colour) -> str:

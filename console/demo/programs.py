@@ -61,6 +61,7 @@ def environment(home: Path) -> dict[str, str]:
     return {
         **os.environ,
         "STAGEGATE_HOME": str(home),
+        "STAGEGATE_AUTH": "off",  # ada and grace of the tour are nobody's accounts
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "FASTAI_HOME": str(cache / "fastai"),
         "TORCH_HOME": str(cache / "torch"),

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
 
+from console import visit
 from console.web.assets import Assets
 from console.web.visitor import visitor
 from registry.domain.errors import Invalid, StagegateError
@@ -52,6 +53,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._templates.globals["asset"] = assets.url
+        self._templates.globals["visit"] = visit.present
 
     def page(self, template: str, frame: Frame, view: object, status: int = 200) -> Response:
         """A whole page, or the part of one that a template without a frame makes."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from console.visit import present
 from console.web.api import Api, Document
 from console.web.render import Frame, Renderer
 from console.web.views.review import (
@@ -20,7 +21,7 @@ from console.web.views.review import (
     skipped,
 )
 from console.web.visitor import local_address, named_visitor, remember, same_origin, visitor
-from registry.domain.errors import Conflict, Invalid, StagegateError
+from registry.domain.errors import Conflict, Forbidden, Invalid, StagegateError
 from registry.domain.people import valid_name
 
 Text = Annotated[str, Form(max_length=2000)]
@@ -158,6 +159,8 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
 def _add_name(pages: APIRouter) -> None:
     @pages.post("/name", dependencies=_CHECKED)
     def name(request: Request, name: Text, back: Text = "/review") -> Response:
+        if present().identity:
+            raise Forbidden("you are logged in; log out and in again to be somebody else")
         response = RedirectResponse(local_address(back), 303)
         remember(response, valid_name(name.strip()), secure=request.url.scheme == "https")
         return response

@@ -5,8 +5,9 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
+from console.same_origin import require_our_page
 from registry.api.actor import COOKIE, actor
-from registry.domain.errors import Forbidden, Invalid
+from registry.domain.errors import Forbidden, Invalid, Unauthenticated
 
 _A_YEAR = 365 * 24 * 3600
 
@@ -15,7 +16,7 @@ def visitor(request: Request) -> str:
     """The visitor's name; empty while none was given, or one that cannot be used."""
     try:
         name = actor(request)
-    except Invalid:
+    except (Invalid, Unauthenticated):
         return ""
     return "" if name == "anonymous" else name
 
@@ -37,17 +38,14 @@ def remember(response: Response, name: str, *, secure: bool) -> None:
 
 def same_origin(request: Request) -> None:
     """Refuse a form that another site, or nobody, says it sends."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        if request.headers.get("sec-fetch-site") == "same-origin":
-            return
-        raise Forbidden("the form does not say where it comes from; send it from the page itself")
-    if urlsplit(origin).netloc != request.headers.get("host"):
-        raise Forbidden(f"the form comes from {origin}, which is not this service")
+    require_our_page(request.headers)
 
 
 def local_address(address: str) -> str:
     """An address on this site to go back to; the first page if it would lead elsewhere."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # half an IPv6 address
+        return "/"
     odd = parts.scheme or parts.netloc or "\\" in address or not address.startswith("/")
     return "/" if odd or address.startswith("//") else address

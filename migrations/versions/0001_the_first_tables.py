@@ -27,6 +27,22 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_alert_model_raised_at"), "alert", ["model", "raised_at"], unique=False)
     op.create_table(
+        "api_key",
+        sa.Column("prefix", sa.String(length=16), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=128), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("label", sa.String(length=200), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("created_by", sa.String(length=128), nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=True),
+        sa.Column("revoked_at", UtcDateTime, nullable=True),
+        sa.Column("used_at", UtcDateTime, nullable=True),
+        sa.PrimaryKeyConstraint("prefix", name=op.f("pk_api_key")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_api_key_key_hash")),
+    )
+    op.create_index(op.f("ix_api_key_person"), "api_key", ["person"], unique=False)
+    op.create_table(
         "approval",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("rollout_id", sa.String(length=36), nullable=False),
@@ -182,6 +198,26 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "login_session",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=128), nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("seen_at", UtcDateTime, nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_login_session")),
+    )
+    op.create_index(
+        op.f("ix_login_session_expires_at"), "login_session", ["expires_at"], unique=False
+    )
+    op.create_index(op.f("ix_login_session_person"), "login_session", ["person"], unique=False)
+    op.create_table(
+        "login_tally",
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_login_tally")),
+    )
+    op.create_table(
         "model_version",
         sa.Column("model", sa.String(length=128), nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -216,6 +252,22 @@ def upgrade() -> None:
         "outbox",
         ["done_at", "topic", "model", "id"],
         unique=False,
+    )
+    op.create_table(
+        "person",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("folded", sa.String(length=512), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("lead", sa.Boolean(), nullable=False),
+        sa.Column("password_hash", sa.String(length=256), nullable=True),
+        sa.Column("issuer", sa.String(length=512), nullable=True),
+        sa.Column("subject", sa.String(length=255), nullable=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("created_by", sa.String(length=128), nullable=False),
+        sa.Column("disabled_at", UtcDateTime, nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_person")),
+        sa.UniqueConstraint("folded", name=op.f("uq_person_folded")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_person_issuer_subject")),
     )
     op.create_table(
         "prediction",
@@ -257,6 +309,15 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_prediction_status_due_at"), "prediction", ["status", "due_at"], unique=False
+    )
+    op.create_table(
+        "provider_login",
+        sa.Column("state_hash", sa.String(length=64), nullable=False),
+        sa.Column("nonce", sa.String(length=64), nullable=False),
+        sa.Column("verifier", sa.String(length=128), nullable=False),
+        sa.Column("next", sa.Text(), nullable=False),
+        sa.Column("expires_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("state_hash", name=op.f("pk_provider_login")),
     )
     op.create_table(
         "review_decision",
@@ -459,12 +520,18 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_review_item_state_sort_key_id"), table_name="review_item")
     op.drop_table("review_item")
     op.drop_table("review_decision")
+    op.drop_table("provider_login")
     op.drop_index(op.f("ix_prediction_status_due_at"), table_name="prediction")
     op.drop_index(op.f("ix_prediction_model_created_at"), table_name="prediction")
     op.drop_table("prediction")
+    op.drop_table("person")
     op.drop_index(op.f("ix_outbox_done_at_topic_model_id"), table_name="outbox")
     op.drop_table("outbox")
     op.drop_table("model_version")
+    op.drop_table("login_tally")
+    op.drop_index(op.f("ix_login_session_person"), table_name="login_session")
+    op.drop_index(op.f("ix_login_session_expires_at"), table_name="login_session")
+    op.drop_table("login_session")
     op.drop_index(op.f("ix_live_window_model_version_ended_at"), table_name="live_window")
     op.drop_table("live_window")
     op.drop_table("live_version")
@@ -485,5 +552,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_event_model_sequence"), table_name="audit_event")
     op.drop_table("audit_event")
     op.drop_table("approval")
+    op.drop_index(op.f("ix_api_key_person"), table_name="api_key")
+    op.drop_table("api_key")
     op.drop_index(op.f("ix_alert_model_raised_at"), table_name="alert")
     op.drop_table("alert")

@@ -56,6 +56,11 @@ class Person:
     subject: str | None = None
 
     @property
+    def is_admin(self) -> bool:
+        """Whether they can manage people, themselves included."""
+        return self.role is Role.ADMIN and self.disabled_at is None
+
+    @property
     def identity(self) -> Identity:
         """Who they are once they have shown it; an admin is a lead as well."""
         return Identity(self.name, self.role, self.lead or self.role is Role.ADMIN)
@@ -90,9 +95,14 @@ class ApiKey:
         return Identity(person.name, self.role)
 
 
+def is_name(text: str) -> bool:
+    """Whether somebody could be called that."""
+    return _NAME.fullmatch(text) is not None and text == text.strip()
+
+
 def valid_name(name: str) -> str:
     """The name itself; Invalid if it holds what no name holds."""
-    if not _NAME.fullmatch(name) or name != name.strip():
+    if not is_name(name):
         raise Invalid(
             f"a name has 1 to 128 letters, digits, spaces and . @ + - _, and no space at its "
             f"ends; {name[:200]!r} has not"

@@ -24,7 +24,7 @@ class Answers:
 
 def test_every_request_says_who_asks():
     wire = Answers(200, json={})
-    Client(wire, "ada").get("/v1/models", limit=None, state="open")
+    Client(wire, {"X-Stagegate-Actor": "ada"}).get("/v1/models", limit=None, state="open")
     [(method, path, request)] = wire.sent
     assert (method, path) == ("GET", "/v1/models")
     assert request["headers"] == {"X-Stagegate-Actor": "ada"}
@@ -32,20 +32,22 @@ def test_every_request_says_who_asks():
 
 
 def test_nothing_to_give_is_none():
-    assert Client(Answers(204), "ada").get("/v1/review/next") is None
+    assert Client(Answers(204), {"X-Stagegate-Actor": "ada"}).get("/v1/review/next") is None
 
 
 def test_a_problem_document_becomes_an_error_with_its_reasons():
     problem = {"title": "Gates not passed", "detail": "a; b", "reasons": ["a", "b"]}
     with pytest.raises(Refused, match="a; b") as caught:
-        Client(Answers(409, json=problem), "ada").post("/v1/rollouts/waste:promote")
+        Client(Answers(409, json=problem), {"X-Stagegate-Actor": "ada"}).post(
+            "/v1/rollouts/waste:promote"
+        )
     assert caught.value.reasons == ("a", "b")
     assert caught.value.status == 409
 
 
 def test_an_error_that_is_no_document_is_quoted():
     with pytest.raises(Refused, match="HTTP 502: bad gateway"):
-        Client(Answers(502, text="bad gateway"), "ada").get("/v1/models")
+        Client(Answers(502, text="bad gateway"), {"X-Stagegate-Actor": "ada"}).get("/v1/models")
 
 
 def test_the_running_service_of_a_home_is_found(tmp_path: Path):

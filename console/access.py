@@ -1,0 +1,165 @@
+"""Who may do what: every route with the least role that may use it. What is not here is refused."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path  # the path that the router itself matches
+from starlette.routing import BaseRoute, compile_path
+from starlette.types import Scope
+
+from registry.domain.people import Role
+
+# Load balancers ask before anybody can log in, and somebody must be able to.
+_OPEN = (
+    "GET /healthz",
+    "GET /readyz",
+    "GET /static/{name:path}",
+    "GET /login",
+    "POST /login",
+)
+# Looking. /metrics is no exception for this machine: behind a proxy here, everybody is "here".
+_VIEWER = (
+    "GET /",
+    "GET /audit",
+    "GET /docs",
+    "GET /docs/oauth2-redirect",
+    "GET /drift/{model}",
+    "GET /metrics",
+    "GET /models/{model}",
+    "GET /openapi.json",
+    "GET /redoc",
+    "GET /review/queues",
+    "GET /rollouts/{model}",
+    "GET /v1/audit",
+    "GET /v1/audit:verify",
+    "GET /v1/drift/{model}",
+    "GET /v1/me",
+    "GET /v1/models",
+    "GET /v1/models/{model}",
+    "GET /v1/models/{model}/versions/{version}",
+    "GET /v1/predictions/{prediction_id}",
+    "GET /v1/predictions/{prediction_id}/events",
+    "GET /v1/predictions/{prediction_id}/payload",
+    "GET /v1/review/items",
+    "GET /v1/review/stats",
+    "GET /v1/rollouts",
+    "GET /v1/rollouts/{model}",
+    "GET /v1/rollouts/{model}/history",
+    "POST /logout",
+    "POST /name",
+    "POST /v1/rollouts:lint",
+    "POST /v1/rollouts:plan",
+)
+# Asking a model, and answering what waits for a person.
+_REVIEWER = (
+    "DELETE /v1/predictions/{prediction_id}",
+    "GET /review",
+    "GET /review/item",
+    "GET /v1/review/next",
+    "POST /review/{item}/decision",
+    "POST /review/{item}/renew",
+    "POST /review/{item}/skip",
+    "POST /v1/models/{model}/predict",
+    "POST /v1/review/{item}/decision",
+    "POST /v1/review/{item}/renew",
+    "POST /v1/review/{item}/skip",
+)
+# Changing what answers.
+_ENGINEER = (
+    "DELETE /v1/webhooks/{webhook}",
+    "GET /v1/webhooks",
+    "GET /v1/webhooks/{webhook}/deliveries",
+    "POST /v1/rollouts",
+    "POST /v1/rollouts/{model}:abort",
+    "POST /v1/rollouts/{model}:approve",
+    "POST /v1/rollouts/{model}:pause",
+    "POST /v1/rollouts/{model}:promote",
+    "POST /v1/rollouts/{model}:resume",
+    "POST /v1/rollouts/{model}:undo",
+    "POST /v1/webhooks",
+    "POST /v1/webhooks/{webhook}:replay",
+    "POST /v1/webhooks/{webhook}:rotate",
+)
+# People and their keys.
+_ADMIN = (
+    "GET /v1/keys",
+    "GET /v1/people",
+    "POST /v1/keys",
+    "POST /v1/keys/{prefix}:revoke",
+    "POST /v1/people",
+    "POST /v1/people/{name}:change",
+    "POST /v1/people/{name}:disable",
+    "POST /v1/people/{name}:enable",
+    "POST /v1/people/{name}:password",
+)
+
+# None: open to everybody.
+RULES: Mapping[str, Role | None] = dict(
+    chain(
+        ((route, None) for route in _OPEN),
+        ((route, Role.VIEWER) for route in _VIEWER),
+        ((route, Role.REVIEWER) for route in _REVIEWER),
+        ((route, Role.ENGINEER) for route in _ENGINEER),
+        ((route, Role.ADMIN) for route in _ADMIN),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A route of the application under one of its methods."""
+
+    method: str
+    path: str
+    pattern: re.Pattern[str]
+    is_page: bool
+
+    @property
+    def name(self) -> str:
+        """Its line in the table, such as "GET /v1/models"."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether the table says who may pass."""
+        return self.name in RULES
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may pass, without saying who they are."""
+        return self.has_rule and self.role is None
+
+    @property
+    def role(self) -> Role | None:
+        """The least role that may pass; None for everybody."""
+        return RULES[self.name]
+
+
+class Doors:
+    """Finds the route that the application will choose for a request."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._doors = tuple(doors(routes))
+
+    def find(self, scope: Scope) -> Door | None:
+        """The first one with this path and method, as the router looks; None for a 404 or 405."""
+        path = get_route_path(scope)
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        for door in self._doors:
+            if method == door.method and door.pattern.match(path):
+                return door
+        return None
+
+
+def doors(routes: Iterable[BaseRoute]) -> Iterator[Door]:
+    """Every route of an application, in the order in which it is tried."""
+    for context in iter_route_contexts(list(routes)):
+        path, methods = context.path, set(context.methods or ())
+        if path is None or not methods:
+            raise TypeError(f"{context!r} is no plain route; console/access.py cannot guard it")
+        pattern, _, _ = compile_path(path)
+        for method in sorted(methods - {"HEAD"}):
+            yield Door(method, path, pattern, is_page=not context.include_in_schema)
