@@ -47,6 +47,7 @@ _VIEWER = (
     "GET /v1/review/stats",
     "GET /v1/rollouts",
     "GET /v1/rollouts/{model}",
+    "GET /v1/rollouts/{model}/certificate",
     "GET /v1/rollouts/{model}/history",
     "POST /logout",
     "POST /name",
