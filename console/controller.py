@@ -14,6 +14,10 @@ from registry.services.lease import hold
 
 _log = structlog.get_logger()
 
+# Together they say how soon another process takes over from one that died: within 5 s.
+INTERVAL_SECONDS = 0.5
+LEASE_SECONDS = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Duty:
@@ -39,8 +43,8 @@ class Controller:
         duties: Sequence[Duty],
         now: Callable[[], datetime],
         *,
-        interval_seconds: float = 0.5,
-        lease_seconds: float = 4.0,
+        interval_seconds: float = INTERVAL_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
         stood_down: Callable[[], None] = lambda: None,
     ) -> None:
         self._name = name

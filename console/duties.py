@@ -14,11 +14,12 @@ from monitoring.adapters.windows import SqlWindows
 from monitoring.domain.alert import AlertKind
 from monitoring.services.check_drift import check_drift, keep_measurement
 from monitoring.services.describe_drift import watched_version
-from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.adapters.database.unit_of_work import SqlUnitOfWork, unit_of_work
 from registry.domain.errors import NotFound
 from registry.domain.evidence import DriftMeasurement
 from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
+from registry.services.reconcile import models, reconcile
 from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
@@ -41,7 +42,10 @@ def duties(wiring: Wiring) -> tuple[Duty, ...]:
 def deliveries(wiring: Wiring) -> tuple[Duty, ...]:
     """What waits for other systems, kept apart so that a slow one delays no rollback."""
     within = {NOTIFICATION: spread}
-    return (Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now, within)),)
+    return (
+        Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now, within)),
+        Duty("MLflow", lambda now: _reconcile(wiring, now), every_seconds=30.0),
+    )
 
 
 def notifications(wiring: Wiring, now: Callable[[], datetime]) -> tuple[Duty, ...]:
@@ -123,6 +127,16 @@ def _rollouts(wiring: Wiring, now: datetime) -> None:
             _look_after(wiring, rollout, now)
         except Exception:  # noqa: BLE001 - one rollout's trouble must not keep others from rolling back
             _log.exception("rollout not judged", model=rollout.model)
+
+
+def _reconcile(wiring: Wiring, now: datetime) -> None:
+    database = wiring.database
+    with database.read() as connection:
+        known = models(SqlUnitOfWork(connection))
+    look, change = unit_of_work(database.read), unit_of_work(database.begin)
+    for model in known:
+        for move in reconcile(model, wiring.mlflow.shown, look, change, now):
+            _log.warning("moved in MLflow", model=model, what=str(move))
 
 
 def _look_after(wiring: Wiring, rollout: Rollout, now: datetime) -> None:

@@ -54,6 +54,9 @@ class Rollouts(Protocol):
     def all_watched(self) -> tuple[Rollout, ...]:
         """Every live rollout whose watch is not over."""
 
+    def stages(self, model: str) -> Mapping[int, Stage]:
+        """The stage of the last rollout of each version that had one."""
+
     def generations(self) -> Mapping[str, int]:
         """The generation of every rollout that there ever was, by its id."""
 
@@ -218,6 +221,9 @@ class Outbox(Protocol):
 
     def failed(self, message: OutboxMessage, error: str, retry_at: datetime) -> None:
         """Try again later."""
+
+    def mark(self, model: str, topics: Sequence[str]) -> tuple[int, bool]:
+        """The number of the last effect of these topics on a model, and whether any waits."""
 
 
 class Webhooks(Protocol):

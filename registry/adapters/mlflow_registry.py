@@ -8,13 +8,14 @@ import contextlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from registry.adapters.installed import requirements
 from registry.adapters.quiet import silence
+from registry.domain.projection import Shown
 from registry.registration import DIGEST_TAG, HOME_TAG, Numbered, StoredVersion
 
 EXPERIMENT = "stagegate"
@@ -84,13 +85,16 @@ class MlflowRegistry:
     def numbered(self, model: str | None = None) -> list[Numbered]:
         """The versions with a digest of stagegate, of one model or of all."""
         wanted = None if model is None else f"name='{model}'"
-        found, token = [], None
-        while True:
-            page = self.client.search_model_versions(wanted, page_token=token)
-            found += [_numbered(one) for one in page if DIGEST_TAG in one.tags]
-            token = page.token
-            if not token:
-                return found
+        return [_numbered(one) for one in self._versions(wanted) if DIGEST_TAG in one.tags]
+
+    def shown(self, model: str) -> Shown:
+        """What MLflow shows of a model's rollouts."""
+        aliases = self.client.get_registered_model(model).aliases
+        versions = self._versions(f"name='{model}'")
+        return Shown(
+            {alias: int(version) for alias, version in aliases.items()},
+            {int(one.version): one.tags.get(STAGE_TAG) for one in versions},
+        )
 
     def discard(self, model: str, version: int, run_id: str) -> None:
         """Delete a version that was not recorded; its run stays, marked as failed."""
@@ -107,6 +111,15 @@ class MlflowRegistry:
     def set_stage(self, model: str, version: int, stage: str) -> None:
         """Tag a version with its stage."""
         self.client.set_model_version_tag(model, str(version), STAGE_TAG, stage)
+
+    def _versions(self, wanted: str | None) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self.client.search_model_versions(wanted, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
 
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)

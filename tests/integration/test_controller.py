@@ -1,13 +1,21 @@
 """One controller acts for all replicas, and the outbox delivers what was committed."""
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from rollout_world import PLAN, World
 
-from console.controller import Controller, Duty
+from console.controller import INTERVAL_SECONDS, LEASE_SECONDS, Controller, Duty
 from console.deliver import deliver
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.stages import Stage
+from registry.services.tick import tick
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -54,6 +62,52 @@ def test_another_controller_takes_over_when_the_first_falls_silent(
     clock.go_on(4)
     assert second.turn()
     assert done == ["first", "second"]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from console.controller import Controller, Duty
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.services.tick import tick
+database, now = Database(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
+def die_at_the_worst_moment(now):
+    with database.begin() as connection:
+        assert tick(SqlUnitOfWork(connection), "bears", now) is not None
+        os.kill(os.getpid(), signal.SIGKILL)
+Controller("controller", database, [Duty("rollouts", die_at_the_worst_moment)], lambda: now).turn()
+"""
+
+
+def test_another_takes_over_within_five_seconds_of_a_kill_and_acts_once(database: Database):
+    """The first dies between its decision and the commit; the clock is moved, not waited for."""
+    world, clock = World(database), Clock()
+    world.start(PLAN.replace("then: roll-back}", "then: roll-back}\n  advance: {automatic: true}"))
+    world.review(correct=80)
+    clock.now = world.now
+    url = database.engine.url.render_as_string(hide_password=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, url, clock.now.isoformat()],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": "."},
+        capture_output=True,
+        timeout=60,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+    def act(now: datetime) -> None:
+        world.do(lambda unit: tick(unit, "bears", now))
+
+    other = Controller("controller", database, [Duty("rollouts", act)], clock)
+    clock.go_on(LEASE_SECONDS - 0.1)
+    assert not other.turn()
+    assert LEASE_SECONDS + INTERVAL_SECONDS < 5
+    clock.go_on(0.1)
+    assert other.turn()
+    assert world.rollout().stage is Stage.LIMITED_SCOPE
+    assert other.turn()
+    assert world.actions() == [("bob", "started"), ("controller", "promoted")]
 
 
 def test_a_stopped_controller_gives_the_lease_back_at_once(database: Database, clock: Clock):

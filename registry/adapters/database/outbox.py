@@ -1,6 +1,6 @@
 """Effects on other systems, waiting in the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +54,13 @@ class SqlOutbox:
     def failed(self, message: OutboxMessage, error: str, retry_at: datetime) -> None:
         """Try again later."""
         self._change(message, error=error, available_at=retry_at)
+
+    def mark(self, model: str, topics: Sequence[str]) -> tuple[int, bool]:
+        """The number of the last effect of these topics on a model, and whether any waits."""
+        mine = (t.c.model == model, t.c.topic.in_(topics))
+        last = self._connection.execute(sa.select(sa.func.max(t.c.id)).where(*mine)).scalar()
+        waits = sa.select(sa.exists().where(*mine, t.c.done_at.is_(None)))
+        return last or 0, bool(self._connection.execute(waits).scalar())
 
     def _change(self, message: OutboxMessage, **values: Any) -> None:
         self._connection.execute(

@@ -57,6 +57,12 @@ class SqlRollouts:
         query = sa.select(t).where(*watched).order_by(t.c.model)
         return tuple(_rollout(row) for row in self._connection.execute(query))
 
+    def stages(self, model: str) -> Mapping[int, Stage]:
+        """The stage of the last rollout of each version that had one."""
+        query = sa.select(t.c.version, t.c.stage).where(t.c.model == model)
+        rows = self._connection.execute(query.order_by(t.c.started_at, t.c.id))
+        return {row.version: Stage(row.stage) for row in rows}
+
     def generations(self) -> Mapping[str, int]:
         """The generation of every rollout that there ever was, by its id."""
         rows = self._connection.execute(sa.select(t.c.id, t.c.generation).order_by(t.c.started_at))

@@ -1,5 +1,8 @@
 """One transaction's view of everything the registry stores, on one connection."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
 import sqlalchemy as sa
 
 from registry.adapters.database.approvals import SqlApprovals
@@ -30,3 +33,16 @@ class SqlUnitOfWork:
         self.audit = SqlAudit(connection)
         self.outbox = SqlOutbox(connection)
         self.webhooks = SqlWebhooks(connection)
+
+
+def unit_of_work(
+    connect: Callable[[], AbstractContextManager[sa.Connection]],
+) -> Callable[[], AbstractContextManager[SqlUnitOfWork]]:
+    """Units of work, each on a connection of its own: to read with, or in a transaction."""
+
+    @contextmanager
+    def unit() -> Iterator[SqlUnitOfWork]:
+        with connect() as connection:
+            yield SqlUnitOfWork(connection)
+
+    return unit

@@ -15,6 +15,7 @@ import pytest
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.adapters.mlflow_registry import MlflowRegistry
+from registry.domain.projection import Shown
 from registry.domain.versions import ModelVersion
 from registry.registration import DIGEST_TAG, HOME_TAG, StoredVersion
 from registry.services.register import record
@@ -51,11 +52,18 @@ def transactions(database: Database) -> Any:
     return transaction
 
 
-def test_a_name_with_a_dot_is_stored(mlflow: MlflowRegistry, bundle: Path):
+def test_a_name_with_a_dot_is_stored_and_its_aliases_and_stages_are_shown(
+    mlflow: MlflowRegistry, bundle: Path
+):
     stored = store(mlflow, bundle, "waste.v2")
     (found,) = mlflow.numbered("waste.v2")
     assert (found.version, found.run_id, found.home) == (1, stored.run_id, "here")
     assert mlflow.client.get_run(stored.run_id).info.status == "FINISHED"
+    mlflow.set_alias("waste.v2", "live", 1)
+    mlflow.set_stage("waste.v2", 1, "live")
+    assert mlflow.shown("waste.v2") == Shown({"live": 1}, {1: "live"})
+    mlflow.set_alias("waste.v2", "live", None)
+    assert mlflow.shown("waste.v2").aliases == {}
 
 
 class Unfinishing:

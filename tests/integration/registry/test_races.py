@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 from rollout_world import PLAN, World
 from waiting import PATIENCE
 
+from console.deliver import deliver
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api import audit
@@ -25,7 +26,7 @@ from registry.domain.errors import Conflict, StagegateError
 from registry.domain.stages import Stage
 from registry.services.check_audit import check_audit
 from registry.services.promote import promote
-from registry.services.record import set_alias
+from registry.services.record import NOTIFICATION, set_alias
 
 pytestmark = pytest.mark.integration
 
@@ -55,19 +56,29 @@ def together(count: int, act: Callable[[], object]) -> Counter[str]:
         return Counter(pool.map(one, range(count)))
 
 
-def test_of_twenty_promotions_at_once_exactly_one_wins(world: World) -> None:
+def test_of_fifty_promotions_at_once_exactly_one_wins_and_the_alias_follows(world: World) -> None:
     generation = world.start().generation
     world.review(correct=80)
 
     def act() -> Stage:
         with world.database.begin() as connection:
             unit = SqlUnitOfWork(connection)
-            return promote(unit, "bears", "bob", world.now, generation).stage
+            wish = {"to": "live", "override": True, "reason": "hurry"}
+            return promote(unit, "bears", "bob", world.now, generation, **wish).stage  # type: ignore[arg-type]
 
-    assert together(20, act) == {"limited-scope": 1, "Conflict": 19}
-    assert world.rollout().generation == 2
-    assert world.actions() == [("bob", "started"), ("bob", "promoted")]
+    assert together(50, act) == {"live": 1, "Conflict": 49}
+    assert (world.rollout().generation, world.live()) == (2, (2, None))
+    assert world.actions() == [("bob", "started"), ("bob", "overridden")]
+    assert [event for event, _ in world.told()] == ["started", "live"]
     assert "intact: 2 events" in chain(world.database)
+    aliases: dict[str, object] = {}
+    effects = {
+        "mlflow.alias": lambda payload: aliases.update({payload["alias"]: payload["version"]}),
+        "mlflow.stage": lambda _: None,
+        NOTIFICATION: lambda _: None,
+    }
+    deliver(world.database, effects, world.now)
+    assert aliases == {"candidate": None, "live": 2}
 
 
 def test_abort_wins_whatever_promotions_and_pauses_run_beside_it(world: World) -> None:
