@@ -1,6 +1,6 @@
 """What the controller does in each turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -24,7 +24,8 @@ from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
 from serving.adapters.unit import SqlServingUnit
-from serving.services.review import answer_late
+from serving.domain.prediction import Prediction
+from serving.services.settle import answer_late, close_due
 
 _log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ _log = structlog.get_logger()
 def duties(wiring: Wiring) -> tuple[Duty, ...]:
     """Late answers first, since callers wait for them; then drift, since rollouts read it."""
     return (
+        Duty("closed windows", lambda now: _close(wiring, now)),
         Duty("late answers", lambda now: _late(wiring, now)),
         Duty("drift", lambda now: _drift(wiring, now), every_seconds=2.0),
         Duty("old windows", lambda now: _merge_old_windows(wiring, now), every_seconds=60.0),
@@ -56,10 +58,20 @@ def notifications(wiring: Wiring, now: Callable[[], datetime]) -> tuple[Duty, ..
     )
 
 
+def _close(wiring: Wiring, now: datetime) -> None:
+    with wiring.database.begin() as connection:
+        answered = close_due(SqlServingUnit(connection), now)
+    _answered(wiring, answered)
+
+
 def _late(wiring: Wiring, now: datetime) -> None:
     with wiring.database.begin() as connection:
         answered = answer_late(SqlServingUnit(connection), now)
-    for prediction in answered:
+    _answered(wiring, answered)
+
+
+def _answered(wiring: Wiring, predictions: Sequence[Prediction]) -> None:
+    for prediction in predictions:
         wiring.serving.measurements.settled(prediction)
         wiring.serving.arrivals.announce(prediction.id)
 

@@ -5,7 +5,7 @@ import random
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -106,6 +106,7 @@ class Wiring:
             max_upload_bytes=self.settings.max_upload_bytes,
             render_metrics=self.metrics.render,
             check=self.why_not_ready,
+            undo=timedelta(seconds=self.settings.undo_seconds),
         )
 
     @cached_property

@@ -10,10 +10,11 @@ from registry.adapters.database import people_tables
 from registry.adapters.database import tables as registry_tables
 from registry.adapters.database.engine import Database
 from registry.adapters.database.schema import METADATA, UtcDateTime
+from serving.adapters import review_tables
 from serving.adapters import tables as serving_tables
 
 # Importing them fills the metadata.
-TABLES = (registry_tables, people_tables, monitoring_tables, serving_tables)
+TABLES = (registry_tables, people_tables, monitoring_tables, serving_tables, review_tables)
 
 
 def render_item(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:

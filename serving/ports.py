@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from monitoring.domain.window import LiveWindow
 from registry.domain.observations import ByteArray, FloatArray, Observations
 from registry.ports import UnitOfWork
+from serving.domain.opinions import Event, Opinion, Verdict
 from serving.domain.prediction import (
     DecidedBy,
     Fallback,
@@ -17,7 +18,7 @@ from serving.domain.prediction import (
     RawPrediction,
     ShadowRecord,
 )
-from serving.domain.review import Item, ItemState, Opinion, Verdict
+from serving.domain.review import Item, Queue, Slot, SlotState, Source, Task
 from serving.domain.routing import Quota, RoutingSnapshot
 
 T = TypeVar("T")
@@ -111,6 +112,9 @@ class Predictions(Protocol):
     def settled(self, ids: Sequence[str]) -> frozenset[str]:
         """Which of these requests are no longer held."""
 
+    def amend(self, prediction_id: str, label: Label, now: datetime) -> bool:
+        """Add a person's answer to one that a fallback has given; once."""
+
     def cancel(self, prediction_id: str, now: datetime) -> bool:
         """Cancel a held request, unless it has been answered."""
 
@@ -119,48 +123,120 @@ class Predictions(Protocol):
 
 
 class ReviewQueue(Protocol):
-    """The items that wait for a person."""
+    """The items that wait for people."""
 
-    def add(self, item: Item) -> None:
-        """Put an item in the queue."""
+    def add(self, item: Item, excluded: frozenset[str] = frozenset()) -> None:
+        """Put an item in the queue, out of the reach of these people."""
 
-    def get(self, item_id: str) -> Item:
-        """One item; NotFound if there is none."""
+    def get(self, item_id: str) -> Task:
+        """One item with its newest slot; NotFound if there is none."""
 
-    def find(self, *, state: ItemState | None, model: str | None, limit: int) -> tuple[Item, ...]:
-        """Items in the order of the queue."""
+    def of_prediction(self, prediction_id: str) -> Task | None:
+        """The item about a request; gold items are about none."""
 
-    def held_by(self, reviewer: str, model: str | None, now: datetime) -> Item | None:
-        """The item that a reviewer has a live lease on."""
+    def find(self, *, state: str | None, model: str | None, limit: int) -> tuple[Task, ...]:
+        """Items in a state: those that wait in the order of their queue, others the last first."""
+
+    def held_by(
+        self, reviewer: str, model: str | None, now: datetime, besides: str | None = None
+    ) -> Task | None:
+        """The item that a reviewer has a live lease on, other than `besides`."""
+
+    def claims(self, reviewer: str) -> int:
+        """How many items a reviewer has taken."""
 
     def claim(
-        self, reviewer: str, model: str | None, now: datetime, until: datetime
-    ) -> Item | None:
-        """Lease the first item that is free; no two reviewers get the same one."""
+        self, reviewer: str, model: str | None, queue: Queue, now: datetime, until: datetime
+    ) -> Task | None:
+        """Lease the first slot of a queue that is free; no two reviewers get the same one."""
 
-    def renew(self, item_id: str, reviewer: str, epoch: int, until: datetime) -> bool:
-        """Keep a lease longer, if it is still held."""
+    def take(self, task: Task, reviewer: str, now: datetime, until: datetime) -> Task | None:
+        """Lease this very slot, if it is free or already this reviewer's."""
 
-    def finish(self, verdict: Verdict, now: datetime) -> bool:
-        """Close an item, if nobody else has taken it since this epoch."""
+    def claim_like(
+        self, item: Item, reviewer: str, now: datetime, until: datetime, limit: int
+    ) -> tuple[Task, ...]:
+        """Lease more items of the same likeness."""
 
-    def release(self, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime) -> bool:
-        """Give an item back and do not offer it to this reviewer again."""
+    def reap(self, now: datetime) -> None:
+        """Leases and snoozes that have run out become free."""
 
-    def withdraw(self, prediction: Prediction, now: datetime) -> None:
-        """Nobody waits any more: the item stays for what it teaches, or goes if it is nothing."""
+    def keep(
+        self, item_id: str, reviewer: str, epoch: int, state: SlotState, until: datetime | None
+    ) -> bool:
+        """Lease longer, snooze or free a slot, if nobody else has taken it."""
 
-    def opinion(self, verdict: Verdict) -> Opinion | None:
-        """What the reviewer has said about the item under the verdict's key before."""
+    def finish(self, item_id: str, reviewer: str, epoch: int) -> Slot | None:
+        """Close a slot, if nobody else has taken it since this epoch."""
 
-    def add_opinion(self, opinion: Opinion) -> bool:
-        """Append a reviewer's answer, unless they sent it before."""
+    def pass_on(self, task: Task, reviewer: str, epoch: int, queue: Queue) -> bool:
+        """Give a slot to others in a queue, and never again to this reviewer."""
+
+    def shut_out(self, task: Task, reviewer: str) -> None:
+        """Never offer an item to this reviewer again; they have said what they think of it."""
+
+    def answered(
+        self, slot: Slot, decision_id: int, closes_at: datetime, *, informed: bool
+    ) -> None:
+        """Remember the current decision of a slot, and until when it can be undone."""
+
+    def revise(self, item_id: str, now: datetime, closes_at: datetime) -> bool:
+        """Move the end of an item's window, if it is still open."""
+
+    def reopen(self, task: Task, now: datetime, until: datetime) -> bool:
+        """Take an answer back and lease the slot to its holder again, while the window is open."""
+
+    def to_close(self, now: datetime, limit: int) -> tuple[str, ...]:
+        """Items whose window is over."""
+
+    def ask_another(self, task: Task, queue: Queue) -> bool:
+        """Open a slot for another opinion, by somebody who has not seen the item."""
+
+    def close(self, item_id: str, outcome: Label, source: Source, now: datetime) -> bool:
+        """Make an outcome final; once."""
+
+    def put_last(self, task: Task, sort_key: float) -> None:
+        """Nobody waits for it any more: it comes after everything that somebody waits for."""
+
+    def cancel(self, task: Task, now: datetime) -> None:
+        """Take an item out of the queue."""
+
+    def excluded(self, task: Task) -> frozenset[str]:
+        """Who has had a say in an item, and may not be asked again."""
+
+    def gold_source(self, model: str) -> Task | None:
+        """The newest item whose truth is known and that was not repeated; none if many wait."""
 
     def stats(self, now: datetime) -> Mapping[str, Any]:
         """How many items wait, since when and why."""
 
     def waiting(self, model: str | None) -> int:
-        """How many items wait."""
+        """How many items wait, counted up to a thousand."""
+
+
+class ReviewLog(Protocol):
+    """What reviewers said and did, appended and never changed."""
+
+    def sent_before(self, verdict: Verdict) -> Opinion | None:
+        """What the reviewer has said about the item under the verdict's key before."""
+
+    def add(self, verdict: Verdict, task: Task, now: datetime, *, counted: bool) -> Opinion | None:
+        """Append a reviewer's answer to an item as they had it, unless they sent it before."""
+
+    def current(self, item_id: str) -> tuple[Opinion, ...]:
+        """The one current answer of each slot that has one, in the order of the slots."""
+
+    def all(self, item_id: str) -> tuple[Opinion, ...]:
+        """Every answer to an item, corrected and extra ones too, as they came."""
+
+    def bulk(self, name: str, reviewer: str) -> tuple[Opinion, ...]:
+        """The answers that a reviewer gave at one stroke."""
+
+    def note(self, item_id: str, actor: str, action: str, now: datetime, **detail: object) -> None:
+        """Append what somebody did with an item."""
+
+    def events(self, item_id: str) -> tuple[Event, ...]:
+        """What people did with an item besides answering it, as it happened."""
 
 
 class ServingUnit(Protocol):
@@ -177,6 +253,10 @@ class ServingUnit(Protocol):
     @property
     def reviews(self) -> ReviewQueue:
         """The review queue."""
+
+    @property
+    def review_log(self) -> ReviewLog:
+        """What reviewers said and did."""
 
     def has_room(self, quota: Quota) -> bool:
         """Whether the day has room for one more request; another may take it."""

@@ -24,7 +24,7 @@ from serving.domain.prediction import (
     ShadowRecord,
     Status,
 )
-from serving.domain.review import Item, ItemState, Presentation
+from serving.domain.review import Item, Presentation, Queue
 from serving.domain.routing import Route
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -211,11 +211,12 @@ def an_item(number: int, **changes: Any) -> Item:
         labels=LABELS,
         model_answer=a_raw().as_label(),
         presentation=Presentation.ANSWER_FIRST,
+        payload_digest="sha256:0",
+        payload_type="image/jpeg",
+        queue=Queue.WORK,
         sort_key=float(number),
-        state=ItemState.READY,
-        holder=None,
-        epoch=0,
-        lease_until=None,
+        random_number=0.5,
+        inclusion_probability=1.0,
         due_at=NOW,
         created_at=NOW,
     )

@@ -299,6 +299,8 @@ def upgrade() -> None:
         sa.Column("request_digest", sa.String(length=80), nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("final_at", UtcDateTime, nullable=True),
+        sa.Column("amended_answer", sa.JSON(), nullable=True),
+        sa.Column("amended_at", UtcDateTime, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prediction")),
         sa.UniqueConstraint(
             "model", "idempotency_key", name=op.f("uq_prediction_model_idempotency_key")
@@ -323,11 +325,20 @@ def upgrade() -> None:
         "review_decision",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("queue", sa.String(length=8), nullable=False),
         sa.Column("reviewer", sa.String(length=128), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("label", sa.String(length=256), nullable=True),
         sa.Column("comment", sa.Text(), nullable=False),
         sa.Column("counted", sa.Boolean(), nullable=False),
+        sa.Column("informed", sa.Boolean(), nullable=False),
+        sa.Column(
+            "supersedes", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.Column("bulk", sa.String(length=256), nullable=True),
+        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.Column("seen", sa.String(length=64), nullable=False),
         sa.Column("idempotency_key", sa.String(length=256), nullable=False),
         sa.Column("decided_at", UtcDateTime, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review_decision")),
@@ -338,6 +349,20 @@ def upgrade() -> None:
             name=op.f("uq_review_decision_item_id_reviewer_idempotency_key"),
         ),
     )
+    op.create_index(op.f("ix_review_decision_bulk"), "review_decision", ["bulk"], unique=False)
+    op.create_table(
+        "review_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("at", UtcDateTime, nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_event")),
+    )
+    op.create_index(
+        op.f("ix_review_event_item_id_id"), "review_event", ["item_id", "id"], unique=False
+    )
     op.create_table(
         "review_item",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -346,33 +371,125 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("stage", sa.String(length=24), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("reason", sa.String(length=24), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("model_answer", sa.JSON(), nullable=True),
         sa.Column("presentation", sa.String(length=16), nullable=False),
+        sa.Column("payload_digest", sa.String(length=80), nullable=False),
+        sa.Column("payload_type", sa.String(length=128), nullable=False),
+        sa.Column("queue", sa.String(length=8), nullable=False),
         sa.Column("sort_key", sa.Float(), nullable=False),
+        sa.Column("opinions", sa.Integer(), nullable=False),
+        sa.Column("random_number", sa.Float(), nullable=False),
+        sa.Column("inclusion_probability", sa.Float(), nullable=False),
+        sa.Column("likeness", sa.String(length=64), nullable=True),
+        sa.Column("plants", sa.String(length=36), nullable=True),
+        sa.Column("gold_of", sa.String(length=36), nullable=True),
+        sa.Column("truth", sa.JSON(), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("holder", sa.String(length=128), nullable=True),
-        sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column("lease_until", UtcDateTime, nullable=True),
+        sa.Column("closes_at", UtcDateTime, nullable=True),
+        sa.Column("outcome", sa.JSON(), nullable=True),
+        sa.Column("source", sa.String(length=16), nullable=True),
         sa.Column("due_at", UtcDateTime, nullable=True),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("decided_at", UtcDateTime, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review_item")),
-        sa.UniqueConstraint("prediction_id", name=op.f("uq_review_item_prediction_id")),
     )
     op.create_index(
-        op.f("ix_review_item_state_sort_key_id"),
+        "ix_review_item_gold",
         "review_item",
+        ["gold_of", "state"],
+        unique=False,
+        sqlite_where=sa.text("gold_of IS NOT NULL"),
+        postgresql_where=sa.text("gold_of IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_review_item_likeness_state"), "review_item", ["likeness", "state"], unique=False
+    )
+    op.create_index(
+        op.f("ix_review_item_model_source_id"),
+        "review_item",
+        ["model", "source", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_review_item_prediction_id"), "review_item", ["prediction_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_review_item_state_closes_at"), "review_item", ["state", "closes_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_review_item_state_reason_created_at"),
+        "review_item",
+        ["state", "reason", "created_at"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_review_item_prediction",
+        "review_item",
+        ["prediction_id"],
+        unique=True,
+        sqlite_where=sa.text("gold_of IS NULL"),
+        postgresql_where=sa.text("gold_of IS NULL"),
+    )
+    op.create_table(
+        "review_lane",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("queue", sa.String(length=8), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_lane")),
+        sa.UniqueConstraint("key", name=op.f("uq_review_lane_key")),
+    )
+    op.create_table(
+        "review_lane_member",
+        sa.Column("lane_id", sa.Integer(), nullable=False),
+        sa.Column("reviewer", sa.String(length=128), nullable=False),
+        sa.PrimaryKeyConstraint("lane_id", "reviewer", name=op.f("pk_review_lane_member")),
+    )
+    op.create_table(
+        "review_slot",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("lane_id", sa.Integer(), nullable=False),
+        sa.Column("queue", sa.String(length=8), nullable=False),
+        sa.Column("sort_key", sa.Float(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("holder", sa.String(length=128), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("free_at", UtcDateTime, nullable=True),
+        sa.Column("claimed_at", UtcDateTime, nullable=True),
+        sa.Column("informed", sa.Boolean(), nullable=False),
+        sa.Column(
+            "decision_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review_slot")),
+        sa.UniqueConstraint("item_id", "number", name=op.f("uq_review_slot_item_id_number")),
+    )
+    op.create_index(
+        op.f("ix_review_slot_holder_state"), "review_slot", ["holder", "state"], unique=False
+    )
+    op.create_index(
+        op.f("ix_review_slot_state_free_at"), "review_slot", ["state", "free_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_review_slot_state_lane_id_sort_key_id"),
+        "review_slot",
+        ["state", "lane_id", "sort_key", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_review_slot_state_sort_key_id"),
+        "review_slot",
         ["state", "sort_key", "id"],
         unique=False,
     )
     op.create_table(
-        "review_skip",
-        sa.Column("item_id", sa.String(length=36), nullable=False),
+        "review_turn",
         sa.Column("reviewer", sa.String(length=128), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("at", UtcDateTime, nullable=False),
-        sa.PrimaryKeyConstraint("item_id", "reviewer", name=op.f("pk_review_skip")),
+        sa.Column("claims", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("reviewer", name=op.f("pk_review_turn")),
     )
     op.create_table(
         "reviewer_check",
@@ -516,9 +633,35 @@ def downgrade() -> None:
     op.drop_table("rollout")
     op.drop_index(op.f("ix_reviewer_check_model_at"), table_name="reviewer_check")
     op.drop_table("reviewer_check")
-    op.drop_table("review_skip")
-    op.drop_index(op.f("ix_review_item_state_sort_key_id"), table_name="review_item")
+    op.drop_table("review_turn")
+    op.drop_index(op.f("ix_review_slot_state_sort_key_id"), table_name="review_slot")
+    op.drop_index(op.f("ix_review_slot_state_lane_id_sort_key_id"), table_name="review_slot")
+    op.drop_index(op.f("ix_review_slot_state_free_at"), table_name="review_slot")
+    op.drop_index(op.f("ix_review_slot_holder_state"), table_name="review_slot")
+    op.drop_table("review_slot")
+    op.drop_table("review_lane_member")
+    op.drop_table("review_lane")
+    op.drop_index(
+        "uq_review_item_prediction",
+        table_name="review_item",
+        sqlite_where=sa.text("gold_of IS NULL"),
+        postgresql_where=sa.text("gold_of IS NULL"),
+    )
+    op.drop_index(op.f("ix_review_item_state_reason_created_at"), table_name="review_item")
+    op.drop_index(op.f("ix_review_item_state_closes_at"), table_name="review_item")
+    op.drop_index(op.f("ix_review_item_prediction_id"), table_name="review_item")
+    op.drop_index(op.f("ix_review_item_model_source_id"), table_name="review_item")
+    op.drop_index(op.f("ix_review_item_likeness_state"), table_name="review_item")
+    op.drop_index(
+        "ix_review_item_gold",
+        table_name="review_item",
+        sqlite_where=sa.text("gold_of IS NOT NULL"),
+        postgresql_where=sa.text("gold_of IS NOT NULL"),
+    )
     op.drop_table("review_item")
+    op.drop_index(op.f("ix_review_event_item_id_id"), table_name="review_event")
+    op.drop_table("review_event")
+    op.drop_index(op.f("ix_review_decision_bulk"), table_name="review_decision")
     op.drop_table("review_decision")
     op.drop_table("provider_login")
     op.drop_index(op.f("ix_prediction_status_due_at"), table_name="prediction")

@@ -96,6 +96,9 @@ def _review(document: ReviewDocument, default_sample: float) -> Review:
         sample=default_sample if document.sample is None else document.sample,
         flagged=document.flagged,
         blind=document.blind,
+        shown=document.shown,
+        opinions={str(reason): number for reason, number in document.opinions.items()},
+        gold=document.gold,
         due_seconds=document.due,
         late=Late(document.late),
     )

@@ -76,14 +76,40 @@ class FlagsDocument(_Document):
     then: Literal["hold", "review", "baseline", "abstain"] = "hold"
 
 
+# Why an item is in the review queue, as its reasons name it.
+Reason = Literal[
+    "out-of-domain",
+    "low-confidence",
+    "model-failed",
+    "supervised",
+    "no-version",
+    "audit",
+    "shadow-disagreement",
+    "asked",
+]
+
+
 class ReviewDocument(_Document):
     """Which answers a person looks at; without `sample` the stage's own default."""
 
     sample: Share | None = Field(None, examples=[0.1])
     flagged: Share = Field(1.0, examples=[1.0])
     blind: Share = Field(0.0, examples=[0.1])
+    shown: Share = Field(0.0, examples=[0.1])
+    opinions: dict[Reason, Annotated[int, Field(ge=1, le=5)]] = Field(
+        default_factory=dict, examples=[{"out-of-domain": 2}]
+    )
+    gold: Share = Field(0.0, examples=[0.02])
     due: SomeTime = Field(86_400.0, examples=["24h"])
     late: Literal["baseline", "abstain", "model-answer"] = "abstain"
+
+    @field_validator("shown")
+    @classmethod
+    def _leaves_room(cls, shown: float, info: ValidationInfo) -> float:
+        blind = info.data.get("blind") or 0.0
+        if blind + shown > 1:
+            raise wrong(f"blind {blind:g} and shown {shown:g} are together more than everything")
+        return shown
 
 
 class AdvanceDocument(_Document):

@@ -61,12 +61,18 @@ class Review:
     """Which answers a person looks at.
 
     sample: inclusion probability of an unflagged answer. flagged: of a flagged one.
-    blind: share presented without the model's answer. due_seconds: time for the verdict.
+    blind: share presented without the model's answer; shown: with it from the start; the others
+    show it after the reviewer's own. opinions: how many people must agree, by the code of the
+    reason. gold: share of the items that plant a test of the reviewers. due_seconds: time for the
+    verdict.
     """
 
     sample: float = 0.0
     flagged: float = 1.0
     blind: float = 0.0
+    shown: float = 0.0
+    opinions: Mapping[str, int] = field(default_factory=dict)
+    gold: float = 0.0
     due_seconds: float = 86_400.0
     late: Late = Late.ABSTAIN
 

@@ -46,6 +46,10 @@ class PayloadStore:
             raise NotFound(f"The body {digest} is no longer stored.") from error
         return data
 
+    def has(self, digest: str) -> bool:
+        """Whether a body is still stored."""
+        return bool(self._files.exists(self._path(digest.removeprefix(_PREFIX))))
+
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 

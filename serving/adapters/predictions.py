@@ -77,6 +77,16 @@ class SqlPredictions:
         query = sa.select(t.c.id).where(t.c.id.in_(ids), t.c.status != Status.HELD)
         return frozenset(self._connection.execute(query).scalars())
 
+    def amend(self, prediction_id: str, label: Label, now: datetime) -> bool:
+        """Add a person's answer to one that a fallback has given; once."""
+        late = (
+            t.c.id == prediction_id, t.c.status == Status.FINAL, t.c.due_at.is_not(None),
+            t.c.decided_by != DecidedBy.HUMAN, t.c.amended_at.is_(None),
+        )  # fmt: skip
+        amended = {"amended_answer": label_out(label), "amended_at": now}
+        changed = self._connection.execute(sa.update(t).where(*late).values(amended))
+        return changed.rowcount == 1
+
     def cancel(self, prediction_id: str, now: datetime) -> bool:
         """Cancel a held request, unless it has been answered."""
         return self._leave_held(prediction_id, status=Status.CANCELLED, final_at=now)
@@ -127,6 +137,8 @@ def _values(p: Prediction) -> dict[str, Any]:
         "request_digest": p.request_digest,
         "created_at": p.created_at,
         "final_at": p.final_at,
+        "amended_answer": label_out(p.amended),
+        "amended_at": p.amended_at,
     }
 
 
@@ -158,6 +170,8 @@ def _prediction(row: Any) -> Prediction:
         request_digest=row.request_digest,
         created_at=row.created_at,
         final_at=row.final_at,
+        amended=label_in(row.amended_answer),
+        amended_at=row.amended_at,
     )
 
 

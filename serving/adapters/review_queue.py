@@ -1,7 +1,7 @@
 """The review queue in the database: leases with a fencing epoch.
 
-A new claim raises the epoch, and nothing else does. So whoever answers with the present epoch
-answers before anybody else has taken the item, even if the lease has run out meanwhile.
+A new claim raises the epoch, and nothing else but an undo does. So whoever answers with the present
+epoch answers before anybody else has taken the item, even if the lease has run out meanwhile.
 """
 
 from collections.abc import Mapping
@@ -12,22 +12,31 @@ import sqlalchemy as sa
 
 from registry.adapters.database.dialect import insert
 from registry.domain.errors import NotFound
-from registry.domain.stages import Stage
-from serving.adapters.rows import flags_in, flags_out, label_in, label_out
-from serving.adapters.tables import prediction, review_decision, review_skip
-from serving.adapters.tables import review_item as t
-from serving.domain.prediction import Prediction, Status
+from serving.adapters import review_counts
+from serving.adapters.review_lanes import first_free, lane_for, members, open_lanes
+from serving.adapters.review_rows import item_in, item_out, slot_in
+from serving.adapters.review_tables import review_item as t
+from serving.adapters.review_tables import review_slot as s
+from serving.adapters.review_tables import review_turn
+from serving.adapters.rows import label_out
+from serving.domain.prediction import Label
 from serving.domain.review import (
     Item,
     ItemState,
-    Opinion,
-    Presentation,
-    Verdict,
-    audit_key,
+    Queue,
+    Slot,
+    SlotState,
+    Source,
+    Task,
 )
 
-_OPEN = (ItemState.READY.value, ItemState.LEASED.value)
+# Whoever has taken one of these and nobody after them may still answer it.
+_ANSWERABLE = (SlotState.READY.value, SlotState.LEASED.value, SlotState.SNOOZED.value)
+_TAKEN = (SlotState.LEASED.value, SlotState.SNOOZED.value)
 _REAPED_AT_ONCE = 50
+_GOLD_AT_ONCE = 20
+OPEN = ItemState.OPEN
+_KNOWN = (Source.AGREED.value, Source.ADJUDICATED.value)
 
 
 class SqlReviewQueue:
@@ -36,235 +45,265 @@ class SqlReviewQueue:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def add(self, item: Item) -> None:
-        """Put an item in the queue."""
-        self._connection.execute(sa.insert(t), [_values(item)])
+    def add(self, item: Item, excluded: frozenset[str] = frozenset()) -> None:
+        """Put an item in the queue, out of the reach of these people."""
+        self._connection.execute(sa.insert(t), [item_out(item)])
+        self._open(item, 1, item.queue, excluded, 0)
 
-    def get(self, item_id: str) -> Item:
-        """One item; NotFound if there is none."""
-        found = self._first(sa.select(t).where(t.c.id == item_id))
+    def get(self, item_id: str) -> Task:
+        """One item with its newest slot; NotFound if there is none."""
+        found = self._first(t.c.id == item_id)
         if found is None:
             raise NotFound(f"There is no review item {item_id!r}.")
         return found
 
-    def find(self, *, state: ItemState | None, model: str | None, limit: int) -> tuple[Item, ...]:
-        """Items in the order of the queue."""
-        query = sa.select(t).where(*_of(model))
-        if state is not None:
-            query = query.where(t.c.state == state)
-        query = query.order_by(t.c.sort_key, t.c.id).limit(limit)
-        return tuple(_item(row) for row in self._connection.execute(query))
+    def of_prediction(self, prediction_id: str) -> Task | None:
+        """The item about a request; gold items are about none."""
+        return self._first(t.c.prediction_id == prediction_id, t.c.gold_of.is_(None))
 
-    def held_by(self, reviewer: str, model: str | None, now: datetime) -> Item | None:
-        """The item that a reviewer has a live lease on."""
-        mine = (t.c.state == ItemState.LEASED, t.c.holder == reviewer, t.c.lease_until > now)
-        query = sa.select(t).where(*mine, *_of(model)).order_by(t.c.sort_key, t.c.id)
-        return self._first(query.limit(1))
+    def find(self, *, state: str | None, model: str | None, limit: int) -> tuple[Task, ...]:
+        """Items in a state: those that wait in the order of their queue, others the last first."""
+        query = _tasks().limit(limit)
+        if model is not None:
+            query = query.where(t.c.model == model)
+        if state in set(SlotState) - {SlotState.CANCELLED}:
+            query = query.where(s.c.state == state).order_by(s.c.sort_key, s.c.id)
+        else:
+            query = query.where(_newest()).order_by(t.c.closes_at.desc(), t.c.id.desc())
+            query = query if state is None else query.where(t.c.state == state)
+        return tuple(_task(row) for row in self._connection.execute(query))
+
+    def held_by(
+        self, reviewer: str, model: str | None, now: datetime, besides: str | None = None
+    ) -> Task | None:
+        """The item that a reviewer has a live lease on, other than `besides`."""
+        mine = [s.c.state == SlotState.LEASED, s.c.holder == reviewer, s.c.free_at > now]
+        if model is not None:
+            mine.append(t.c.model == model)
+        if besides is not None:
+            mine.append(t.c.id != besides)
+        return self._first(*mine, t.c.state == ItemState.OPEN)
+
+    def claims(self, reviewer: str) -> int:
+        """How many items a reviewer has taken."""
+        query = sa.select(review_turn.c.claims).where(review_turn.c.reviewer == reviewer)
+        return self._connection.execute(query).scalar() or 0
 
     def claim(
-        self, reviewer: str, model: str | None, now: datetime, until: datetime
-    ) -> Item | None:
-        """Lease the first item that is free; no two reviewers get the same one.
+        self, reviewer: str, model: str | None, queue: Queue, now: datetime, until: datetime
+    ) -> Task | None:
+        """Lease the first slot of a queue that is free; no two reviewers get the same one."""
+        slot_id = first_free(self._connection, reviewer, model, queue)
+        return None if slot_id is None else self._lease(slot_id, reviewer, now, until)
 
-        On PostgreSQL rows that another transaction is claiming are passed over; on SQLite this
-        transaction holds the only write lock.
+    def take(self, task: Task, reviewer: str, now: datetime, until: datetime) -> Task | None:
+        """Lease this very slot, if it is free or already this reviewer's."""
+        mine = sa.and_(s.c.state == SlotState.LEASED, s.c.holder == reviewer)
+        free = sa.or_(s.c.state.in_((SlotState.READY.value, SlotState.SNOOZED.value)), mine)
+        slot = sa.select(s.c.id).where(s.c.id == task.slot.id, free).with_for_update()
+        found = self._connection.execute(slot).scalar()
+        return None if found is None else self._lease(found, reviewer, now, until)
+
+    def claim_like(
+        self, item: Item, reviewer: str, now: datetime, until: datetime, limit: int
+    ) -> tuple[Task, ...]:
+        """Lease more items of the same likeness."""
+        lanes = open_lanes(reviewer, item.model, Queue.WORK)
+        query = sa.select(s.c.id).join(t, t.c.id == s.c.item_id)
+        query = query.where(
+            t.c.likeness == item.likeness, t.c.state == ItemState.OPEN,
+            s.c.state == SlotState.READY, s.c.lane_id.in_(sa.select(lanes.c.id)),
+        )  # fmt: skip
+        query = query.order_by(s.c.sort_key, s.c.id).limit(limit)
+        query = query.with_for_update(skip_locked=True, of=s)
+        found = self._connection.execute(query).scalars().all()
+        return tuple(self._lease(slot_id, reviewer, now, until) for slot_id in found)
+
+    def reap(self, now: datetime) -> None:
+        """Leases and snoozes that have run out become free.
+
+        Holder and epoch stay, so an answer that is late still counts until someone else has taken
+        the item.
         """
-        self._reap(now)
-        passed_on = sa.exists().where(
-            review_skip.c.item_id == t.c.id, review_skip.c.reviewer == reviewer
-        )
-        free = sa.select(t.c.id).where(t.c.state == ItemState.READY, ~passed_on, *_of(model))
-        first = free.order_by(t.c.sort_key, t.c.id).limit(1).with_for_update(skip_locked=True)
-        item_id = self._connection.execute(first).scalar()
-        if item_id is None:
-            return None
-        self._connection.execute(
-            sa.update(t)
-            .where(t.c.id == item_id)
-            .values(
-                state=ItemState.LEASED,
-                holder=reviewer,
-                epoch=t.c.epoch + 1,
-                lease_until=until,
-            )
-        )
-        return self.get(item_id)
-
-    def renew(self, item_id: str, reviewer: str, epoch: int, until: datetime) -> bool:
-        """Keep a lease longer, if it is still held."""
-        return self._change(item_id, reviewer, epoch, state=ItemState.LEASED, lease_until=until)
-
-    def finish(self, verdict: Verdict, now: datetime) -> bool:
-        """Close an item, if nobody else has taken it since this epoch."""
-        return self._change(
-            verdict.item_id,
-            verdict.reviewer,
-            verdict.epoch,
-            state=ItemState.DECIDED,
-            lease_until=None,
-            decided_at=now,
-        )
-
-    def release(self, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime) -> bool:
-        """Give an item back and do not offer it to this reviewer again."""
-        gone = {"state": ItemState.READY, "holder": None, "lease_until": None}
-        if not self._change(item_id, reviewer, epoch, **gone):
-            return False
-        values = {"item_id": item_id, "reviewer": reviewer, "reason": reason, "at": now}
-        self._connection.execute(
-            insert(self._connection, review_skip).values(values).on_conflict_do_nothing()
-        )
-        return True
-
-    def withdraw(self, prediction: Prediction, now: datetime) -> None:
-        """Nobody waits any more: the item stays for what it teaches, or goes if it is nothing."""
-        open_item = sa.update(t).where(t.c.prediction_id == prediction.id, t.c.state.in_(_OPEN))
-        gone = {"state": ItemState.CANCELLED, "lease_until": None, "decided_at": now}
-        self._connection.execute(open_item.where(t.c.version.is_(None)).values(gone))
-        last = audit_key(prediction.random_number)
-        self._connection.execute(open_item.where(t.c.version.is_not(None)).values(sort_key=last))
-
-    def opinion(self, verdict: Verdict) -> Opinion | None:
-        """What the reviewer has said about the item under the verdict's key before."""
-        d = review_decision
-        same = (
-            d.c.item_id == verdict.item_id,
-            d.c.reviewer == verdict.reviewer,
-            d.c.idempotency_key == verdict.idempotency_key,
-        )
-        row = self._connection.execute(sa.select(d).where(*same)).first()
-        if row is None:
-            return None
-        said = Verdict(
-            row.item_id, row.reviewer, row.epoch, row.label, row.comment, row.idempotency_key
-        )
-        return Opinion(said, row.counted, row.decided_at)
-
-    def add_opinion(self, opinion: Opinion) -> bool:
-        """Append a reviewer's answer, unless they sent it before."""
-        verdict = opinion.verdict
-        stored = self._connection.execute(
-            insert(self._connection, review_decision)
-            .values(
-                item_id=verdict.item_id,
-                reviewer=verdict.reviewer,
-                epoch=verdict.epoch,
-                label=verdict.label,
-                comment=verdict.comment,
-                counted=opinion.counted,
-                idempotency_key=verdict.idempotency_key,
-                decided_at=opinion.decided_at,
-            )
-            .on_conflict_do_nothing()
-            .returning(review_decision.c.id)
-        )
-        return stored.first() is not None
-
-    def stats(self, now: datetime) -> Mapping[str, Any]:
-        """How many items wait, since when and why."""
-        waiting = self._connection.execute(_waiting_by_reason()).all()
-        decided = sa.select(sa.func.count()).where(t.c.state == ItemState.DECIDED)
-        oldest = min((row.oldest for row in waiting), default=now)
-        return {
-            "open": sum(row.items for row in waiting),
-            "oldest_seconds": max(0.0, (now - oldest).total_seconds()),
-            "held": sum(row.held for row in waiting),
-            "decided": self._connection.execute(decided).scalar_one(),
-            "by_reason": {row.code or "none": row.items for row in waiting},
-        }
-
-    def waiting(self, model: str | None) -> int:
-        """How many items wait."""
-        query = sa.select(sa.func.count()).select_from(t).where(t.c.state.in_(_OPEN), *_of(model))
-        return self._connection.execute(query).scalar_one()
-
-    def _reap(self, now: datetime) -> None:
-        """Leases that have run out become free; holder and epoch stay, so a late answer counts."""
-        out = sa.select(t.c.id).where(t.c.state == ItemState.LEASED, t.c.lease_until <= now)
+        out = sa.select(s.c.id).where(s.c.state.in_(_TAKEN), s.c.free_at <= now)
         out = out.limit(_REAPED_AT_ONCE).with_for_update(skip_locked=True)
         ids = self._connection.execute(out).scalars().all()
         if ids:
-            ready = sa.update(t).where(t.c.id.in_(ids)).values(state=ItemState.READY)
+            ready = sa.update(s).where(s.c.id.in_(ids)).values(state=SlotState.READY, free_at=None)
             self._connection.execute(ready)
 
-    def _change(self, item_id: str, reviewer: str, epoch: int, **values: object) -> bool:
-        changed = self._connection.execute(
-            sa.update(t)
-            .where(
-                t.c.id == item_id,
-                t.c.holder == reviewer,
-                t.c.epoch == epoch,
-                t.c.state.in_(_OPEN),
-            )
-            .values(**values)
+    def keep(
+        self, item_id: str, reviewer: str, epoch: int, state: SlotState, until: datetime | None
+    ) -> bool:
+        """Lease longer, snooze or free a slot, if nobody else has taken it."""
+        return self._move(item_id, reviewer, epoch, state=state, free_at=until) is not None
+
+    def finish(self, item_id: str, reviewer: str, epoch: int) -> Slot | None:
+        """Close a slot, if nobody else has taken it since this epoch."""
+        return self._move(item_id, reviewer, epoch, state=SlotState.DONE, free_at=None)
+
+    def pass_on(self, task: Task, reviewer: str, epoch: int, queue: Queue) -> bool:
+        """Give a slot to others in a queue, and never again to this reviewer."""
+        closed = members(self._connection, task.slot.lane_id) | {reviewer}
+        lane_id = lane_for(self._connection, queue, task.item.model, closed)
+        free = {"state": SlotState.READY, "holder": None, "free_at": None}
+        return (
+            self._move(task.item.id, reviewer, epoch, lane_id=lane_id, queue=queue, **free)
+            is not None
         )
+
+    def shut_out(self, task: Task, reviewer: str) -> None:
+        """Never offer an item to this reviewer again; they have said what they think of it."""
+        slot = task.slot
+        closed = members(self._connection, slot.lane_id) | {reviewer}
+        lane_id = lane_for(self._connection, slot.queue, task.item.model, closed)
+        self._connection.execute(sa.update(s).where(s.c.id == slot.id).values(lane_id=lane_id))
+
+    def answered(
+        self, slot: Slot, decision_id: int, closes_at: datetime, *, informed: bool
+    ) -> None:
+        """Remember the current decision of a slot, and until when it can be undone."""
+        new = {"decision_id": decision_id, "informed": informed}
+        self._connection.execute(sa.update(s).where(s.c.id == slot.id).values(new))
+        item = sa.update(t).where(t.c.id == slot.item_id, t.c.state == ItemState.OPEN)
+        self._connection.execute(item.values(state=ItemState.CLOSING, closes_at=closes_at))
+
+    def revise(self, item_id: str, now: datetime, closes_at: datetime) -> bool:
+        """Move the end of an item's window, if it is still open."""
+        changed = self._connection.execute(_closing(item_id, now).values(closes_at=closes_at))
         return changed.rowcount == 1
 
-    def _first(self, query: sa.Select[Any]) -> Item | None:
+    def reopen(self, task: Task, now: datetime, until: datetime) -> bool:
+        """Take an answer back and lease the slot to its holder again, while the window is open."""
+        back = _closing(task.item.id, now).values(state=ItemState.OPEN, closes_at=None)
+        if self._connection.execute(back).rowcount != 1:
+            return False
+        leased = {"state": SlotState.LEASED, "free_at": until, "decision_id": None}
+        slot = sa.update(s).where(s.c.id == task.slot.id)
+        self._connection.execute(slot.values(epoch=s.c.epoch + 1, claimed_at=now, **leased))
+        return True
+
+    def to_close(self, now: datetime, limit: int) -> tuple[str, ...]:
+        """Items whose window is over."""
+        over = sa.select(t.c.id).where(t.c.state == ItemState.CLOSING, t.c.closes_at <= now)
+        over = over.order_by(t.c.closes_at).limit(limit).with_for_update(skip_locked=True)
+        return tuple(self._connection.execute(over).scalars())
+
+    def ask_another(self, task: Task, queue: Queue) -> bool:
+        """Open a slot for another opinion, by somebody who has not seen the item."""
+        back = _in_state(task.item.id, ItemState.CLOSING)
+        changed = self._connection.execute(back.values(state=ItemState.OPEN, closes_at=None))
+        if changed.rowcount != 1:
+            return False
+        seen = members(self._connection, task.slot.lane_id) | {task.slot.holder or ""}
+        number, epoch = task.slot.number + 1, task.slot.epoch
+        self._open(task.item, number, queue, seen, epoch, task.slot.sort_key)
+        return True
+
+    def close(self, item_id: str, outcome: Label, source: Source, now: datetime) -> bool:
+        """Make an outcome final; once."""
+        final = {"outcome": label_out(outcome), "source": source, "decided_at": now}
+        change = _in_state(item_id, ItemState.CLOSING)
+        changed = self._connection.execute(change.values(state=ItemState.DECIDED, **final))
+        return changed.rowcount == 1
+
+    def put_last(self, task: Task, sort_key: float) -> None:
+        """Nobody waits for it any more: it comes after everything that somebody waits for."""
+        still = (s.c.id == task.slot.id, s.c.state.in_(_ANSWERABLE))
+        self._connection.execute(sa.update(s).where(*still).values(sort_key=sort_key))
+
+    def cancel(self, task: Task, now: datetime) -> None:
+        """Take an item out of the queue."""
+        still = (s.c.id == task.slot.id, s.c.state.in_(_ANSWERABLE))
+        self._connection.execute(sa.update(s).where(*still).values(state=SlotState.CANCELLED))
+        gone = _in_state(task.item.id, ItemState.OPEN, ItemState.CLOSING)
+        self._connection.execute(gone.values(state=ItemState.CANCELLED, decided_at=now))
+
+    def excluded(self, task: Task) -> frozenset[str]:
+        """Who has had a say in an item, and may not be asked again."""
+        closed = members(self._connection, task.slot.lane_id)
+        said = task.slot.state is SlotState.DONE and task.slot.holder
+        return closed | {task.slot.holder} if said else closed  # type: ignore[arg-type]
+
+    def gold_source(self, model: str) -> Task | None:
+        """The newest item whose truth is known and that was not repeated; none if many wait."""
+        waiting = sa.select(sa.func.count()).where(t.c.gold_of.is_not(None), t.c.state == OPEN)
+        waiting = waiting.where(t.c.model == model)
+        if self._connection.execute(waiting).scalar_one() >= _GOLD_AT_ONCE:
+            return None
+        again = t.alias("again")
+        unused = ~sa.exists().where(again.c.gold_of == t.c.id)
+        known = (t.c.model == model, t.c.source.in_(_KNOWN), t.c.gold_of.is_(None), unused)
+        query = _tasks().where(*known, _newest()).order_by(t.c.id.desc()).limit(1)
         row = self._connection.execute(query).first()
-        return None if row is None else _item(row)
+        return None if row is None else _task(row)
+
+    def stats(self, now: datetime) -> Mapping[str, Any]:
+        """How many items wait, since when and why."""
+        return review_counts.stats(self._connection, now)
+
+    def waiting(self, model: str | None) -> int:
+        """How many items wait, counted up to a thousand."""
+        return review_counts.waiting(self._connection, model)
+
+    def _open(
+        self, item: Item, number: int, queue: Queue, excluded: frozenset[str], epoch: int,
+        sort_key: float | None = None,
+    ) -> None:  # fmt: skip
+        lane_id = lane_for(self._connection, queue, item.model, excluded)
+        self._connection.execute(
+            sa.insert(s).values(
+                item_id=item.id,
+                number=number,
+                lane_id=lane_id,
+                queue=queue,
+                sort_key=item.sort_key if sort_key is None else sort_key,
+                state=SlotState.READY,
+                epoch=epoch,
+                informed=False,
+            )
+        )
+
+    def _lease(self, slot_id: int, reviewer: str, now: datetime, until: datetime) -> Task:
+        lease = {"state": SlotState.LEASED, "holder": reviewer, "free_at": until}
+        slot = sa.update(s).where(s.c.id == slot_id)
+        slot = slot.values(epoch=s.c.epoch + 1, claimed_at=now, informed=False, **lease)
+        self._connection.execute(slot)
+        turn = insert(self._connection, review_turn).values(reviewer=reviewer, claims=1)
+        more = {"claims": review_turn.c.claims + 1}
+        self._connection.execute(turn.on_conflict_do_update(index_elements=["reviewer"], set_=more))
+        row = self._connection.execute(_tasks().where(s.c.id == slot_id)).one()
+        return _task(row)
+
+    def _move(self, item_id: str, reviewer: str, epoch: int, **values: object) -> Slot | None:
+        mine = (s.c.item_id == item_id, s.c.holder == reviewer, s.c.epoch == epoch)
+        change = sa.update(s).where(*mine, s.c.state.in_(_ANSWERABLE)).values(**values)
+        row = self._connection.execute(change.returning(*s.c)).first()
+        return None if row is None else slot_in(row)
+
+    def _first(self, *where: sa.ColumnElement[bool]) -> Task | None:
+        query = _tasks().where(*where).order_by(s.c.number.desc(), s.c.sort_key, s.c.id).limit(1)
+        row = self._connection.execute(query).first()
+        return None if row is None else _task(row)
 
 
-def _waiting_by_reason() -> sa.Select[Any]:
-    """Counts of open items by their first reason; a queue may be long, so the database counts."""
-    held = sa.case((prediction.c.status == Status.HELD, 1), else_=0).label("held")
-    open_items = (
-        sa.select(t.c.reasons[0]["code"].as_string().label("code"), t.c.created_at, held)
-        .join(prediction, prediction.c.id == t.c.prediction_id)
-        .where(t.c.state.in_(_OPEN))
-        .subquery()
-    )
-    return sa.select(
-        open_items.c.code,
-        sa.func.count().label("items"),
-        sa.func.sum(open_items.c.held).label("held"),
-        sa.func.min(open_items.c.created_at).label("oldest"),
-    ).group_by(open_items.c.code)
+def _tasks() -> sa.Select[Any]:
+    slot = [column.label(f"slot_{column.name}") for column in s.c]
+    return sa.select(*t.c, *slot).join(s, s.c.item_id == t.c.id)
 
 
-def _of(model: str | None) -> tuple[sa.ColumnElement[bool], ...]:
-    return () if model is None else (t.c.model == model,)
+def _task(row: Any) -> Task:
+    return Task(item_in(row), slot_in(row, "slot_"))
 
 
-def _values(item: Item) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "prediction_id": item.prediction_id,
-        "model": item.model,
-        "version": item.version,
-        "stage": item.stage,
-        "reasons": flags_out(item.reasons),
-        "labels": list(item.labels),
-        "model_answer": label_out(item.model_answer),
-        "presentation": item.presentation,
-        "sort_key": item.sort_key,
-        "state": item.state,
-        "holder": item.holder,
-        "epoch": item.epoch,
-        "lease_until": item.lease_until,
-        "due_at": item.due_at,
-        "created_at": item.created_at,
-        "decided_at": item.decided_at,
-    }
+def _newest() -> sa.ColumnElement[bool]:
+    later = s.alias("later")
+    return ~sa.exists().where(later.c.item_id == s.c.item_id, later.c.number > s.c.number)
 
 
-def _item(row: Any) -> Item:
-    return Item(
-        id=row.id,
-        prediction_id=row.prediction_id,
-        model=row.model,
-        version=row.version,
-        stage=Stage(row.stage),
-        reasons=flags_in(row.reasons),
-        labels=tuple(row.labels),
-        model_answer=label_in(row.model_answer),
-        presentation=Presentation(row.presentation),
-        sort_key=row.sort_key,
-        state=ItemState(row.state),
-        holder=row.holder,
-        epoch=row.epoch,
-        lease_until=row.lease_until,
-        due_at=row.due_at,
-        created_at=row.created_at,
-        decided_at=row.decided_at,
-    )
+def _closing(item_id: str, now: datetime) -> sa.Update:
+    return _in_state(item_id, ItemState.CLOSING).where(t.c.closes_at > now)
+
+
+def _in_state(item_id: str, *states: ItemState) -> sa.Update:
+    return sa.update(t).where(t.c.id == item_id, t.c.state.in_(states))

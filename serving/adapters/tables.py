@@ -1,4 +1,4 @@
-"""The tables of predictions, shadow records, daily quotas, review items and decisions."""
+"""The tables of predictions, shadow records and daily quotas."""
 
 import sqlalchemy as sa
 from sqlalchemy import Column as C  # noqa: N817 - a table reads best when its columns are short
@@ -35,6 +35,8 @@ prediction = table(
     C("request_digest", sa.String(80), nullable=False),
     C("created_at", UtcDateTime, nullable=False),
     C("final_at", UtcDateTime, nullable=True),
+    C("amended_answer", sa.JSON, nullable=True),  # a person's, after a fallback had been told
+    C("amended_at", UtcDateTime, nullable=True),
     sa.UniqueConstraint("model", "idempotency_key"),
     sa.Index(None, "model", "created_at"),
     sa.Index(None, "status", "due_at"),
@@ -59,50 +61,4 @@ scope_count = table(
     C("rollout_id", sa.String(36), primary_key=True),
     C("day", sa.Date, primary_key=True),
     C("admitted", sa.Integer, nullable=False),
-)
-
-review_item = table(
-    "review_item",
-    C("id", sa.String(36), primary_key=True),
-    C("prediction_id", sa.String(36), nullable=False, unique=True),
-    C("model", sa.String(128), nullable=False),
-    C("version", sa.Integer, nullable=True),
-    C("stage", sa.String(24), nullable=False),
-    C("reasons", sa.JSON, nullable=False),
-    C("labels", sa.JSON, nullable=False),
-    C("model_answer", sa.JSON, nullable=True),
-    C("presentation", sa.String(16), nullable=False),
-    C("sort_key", sa.Float, nullable=False),
-    C("state", sa.String(16), nullable=False),  # ready, leased, decided, cancelled
-    C("holder", sa.String(128), nullable=True),
-    C("epoch", sa.Integer, nullable=False),
-    C("lease_until", UtcDateTime, nullable=True),
-    C("due_at", UtcDateTime, nullable=True),
-    C("created_at", UtcDateTime, nullable=False),
-    C("decided_at", UtcDateTime, nullable=True),
-    sa.Index(None, "state", "sort_key", "id"),
-)
-
-# Append-only: every answer of every reviewer, counted or not.
-review_decision = table(
-    "review_decision",
-    C("id", SERIAL, primary_key=True),
-    C("item_id", sa.String(36), nullable=False),
-    C("reviewer", sa.String(128), nullable=False),
-    C("epoch", sa.Integer, nullable=False),
-    C("label", sa.String(256), nullable=True),  # null: none of these
-    C("comment", sa.Text, nullable=False),
-    C("counted", sa.Boolean, nullable=False),  # false: someone else had taken the item
-    C("idempotency_key", sa.String(256), nullable=False),
-    C("decided_at", UtcDateTime, nullable=False),
-    sa.UniqueConstraint("item_id", "reviewer", "idempotency_key"),
-)
-
-# Who passed an item on, and why; it is not offered to them again.
-review_skip = table(
-    "review_skip",
-    C("item_id", sa.String(36), primary_key=True),
-    C("reviewer", sa.String(128), primary_key=True),
-    C("reason", sa.Text, nullable=False),
-    C("at", UtcDateTime, nullable=False),
 )

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from registry.adapters.database.dialect import insert
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from serving.adapters.predictions import SqlPredictions
+from serving.adapters.review_log import SqlReviewLog
 from serving.adapters.review_queue import SqlReviewQueue
 from serving.adapters.tables import scope_count
 from serving.domain.routing import Quota
@@ -18,6 +19,7 @@ class SqlServingUnit:
         self.registry = SqlUnitOfWork(connection)
         self.predictions = SqlPredictions(connection)
         self.reviews = SqlReviewQueue(connection)
+        self.review_log = SqlReviewLog(connection)
 
     def has_room(self, quota: Quota) -> bool:
         """Whether the day has room for one more request; another may take it."""

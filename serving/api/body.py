@@ -13,6 +13,7 @@ from registry.domain.errors import Invalid, TooLarge, UnsupportedInput
 from serving.api.text import storable
 
 ATTRIBUTES = "X-Stagegate-Attributes"
+REVIEW = "X-Stagegate-Review"
 _MAX_ATTRIBUTES = 64
 _MAX_TEXT = 1024
 _MAX_NUMBER = 2**63 - 1
@@ -58,6 +59,14 @@ def read_attributes(request: Request) -> dict[str, Any]:
     for name, value in attributes.items():
         _check_attribute(name, value)
     return attributes
+
+
+def wants_review(request: Request) -> bool:
+    """Whether the caller asks for a person's review; Invalid if it is neither yes nor no."""
+    said = request.headers.get(REVIEW, "false").strip().lower()
+    if said not in {"true", "false"}:
+        raise Invalid(f"{REVIEW} is true or false, not {said[:64]!r}.")
+    return said == "true"
 
 
 def _check_attribute(name: str, value: object) -> None:

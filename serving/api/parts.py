@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from registry.adapters.database.engine import Database
@@ -22,6 +22,7 @@ class Serving:
 
     check: gives why the process is not ready apart from its models, such as a wrong revision of
     the database; empty when nothing is wrong. render_metrics: the metrics as Prometheus reads them.
+    undo: for how long a reviewer's answer can be taken back before its caller hears it.
     """
 
     database: Database
@@ -37,6 +38,7 @@ class Serving:
     render_metrics: Callable[[], bytes]
     check: Callable[[], tuple[str, ...]] = tuple
     patience: Patience = field(default_factory=Patience)
+    undo: timedelta = timedelta(0)
 
     @property
     def predicting(self) -> Predicting:

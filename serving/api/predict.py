@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from registry.domain.errors import Invalid
 from serving.adapters.payloads import media_type
 from serving.api import shapes
-from serving.api.body import read_attributes, read_input
+from serving.api.body import read_attributes, read_input, wants_review
 from serving.api.parts import Serving
 from serving.api.text import storable
 from serving.domain.prediction import Prediction, Status
@@ -52,6 +52,7 @@ def router(serving: Serving) -> APIRouter:
             attributes=read_attributes(request),
             idempotency_key=_idempotency_key(request),
             waiting=seconds > 0,
+            wants_review=wants_review(request),
         )
         found = await predict(command, serving.predicting)
         if found.status is Status.HELD and seconds:

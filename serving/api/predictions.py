@@ -14,7 +14,7 @@ from serving.api.parts import Serving
 from serving.api.predict import MAX_WAIT_SECONDS
 from serving.api.text import Name
 from serving.domain.prediction import Status
-from serving.services.review import cancel
+from serving.services.settle import cancel
 from serving.services.wait import follow, look, wait_for
 
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait")]
@@ -46,7 +46,7 @@ def router(serving: Serving) -> APIRouter:
         """The input as it was sent; nothing in it can run in a browser."""
         found = await look(serving.ledger, prediction_id)
         data = await asyncio.to_thread(serving.payloads.get, found.payload_digest)
-        return Response(data, headers=_safe(found.id, found.payload_type))
+        return Response(data, headers=safe_headers(found.id, found.payload_type))
 
     @routes.delete("/{prediction_id}")
     async def give_up(prediction_id: Name) -> dict[str, Any]:
@@ -66,7 +66,8 @@ async def _events(serving: Serving, prediction_id: str) -> AsyncIterator[str]:
         yield f"event: {found.status.value}\nid: {found.id}\ndata: {data}\n\n"
 
 
-def _safe(name: str, kind: str) -> dict[str, str]:
+def safe_headers(name: str, kind: str) -> dict[str, str]:
+    """Headers under which nothing in a stored input can run in a browser."""
     place = "attachment" if kind == UNKNOWN else "inline"
     return {
         "Content-Type": kind,

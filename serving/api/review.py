@@ -1,138 +1,136 @@
-"""Reviewing over HTTP: next, decide, skip, renew, and what the queue looks like."""
+"""Reviewing over HTTP: taking items and answering them."""
 
-from collections.abc import Mapping
-from datetime import datetime
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
 
-from registry.api.actor import Actor
+from registry.api.actor import Actor, Lead, Who
 from registry.domain.errors import Conflict
-from serving.api import shapes
+from serving.api import review_actions, review_queue
+from serving.api import review_shapes as shapes
 from serving.api.parts import Serving
-from serving.api.text import Epoch, Name, Storable, Text
-from serving.domain.prediction import Prediction
-from serving.domain.review import Item, ItemState, Verdict
-from serving.ports import ServingUnit
+from serving.api.review_bodies import (
+    AdjudicationBody,
+    AgreeBody,
+    BulkBody,
+    BulkUndoBody,
+    DecisionBody,
+    LeaseBody,
+)
+from serving.api.text import Name
+from serving.domain.review import Task
 from serving.services import review
+from serving.services import review_actions as actions
 
-
-class DecisionBody(BaseModel):
-    """A reviewer's answer; a label of null means none of these."""
-
-    epoch: Epoch
-    label: Annotated[Storable, Field(max_length=256)] | None
-    comment: Text = ""
-    idempotency_key: Name | None = None
-
-
-class SkipBody(BaseModel):
-    """Passing an item on."""
-
-    epoch: Epoch
-    reason: Text = ""
-
-
-class RenewBody(BaseModel):
-    """Keeping an item longer."""
-
-    epoch: Epoch
+MISSING = "the input is no longer stored; skip this item with that reason"
 
 
 def router(serving: Serving) -> APIRouter:
     """The routes of the review queue."""
     routes = APIRouter(prefix="/v1/review", tags=["review"])
-
-    _add_queue(routes, serving)
-    _add_lease(routes, serving)
-
-    @routes.get("/next", response_model=None, responses={204: {"description": "Nothing waits"}})
-    async def take(actor: Actor, model: Name | None = None) -> dict[str, Any] | Response:
-        """The reviewer's own open item, else the most urgent free one, leased to them."""
-        now = serving.clock()
-        found = await serving.write(lambda unit: _next(unit, actor, now, model))
-        return found or Response(status_code=204)
-
-    @routes.post("/{item}/decision")
-    async def decide(item: Name, body: DecisionBody, actor: Actor) -> dict[str, Any]:
-        """Record an answer; 409 when someone else has taken the item, and it is kept uncounted."""
-        verdict = _verdict(item, body, actor)
-        now = serving.clock()
-        result = await serving.write(lambda unit: review.decide(unit, verdict, now))
-        if not result.repeated:
-            serving.measurements.reviewed(counted=result.opinion.counted)
-        if result.answered:
-            serving.measurements.settled(result.answered)
-        if not result.opinion.counted:
-            raise Conflict(
-                f"Review item {item} is no longer yours: someone else took or answered it. Your "
-                "answer is kept as an extra opinion and does not count; take the next item."
-            )
-        serving.arrivals.announce(result.item.prediction_id)
-        return shapes.decided(result)
-
+    review_queue.add(routes, serving)
+    _add_next(routes, serving)
+    _add_bulk(routes, serving)  # before the routes of one item, which /bulk/undo looks like
+    _add_answers(routes, serving)
+    review_actions.add(routes, serving)
     return routes
 
 
-def _add_lease(routes: APIRouter, serving: Serving) -> None:
-    @routes.post("/{item}/skip")
-    async def skip(item: Name, body: SkipBody, actor: Actor) -> dict[str, Any]:
-        """Pass an item on to others."""
-        now = serving.clock()
-        await serving.write(
-            lambda unit: review.skip(unit, item, actor, body.epoch, body.reason, now)
-        )
-        return {"id": item, "status": "skipped"}
-
-    @routes.post("/{item}/renew")
-    async def renew(item: Name, body: RenewBody, actor: Actor) -> dict[str, Any]:
-        """Keep an item for another ten minutes."""
-        now = serving.clock()
-        until = await serving.write(lambda unit: review.renew(unit, item, actor, body.epoch, now))
-        return {"id": item, "epoch": body.epoch, "lease_until": until.isoformat()}
-
-
-def _add_queue(routes: APIRouter, serving: Serving) -> None:
-    @routes.get("/items")
-    async def items(
-        state: ItemState | None = None,
+def _add_next(routes: APIRouter, serving: Serving) -> None:
+    @routes.get("/next", response_model=None, responses={204: {"description": "Nothing waits"}})
+    async def take(
+        who: Who,
         model: Name | None = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> dict[str, Any]:
-        """Items in the order of the queue."""
-        return await serving.read(lambda unit: _items(unit, state, model, limit))
-
-    @routes.get("/stats")
-    async def stats() -> Mapping[str, object]:
-        """How many items wait, since when and why."""
+        after: Annotated[Name | None, Query(description="The item that you have already")] = None,
+    ) -> dict[str, Any] | Response:
+        """The reviewer's own open item, else the most urgent free one, leased to them."""
         now = serving.clock()
-        return await serving.read(lambda unit: unit.reviews.stats(now))
+        found = await serving.write(lambda unit: review.next_item(unit, who, now, model, after))
+        return await _shown(serving, found, model) if found else Response(status_code=204)
+
+    @routes.post("/{item}/grid")
+    async def grid(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
+        """The item that you have with others that look alike, leased for one answer to all."""
+        now = serving.clock()
+        tasks = await serving.write(lambda u: actions.grid(u, item, actor, body.epoch, now))
+        return {"items": [shapes.item(task, len(tasks)) for task in tasks]}
 
 
-def _next(
-    unit: ServingUnit, reviewer: str, now: datetime, model: str | None
-) -> dict[str, Any] | None:
-    found = review.next_item(unit, reviewer, now, model)
-    if found is None:
-        return None
-    return _shown(unit, found, unit.reviews.waiting(model))
+def _add_answers(routes: APIRouter, serving: Serving) -> None:
+    @routes.post("/{item}/decision")
+    async def decide(item: Name, body: DecisionBody, actor: Actor) -> dict[str, Any]:
+        """Record an answer; 409 when someone else has taken the item, and it is kept uncounted."""
+        verdict, now = body.verdict(item, actor), serving.clock()
+        result = await serving.write(lambda unit: review.decide(unit, verdict, now, serving.undo))
+        return _answered(serving, result)
+
+    @routes.post("/{item}/agree")
+    async def agree(item: Name, body: AgreeBody, actor: Actor) -> dict[str, Any]:
+        """Give the model's answer, which you have seen, as your own."""
+        now = serving.clock()
+        key = body.idempotency_key or f"{item}:{body.epoch}:{actor}:agree"[:256]
+        result = await serving.write(
+            lambda unit: review.agree(
+                unit, item, actor, body.epoch, key, now, serving.undo, final=body.final
+            )
+        )
+        return _answered(serving, result)
+
+    @routes.post("/{item}/adjudicate")
+    async def adjudicate(item: Name, body: AdjudicationBody, lead: Lead) -> dict[str, Any]:
+        """Settle an item on which reviewers disagree, or that one of them passed on to a lead."""
+        verdict, now = body.verdict(item, lead), serving.clock()
+        result = await serving.write(
+            lambda unit: actions.adjudicate(unit, verdict, now, serving.undo)
+        )
+        return _answered(serving, result)
+
+    @routes.post("/{item}/undo")
+    async def undo(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
+        """Take your answer back while its caller has not heard it; the item is yours again."""
+        now = serving.clock()
+        task = await serving.write(lambda unit: review.undo(unit, item, actor, body.epoch, now))
+        return await _shown(serving, task, None)
 
 
-def _items(
-    unit: ServingUnit, state: ItemState | None, model: str | None, limit: int
-) -> dict[str, Any]:
-    waiting = unit.reviews.waiting(model)
-    found = unit.reviews.find(state=state, model=model, limit=limit)
-    return {"items": [_shown(unit, item, waiting) for item in found], "open": waiting}
+def _add_bulk(routes: APIRouter, serving: Serving) -> None:
+    @routes.post("/bulk/decision")
+    async def bulk(body: BulkBody, actor: Actor) -> dict[str, Any]:
+        """One answer to items that look alike: all of them, or none."""
+        verdicts, now = body.verdicts(actor), serving.clock()
+        results = await serving.write(
+            lambda unit: actions.decide_bulk(unit, verdicts, now, serving.undo)
+        )
+        return {"items": [_answered(serving, result) for result in results]}
+
+    @routes.post("/bulk/undo")
+    async def undo_bulk(body: BulkUndoBody, actor: Actor) -> dict[str, Any]:
+        """Take back all answers that were given at one stroke."""
+        now, key = serving.clock(), body.idempotency_key
+        tasks = await serving.write(lambda unit: actions.undo_bulk(unit, key, actor, now))
+        return {"items": [shapes.item(task, 0) for task in tasks]}
 
 
-def _shown(unit: ServingUnit, item: Item, waiting: int) -> dict[str, Any]:
-    about: Prediction = unit.predictions.get(item.prediction_id)
-    return {**shapes.item(item, waiting), "payload_type": about.payload_type}
+def _answered(serving: Serving, result: review.Decided) -> dict[str, Any]:
+    """Count it and tell who waits; Conflict if it came too late to count."""
+    item = result.task.item
+    if not result.repeated:
+        serving.measurements.reviewed(counted=result.opinion.counted)
+    if result.answered:
+        serving.measurements.settled(result.answered)
+        serving.arrivals.announce(item.prediction_id)
+    if not result.opinion.counted:
+        raise Conflict(
+            f"Review item {item.id} is no longer yours: someone else took or answered it. Your "
+            "answer is kept as an extra opinion and does not count; take the next item."
+        )
+    return shapes.decided(result)
 
 
-def _verdict(item: str, body: DecisionBody, reviewer: str) -> Verdict:
-    """Without a key of the sender's own, the same answer to the same claim is the same verdict."""
-    key = body.idempotency_key or f"{item}:{body.epoch}:{reviewer}:{body.label}"[:256]
-    return Verdict(item, reviewer, body.epoch, body.label, body.comment, key)
+async def _shown(serving: Serving, task: Task, model: str | None) -> dict[str, Any]:
+    here, waiting = await asyncio.gather(
+        asyncio.to_thread(serving.payloads.has, task.item.payload_digest),
+        serving.read(lambda unit: unit.reviews.waiting(model)),
+    )
+    return {**shapes.item(task, waiting), "payload_missing": None if here else MISSING}

@@ -6,8 +6,6 @@ from typing import Any
 
 from serving.adapters.rows import flags_out, label_out
 from serving.domain.prediction import Prediction, Status
-from serving.domain.review import Item, Presentation
-from serving.services.review import Decided
 
 RETRY_AFTER_AT_MOST = 30
 
@@ -29,6 +27,7 @@ def prediction(found: Prediction) -> dict[str, Any]:
         "out_of_domain": {"p_value": found.p_value, "threshold": found.threshold},
         "reason": found.reason,
         "review_probability": found.inclusion_probability,
+        **_amended(found),
     }
 
 
@@ -40,42 +39,11 @@ def retry_after(found: Prediction, now: datetime) -> int:
     return max(1, min(RETRY_AFTER_AT_MOST, ceil(left / 10)))
 
 
-def item(found: Item, waiting: int) -> dict[str, Any]:
-    """What a reviewer is shown; the model's answer only where they may see it first."""
-    shown = found.presentation is Presentation.SHOWN
-    said = label_out(found.model_answer)
-    return {
-        "id": found.id,
-        "prediction_id": found.prediction_id,
-        "model": found.model,
-        "version": found.version,
-        "stage": found.stage.value,
-        "reasons": flags_out(found.reasons),
-        "labels": list(found.labels),
-        "presentation": found.presentation.value,
-        "model_answer": said if shown else None,
-        "payload_url": f"/v1/predictions/{found.prediction_id}/payload",
-        "state": found.state.value,
-        "holder": found.holder,
-        "epoch": found.epoch,
-        "lease_until": _moment(found.lease_until),
-        "due_at": _moment(found.due_at),
-        "waiting_since": _moment(found.created_at),
-        "open": waiting,
-    }
-
-
-def decided(result: Decided) -> dict[str, Any]:
-    """What became of a verdict, with the model's answer unless the item was blind."""
-    return {
-        "id": result.item.id,
-        "prediction_id": result.item.prediction_id,
-        "status": "decided",
-        "counted": result.opinion.counted,
-        "label": result.opinion.verdict.label,
-        "model_answer": label_out(result.revealed),
-        "agrees": result.agrees,
-    }
+def _amended(found: Prediction) -> dict[str, Any]:
+    if found.amended is None or found.amended_at is None:
+        return {}
+    said = {"prediction": found.amended.prediction, "index": found.amended.index}
+    return {"amended": {**said, "decided_by": "human", "at": found.amended_at.isoformat()}}
 
 
 def _without_answer(found: Prediction) -> dict[str, Any]:

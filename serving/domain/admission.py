@@ -20,7 +20,14 @@ from serving.domain.prediction import (
     ShadowRecord,
     Status,
 )
-from serving.domain.review import Item, ItemState, presentation, sort_key
+from serving.domain.review import (
+    Item,
+    drawn,
+    opinions_wanted,
+    presentation,
+    queue_of,
+    sort_key,
+)
 from serving.domain.routing import Assignment
 
 
@@ -39,6 +46,9 @@ class Asked:
     random_number: float
     presentation_number: float
     now: datetime
+    gold_number: float = 1.0
+    gold_id: str = ""
+    wants_review: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,9 @@ def record(
     """
     failures = failures or {}
     subject = _subject(assignment, raws)
-    reasons, chance = _review(assignment, outcome, subject)
+    reasons, chance = _review(assignment, outcome, subject, raws)
+    if asked.wants_review:
+        reasons, chance = _asked_for(reasons), 1.0
     sampled = chance > 0 and asked.random_number < chance
     prediction = _prediction(asked, assignment, outcome, raws, chance)
     item = _item(asked, assignment, prediction, subject, reasons) if sampled else None
@@ -90,7 +102,10 @@ def _of(version: int | None, raws: Mapping[int, RawPrediction]) -> RawPrediction
 
 
 def _review(
-    assignment: Assignment, outcome: Outcome, subject: RawPrediction | None
+    assignment: Assignment,
+    outcome: Outcome,
+    subject: RawPrediction | None,
+    raws: Mapping[int, RawPrediction],
 ) -> tuple[tuple[Flag, ...], float]:
     """Why a person would look, and the chance that one does."""
     if isinstance(outcome, Hold):
@@ -108,10 +123,27 @@ def _review(
         sample = review.sample
     if watched:  # also where a new rollout samples its own candidate only
         sample = max(sample, watched.sample)
-    if not sample:
-        return (), 0.0
-    drawn = Flag(Code.AUDIT, f"drawn at random: {sample:.0%} of these answers are reviewed")
-    return (drawn,), sample
+    differs = _disagreement(assignment, subject, raws)
+    if differs:
+        return (differs,), max(review.flagged, sample)
+    return ((drawn(),), sample) if sample else ((), 0.0)
+
+
+def _asked_for(reasons: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """The caller's wish, before what would have sent the request to a person anyway."""
+    others = (reason for reason in reasons if reason.code is not Code.AUDIT)
+    return (Flag(Code.ASKED, "the caller asked for a person's review"), *others)
+
+
+def _disagreement(
+    assignment: Assignment, subject: RawPrediction | None, raws: Mapping[int, RawPrediction]
+) -> Flag | None:
+    """That a shadow answers differently; without the labels, since a blind reviewer reads it."""
+    answering = _of(assignment.answering, raws)
+    if subject is None or answering is None or subject.label == answering.label:
+        return None
+    names = f"version {subject.version} and baseline version {answering.version}"
+    return Flag(Code.DISAGREEMENT, f"{names} give different answers")
 
 
 def _prediction(
@@ -193,7 +225,7 @@ def _item(
 ) -> Item:
     due = asked.now + timedelta(seconds=assignment.review.due_seconds)
     held = prediction.status is Status.HELD
-    rollout = assignment.rollout
+    rollout, review, queue = assignment.rollout, assignment.review, queue_of(reasons, held=held)
     return Item(
         id=asked.item_id,
         prediction_id=asked.prediction_id,
@@ -203,14 +235,17 @@ def _item(
         reasons=reasons,
         labels=subject.labels if subject else assignment.labels,
         model_answer=subject.as_label() if subject else None,
-        presentation=presentation(assignment.review, asked.presentation_number),
+        presentation=presentation(review, queue, asked.presentation_number),
+        payload_digest=asked.payload_digest,
+        payload_type=asked.payload_type,
+        queue=queue,
         sort_key=sort_key(reasons, due, asked.random_number, held=held, waiting=asked.waiting),
-        state=ItemState.READY,
-        holder=None,
-        epoch=0,
-        lease_until=None,
+        random_number=asked.random_number,
+        inclusion_probability=prediction.inclusion_probability,
         due_at=due,
         created_at=asked.now,
+        opinions=opinions_wanted(review, reasons),
+        plants=asked.gold_id if asked.gold_number < review.gold else None,
     )
 
 

@@ -35,6 +35,8 @@ class Code(StrEnum):
     SUPERVISED = "supervised"  # the stage lets no answer out without a person
     NO_VERSION = "no-version"  # no version may answer this request
     AUDIT = "audit"  # drawn at random
+    DISAGREEMENT = "shadow-disagreement"  # candidate and baseline answered differently
+    ASKED = "asked"  # by the caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +153,5 @@ class Prediction:
     request_digest: str
     created_at: datetime
     final_at: datetime | None
+    amended: Label | None = None  # what a person said after a fallback had been told
+    amended_at: datetime | None = None

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b, sha256
+from json import dumps
 
 from registry.domain.errors import Invalid
 from registry.domain.plan import Review
@@ -11,21 +13,46 @@ from registry.domain.stages import Stage
 from serving.domain.prediction import Code, Flag, Label
 
 LEASE = timedelta(minutes=10)
-# Audit items come after everything that somebody waits for, in the order of their random number,
-# so that those worked off are at any moment a random sample.
-_AUDIT = 1e11
+AUDIT_EVERY = 5  # one of so many claims of a reviewer goes to the audit queue
+# What nobody waits for any more comes after everything else, in the order of its random number.
+_LAST = 1e11
 _WAITING = timedelta(days=1)
 _HELD = timedelta(hours=6)
-_FLAGGED = timedelta(hours=1)
+# How far ahead of its due time a reason moves an item.
+_BOOSTS = {
+    Code.SUPERVISED: timedelta(hours=3),
+    Code.ASKED: timedelta(hours=2),
+    Code.OUT_OF_DOMAIN: timedelta(hours=1),
+    Code.LOW_CONFIDENCE: timedelta(minutes=45),
+    Code.DISAGREEMENT: timedelta(minutes=30),
+}
 
 
 class ItemState(StrEnum):
-    """Where an item stands."""
+    """Where an item stands; while it is closing its last answer can be undone."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    DECIDED = "decided"
+    CANCELLED = "cancelled"
+
+
+class SlotState(StrEnum):
+    """Where one required opinion stands."""
 
     READY = "ready"
     LEASED = "leased"
-    DECIDED = "decided"
+    SNOOZED = "snoozed"
+    DONE = "done"
     CANCELLED = "cancelled"
+
+
+class Queue(StrEnum):
+    """Where an opinion waits. Audit has a quota of its own; only leads take from lead."""
+
+    WORK = "work"
+    AUDIT = "audit"
+    LEAD = "lead"
 
 
 class Presentation(StrEnum):
@@ -36,9 +63,29 @@ class Presentation(StrEnum):
     SHOWN = "shown"
 
 
+class Source(StrEnum):
+    """What an outcome rests on: one opinion, several that agree, or a lead's judgement."""
+
+    SINGLE = "single"
+    AGREED = "agreed"
+    ADJUDICATED = "adjudicated"
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """What makes an item a test of its reviewer: the item that it repeats, and the truth there."""
+
+    of: str
+    truth: Label
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question to a person. `epoch` grows with every new claim and fences off older holders."""
+    """A question to people.
+
+    opinions: how many must agree. plants: the id of the gold item to plant when this one is final.
+    random_number, inclusion_probability: those of its prediction, drawn before any review.
+    """
 
     id: str
     prediction_id: str
@@ -49,55 +96,114 @@ class Item:
     labels: tuple[str, ...]
     model_answer: Label | None
     presentation: Presentation
+    payload_digest: str
+    payload_type: str
+    queue: Queue
     sort_key: float
-    state: ItemState
-    holder: str | None
-    epoch: int
-    lease_until: datetime | None
+    random_number: float
+    inclusion_probability: float
     due_at: datetime | None
     created_at: datetime
+    opinions: int = 1
+    plants: str | None = None
+    gold: Gold | None = None
+    state: ItemState = ItemState.OPEN
+    closes_at: datetime | None = None
+    outcome: Label | None = None
+    source: Source | None = None
     decided_at: datetime | None = None
 
+    @property
+    def likeness(self) -> str | None:
+        """The same for items that look alike enough for one answer; None if none may.
+
+        Bulk shows the model's answer, so only items drawn to show it qualify: never audit or gold.
+        """
+        if self.presentation is not Presentation.SHOWN or not self.model_answer:
+            return None
+        if self.opinions > 1 or self.queue is not Queue.WORK:
+            return None
+        codes = sorted(reason.code.value for reason in self.reasons)
+        return _digest([self.model, self.version, self.model_answer.prediction, codes])
+
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a reviewer answered, as sent; a label of None means none of these."""
+class Slot:
+    """One required opinion. `epoch` grows with every new claim and fences off older holders."""
 
+    id: int
     item_id: str
-    reviewer: str
+    number: int
+    queue: Queue
+    lane_id: int
+    sort_key: float
+    state: SlotState
+    holder: str | None
     epoch: int
-    label: str | None
-    comment: str
-    idempotency_key: str
+    free_at: datetime | None
+    claimed_at: datetime | None
+    informed: bool
+    decision_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """A verdict as stored; it counts unless someone else had taken the item."""
+class Task:
+    """An item as it lies before one reviewer."""
 
-    verdict: Verdict
-    counted: bool
-    decided_at: datetime
+    item: Item
+    slot: Slot
+
+    @property
+    def state(self) -> str:
+        """Where it stands, in one word."""
+        return self.slot.state if self.item.state is ItemState.OPEN else self.item.state
+
+    @property
+    def informed(self) -> bool:
+        """Whether whoever has it has seen the model's answer."""
+        return self.slot.informed or self.item.presentation is Presentation.SHOWN
 
 
-def presentation(review: Review, draw: float) -> Presentation:
-    """Blind for the plan's share, else the model's answer after the reviewer's own."""
-    return Presentation.BLIND if draw < review.blind else Presentation.ANSWER_FIRST
+def presentation(review: Review, queue: Queue, draw: float) -> Presentation:
+    """Audit always blind; else the plan's shares, and the model's answer after the reviewer's."""
+    if queue is Queue.AUDIT or draw < review.blind:
+        return Presentation.BLIND
+    return Presentation.SHOWN if draw < review.blind + review.shown else Presentation.ANSWER_FIRST
+
+
+def queue_of(reasons: Sequence[Flag], *, held: bool) -> Queue:
+    """Audit if the item was drawn at random and nobody waits for it."""
+    drawn = not held and all(reason.code is Code.AUDIT for reason in reasons)
+    return Queue.AUDIT if drawn else Queue.WORK
 
 
 def sort_key(
     reasons: Sequence[Flag], due: datetime, random_number: float, *, held: bool, waiting: bool
 ) -> float:
-    """Small comes first: due time, moved forward by how much depends on the answer."""
-    if not held and all(r.code is Code.AUDIT for r in reasons):
-        return audit_key(random_number)
-    boost = _WAITING if waiting else _HELD if held else _FLAGGED
+    """Small comes first: due time, moved forward by how much depends on the answer.
+
+    Audit items come by their random number, so that those worked off are a random sample.
+    """
+    if queue_of(reasons, held=held) is Queue.AUDIT:
+        return random_number
+    boost = max((_BOOSTS.get(reason.code, timedelta(0)) for reason in reasons), default=_HELD)
+    boost += _WAITING if waiting and held else _HELD if held else timedelta(0)
     return (due - boost).timestamp()
 
 
-def audit_key(random_number: float) -> float:
-    """The place of an item that nobody waits for."""
-    return _AUDIT + random_number
+def last_key(random_number: float) -> float:
+    """The place of an item whose caller has gone or was answered otherwise."""
+    return _LAST + random_number
+
+
+def opinions_wanted(review: Review, reasons: Sequence[Flag]) -> int:
+    """How many people must agree: the most that the plan asks for any of the reasons."""
+    return max((review.opinions.get(reason.code.value, 1) for reason in reasons), default=1)
+
+
+def audit_turn(claims: int) -> bool:
+    """Whether a reviewer who has taken so many items is to take the next from the audit queue."""
+    return claims % AUDIT_EVERY == AUDIT_EVERY - 1
 
 
 def answer(item: Item, label: str | None) -> Label:
@@ -108,3 +214,59 @@ def answer(item: Item, label: str | None) -> Label:
         known = ", ".join(item.labels)
         raise Invalid(f"{item.model} has no label {label!r}; its labels: {known}, or null for none")
     return Label(label, item.labels.index(label))
+
+
+def closes_at(item: Item, now: datetime, window: timedelta) -> datetime:
+    """Until when an answer can be undone; a caller who waits hears it by the due time."""
+    end = now + window
+    return end if item.due_at is None or item.due_at <= now else min(end, item.due_at)
+
+
+def gold_item(source: Item, sample: Item, now: datetime) -> Item:
+    """`source`, whose truth is known, asked again in the guise of an audit item like `sample`."""
+    assert sample.plants is not None  # noqa: S101 - tells the type checker what the caller knows
+    random_number = uniform(sample.plants)
+    due = None if sample.due_at is None else now + (sample.due_at - sample.created_at)
+    return Item(
+        id=sample.plants,
+        prediction_id=source.prediction_id,
+        model=source.model,
+        version=sample.version,
+        stage=sample.stage,
+        reasons=(drawn(),),
+        labels=source.labels,
+        model_answer=source.model_answer,
+        presentation=Presentation.BLIND,
+        payload_digest=source.payload_digest,
+        payload_type=source.payload_type,
+        queue=Queue.AUDIT,
+        sort_key=random_number,
+        random_number=random_number,
+        inclusion_probability=source.inclusion_probability,
+        due_at=due,
+        created_at=now,
+        gold=Gold(source.id, source.outcome or Label(None)),
+    )
+
+
+def drawn() -> Flag:
+    """The reason of an audit item; gold items give the same, word for word."""
+    return Flag(Code.AUDIT, "drawn at random, to measure how often the answers are right")
+
+
+def uniform(text: str) -> float:
+    """A number in [0, 1) that depends on nothing but the text."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / 2**56
+
+
+def seen(task: Task) -> str:
+    """Digest of what the reviewer had before them when they answered."""
+    item = task.item
+    answer_seen = item.model_answer.prediction if task.informed and item.model_answer else None
+    reasons = [reason.reason for reason in item.reasons]
+    shown = [item.payload_digest, list(item.labels), reasons, item.presentation, answer_seen]
+    return _digest(shown)
+
+
+def _digest(parts: Sequence[object]) -> str:
+    return sha256(dumps(parts, separators=(",", ":")).encode()).hexdigest()

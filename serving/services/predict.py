@@ -23,7 +23,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PredictCommand:
-    """A request as it came in. `waiting`: the caller stays on the line for a person's answer."""
+    """A request as it came in.
+
+    waiting: the caller stays on the line for a person's answer. wants_review: a person is to look
+    at the answer whatever the model says.
+    """
 
     model: str
     payload: bytes
@@ -31,6 +35,7 @@ class PredictCommand:
     attributes: Mapping[str, object]
     idempotency_key: str | None = None
     waiting: bool = False
+    wants_review: bool = False
 
     @property
     def digest(self) -> str:
@@ -139,6 +144,9 @@ async def _asked(command: PredictCommand, world: Predicting, now: datetime) -> A
         random_number=world.draw(),
         presentation_number=world.draw(),
         now=now,
+        gold_number=world.draw(),
+        gold_id=world.new_id(now),
+        wants_review=command.wants_review,
     )
 
 

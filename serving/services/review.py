@@ -1,139 +1,196 @@
-"""Reviewing: take the next item, answer it once, and give the waiting caller the answer."""
+"""Reviewing: take the next item, answer it, agree with the model, or take the answer back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from registry.domain.errors import Conflict, Invalid, NotFound
-from serving.domain.prediction import DecidedBy, Fallback, Label, Prediction, Status
-from serving.domain.review import LEASE, Item, ItemState, Opinion, Presentation, Verdict, answer
+from registry.domain.errors import Conflict, Invalid
+from registry.domain.people import Identity
+from serving.domain.opinions import Opinion, Verdict
+from serving.domain.prediction import Label, Prediction
+from serving.domain.review import (
+    LEASE,
+    ItemState,
+    Presentation,
+    Queue,
+    Task,
+    answer,
+    audit_turn,
+    closes_at,
+)
 from serving.ports import ServingUnit
+from serving.services.settle import close
+
+NO_WINDOW = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What became of a verdict.
 
-    answered: the held request that it answered. repeated: it had been sent before.
+    answered: the held request that it answered at once. repeated: it had been sent before.
+    undo_until: until then it can be taken back or corrected.
     """
 
-    item: Item
+    task: Task
     opinion: Opinion
     answered: Prediction | None = None
     repeated: bool = False
+    undo_until: datetime | None = None
 
     @property
     def agrees(self) -> bool | None:
         """Whether the model had said the same; None if no model was asked, or blindly."""
         said = self.revealed
-        return None if said is None else said.prediction == self.opinion.verdict.label
+        return None if said is None else said.prediction == self.opinion.label
 
     @property
     def revealed(self) -> Label | None:
         """The model's answer, unless the reviewer must never know it."""
-        blind = self.item.presentation is Presentation.BLIND
-        return None if blind else self.item.model_answer
+        item = self.task.item
+        return None if item.presentation is Presentation.BLIND else item.model_answer
 
 
 def next_item(
     unit: ServingUnit,
-    reviewer: str,
+    who: Identity,
     now: datetime,
     model: str | None = None,
+    besides: str | None = None,
     lease: timedelta = LEASE,
-) -> Item | None:
-    """The reviewer's own live item, else the first free one, leased."""
-    mine = unit.reviews.held_by(reviewer, model, now)
-    return mine or unit.reviews.claim(reviewer, model, now, now + lease)
+) -> Task | None:
+    """The reviewer's own live item, else the first free one, leased.
+
+    Disputed items come first for a lead. One of every few claims goes to the audit queue, so that
+    urgent work cannot starve the random sample. `besides`: the item that they have before them, to
+    have the next one ready; two at most.
+    """
+    unit.reviews.reap(now)
+    if mine := unit.reviews.held_by(who.name, model, now, besides):
+        return mine
+    audit = audit_turn(unit.reviews.claims(who.name))
+    work = (Queue.AUDIT, Queue.WORK) if audit else (Queue.WORK, Queue.AUDIT)
+    for queue in (Queue.LEAD, *work) if who.lead else work:
+        if found := unit.reviews.claim(who.name, model, queue, now, now + lease):
+            return found
+    return None
 
 
-def decide(unit: ServingUnit, verdict: Verdict, now: datetime) -> Decided:
+def decide(
+    unit: ServingUnit, verdict: Verdict, now: datetime, window: timedelta = NO_WINDOW
+) -> Decided:
     """Record a verdict.
 
     It counts unless someone else has taken the item since; then it is kept as an extra opinion
     with counted=False and changes nothing. Sending the same verdict again gives the same result.
     """
-    item = unit.reviews.get(verdict.item_id)
-    if earlier := unit.reviews.opinion(verdict):
-        return _repeated(item, earlier, verdict)
-    label = answer(item, verdict.label)
-    opinion = Opinion(verdict, unit.reviews.finish(verdict, now), now)
-    if not unit.reviews.add_opinion(opinion) and (earlier := unit.reviews.opinion(verdict)):
-        return _repeated(item, earlier, verdict)  # the same verdict was under way elsewhere
-    answered = _settle(unit, item, verdict, label, now) if opinion.counted else None
-    return Decided(item, opinion, answered)
+    task = unit.reviews.get(verdict.item_id)
+    if earlier := unit.review_log.sent_before(verdict):
+        return _repeated(task, earlier, verdict)
+    answer(task.item, verdict.label)
+    if verdict.revises:
+        return _revise(unit, task, verdict, now, window)
+    slot = unit.reviews.finish(verdict.item_id, verdict.reviewer, verdict.epoch)
+    if slot is None:
+        return _extra(unit, task, verdict, now)
+    task = replace(task, slot=slot)
+    opinion = unit.review_log.add(verdict, task, now, counted=True)
+    if opinion is None:  # finished under this very key, and then taken back
+        raise Invalid(_reused(verdict))
+    end = now if verdict.final else closes_at(task.item, now, window)
+    informed = task.informed or task.item.presentation is Presentation.ANSWER_FIRST
+    unit.reviews.answered(slot, opinion.id, end, informed=informed)
+    return _closed(unit, task, opinion, now, end)
 
 
-def skip(
-    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime
-) -> None:
-    """Pass an item on to others; Conflict if someone else has it."""
-    if not unit.reviews.release(item_id, reviewer, epoch, reason, now):
-        raise _taken(unit.reviews.get(item_id))
+def agree(
+    unit: ServingUnit,
+    item_id: str,
+    reviewer: str,
+    epoch: int,
+    key: str,
+    now: datetime,
+    window: timedelta = NO_WINDOW,
+    *,
+    final: bool = False,
+) -> Decided:
+    """Give the model's answer, which the reviewer has seen, as one's own."""
+    task = unit.reviews.get(item_id)
+    item, slot = task.item, task.slot
+    if item.presentation is Presentation.BLIND or item.model_answer is None:
+        raise Invalid(f"Review item {item_id} shows no answer of a model; give a label.")
+    mine = (slot.holder, slot.epoch) == (reviewer, epoch)
+    if not (mine and task.informed):
+        raise Invalid(f"Give your own answer to review item {item_id} first, then agree.")
+    label, revises = item.model_answer.prediction, item.state is ItemState.CLOSING
+    verdict = Verdict(item_id, reviewer, epoch, label, "", key, revises=revises, final=final)
+    return decide(unit, verdict, now, window)
 
 
-def renew(
+def undo(
     unit: ServingUnit,
     item_id: str,
     reviewer: str,
     epoch: int,
     now: datetime,
     lease: timedelta = LEASE,
-) -> datetime:
-    """Keep an item longer; gives the new end, or Conflict if someone else has it."""
-    until = now + lease
-    if not unit.reviews.renew(item_id, reviewer, epoch, until):
-        raise _taken(unit.reviews.get(item_id))
-    return until
+) -> Task:
+    """Take one's answer back while nobody has heard it; the item is the reviewer's again."""
+    task = unit.reviews.get(item_id)
+    if (task.slot.holder, task.slot.epoch) != (reviewer, epoch):
+        raise Conflict(f"The last answer to review item {item_id} is not yours to undo.")
+    if not unit.reviews.reopen(task, now, now + lease):
+        raise Conflict(f"The time to undo the answer to review item {item_id} is over.")
+    unit.review_log.note(item_id, reviewer, "undone", now, decision=task.slot.decision_id)
+    return unit.reviews.get(item_id)
 
 
-def answer_late(unit: ServingUnit, now: datetime, limit: int = 200) -> tuple[Prediction, ...]:
-    """Give held requests that are past due the answer that their plan names for that case.
-
-    The same compare-and-set as a person's verdict: the first wins, once. The item stays open,
-    because its verdict still teaches. Gives the requests that this call has answered.
-    """
-    answered = []
-    for prediction in unit.predictions.overdue(now, limit):
-        nothing = Fallback(Label(None), prediction.version, DecidedBy.FALLBACK)
-        if unit.predictions.settle_late(prediction, prediction.fallback or nothing, now):
-            answered.append(unit.predictions.get(prediction.id))
-    return tuple(answered)
-
-
-def cancel(unit: ServingUnit, prediction_id: str, now: datetime) -> Prediction:
-    """The caller gives up on a held request; Conflict if it has been answered.
-
-    Its verdict still teaches, and the gates wait for it: a candidate's answer that was drawn for
-    review must not be lost because the caller left.
-    """
-    found = unit.predictions.get(prediction_id)
-    if found.status is Status.HELD:
-        # Items before predictions, as a verdict does: two orders could wait for each other.
-        unit.reviews.withdraw(found, now)
-    if not unit.predictions.cancel(prediction_id, now):
-        raise Conflict(f"Prediction {prediction_id} has been answered and cannot be cancelled.")
-    return unit.predictions.get(prediction_id)
-
-
-def _settle(
-    unit: ServingUnit, item: Item, verdict: Verdict, label: Label, now: datetime
-) -> Prediction | None:
-    unit.registry.evidence.settle(item.prediction_id, verdict.label, verdict.reviewer, now)
-    if not unit.predictions.settle(item.prediction_id, label, DecidedBy.HUMAN, now):
-        return None
-    return unit.predictions.get(item.prediction_id)
-
-
-def _repeated(item: Item, earlier: Opinion, verdict: Verdict) -> Decided:
-    if earlier.verdict.label != verdict.label:
-        raise Invalid(
-            f"The idempotency key {verdict.idempotency_key!r} was used for another verdict; "
-            "send a new key with a new verdict."
+def _revise(
+    unit: ServingUnit, task: Task, verdict: Verdict, now: datetime, window: timedelta
+) -> Decided:
+    mine = (task.slot.holder, task.slot.epoch) == (verdict.reviewer, verdict.epoch)
+    end = now if verdict.final else closes_at(task.item, now, window)
+    if not mine or not unit.reviews.revise(task.item.id, now, end):
+        raise Conflict(
+            f"Your answer to review item {verdict.item_id} cannot be corrected any more; "
+            "take the next item."
         )
-    return Decided(item, earlier, repeated=True)
+    opinion = unit.review_log.add(verdict, task, now, counted=True)
+    if opinion is None:
+        raise Invalid(_reused(verdict))
+    unit.reviews.answered(task.slot, opinion.id, end, informed=task.slot.informed)
+    return _closed(unit, task, opinion, now, end)
 
 
-def _taken(item: Item) -> Conflict | NotFound:
-    if item.state in {ItemState.DECIDED, ItemState.CANCELLED}:
-        return Conflict(f"Review item {item.id} is already {item.state}; take the next one.")
-    return Conflict(f"Review item {item.id} is no longer yours; take the next one.")
+def _closed(
+    unit: ServingUnit, task: Task, opinion: Opinion, now: datetime, end: datetime
+) -> Decided:
+    if end > now:
+        return Decided(task, opinion, undo_until=end)
+    return Decided(task, opinion, close(unit, task.item.id, now))
+
+
+def _extra(unit: ServingUnit, task: Task, verdict: Verdict, now: datetime) -> Decided:
+    """Kept, and counted for nothing; whoever gave it has had their say in this item."""
+    opinion = unit.review_log.add(verdict, task, now, counted=False)
+    if opinion is not None:
+        unit.reviews.shut_out(task, verdict.reviewer)
+        return Decided(task, opinion)
+    earlier = unit.review_log.sent_before(verdict)
+    if earlier is None:
+        raise Invalid(_reused(verdict))
+    return _repeated(task, earlier, verdict)  # the same verdict was under way elsewhere
+
+
+def _repeated(task: Task, earlier: Opinion, verdict: Verdict) -> Decided:
+    if earlier.label != verdict.label:
+        raise Invalid(_reused(verdict))
+    closing = task.item.state is ItemState.CLOSING
+    until = task.item.closes_at if closing and task.slot.decision_id == earlier.id else None
+    return Decided(task, earlier, repeated=True, undo_until=until)
+
+
+def _reused(verdict: Verdict) -> str:
+    return (
+        f"The idempotency key {verdict.idempotency_key!r} was used for another verdict; "
+        "send a new key with a new verdict."
+    )

@@ -23,12 +23,19 @@ from console.web.views.formatting import (
 
 # The tabs of the list, and the states of the API that each of them shows.
 STATES = {
-    "open": ("leased", "ready"),
+    "open": ("leased", "ready", "snoozed", "closing"),
     "decided": ("decided",),
     "cancelled": ("cancelled",),
 }
-_STATE_TONES = {"ready": "warn", "leased": "busy", "decided": "good", "cancelled": "plain"}
-_STATE_NAMES = {"ready": "waits", "leased": "in review"}
+_STATE_TONES = {
+    "ready": "warn",
+    "leased": "busy",
+    "snoozed": "plain",
+    "closing": "busy",
+    "decided": "good",
+    "cancelled": "plain",
+}
+_STATE_NAMES = {"ready": "waits", "leased": "in review", "closing": "answered, can be undone"}
 
 
 @dataclass(frozen=True, slots=True)

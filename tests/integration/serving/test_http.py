@@ -24,8 +24,8 @@ from serving.adapters.fleet import POLL_SECONDS
 from serving.adapters.unit import SqlServingUnit
 from serving.api.parts import Serving
 from serving.api.predict import MAX_WAIT_SECONDS
-from serving.services.review import answer_late
 from serving.services.run import Patience
+from serving.services.settle import answer_late
 
 pytestmark = pytest.mark.integration
 Serve = Callable[..., TestClient]
@@ -272,7 +272,7 @@ def test_the_second_reviewer_of_an_expired_claim_is_told_409(serve: Serve, datab
     client.post(URL, content=image())
     old = client.get("/v1/review/next", headers=ANN).json()
     with database.begin() as connection:
-        connection.exec_driver_sql("update review_item set lease_until = created_at")
+        connection.exec_driver_sql("update review_slot set free_at = claimed_at")
     assert review(client, BOB, "glass").status_code == 200
     late = client.post(
         f"/v1/review/{old['id']}/decision",

@@ -105,7 +105,7 @@ def test_close_writes_what_waits(database: Database):
     gate.set()
     ledger.close()
     assert future.done()
-    assert ledger.read(lambda u: u.reviews.get("item-00001")).id == "item-00001"
+    assert ledger.read(lambda u: u.reviews.get("item-00001")).item.id == "item-00001"
 
 
 async def _wait(ledger: GroupLedger) -> None:
@@ -144,6 +144,6 @@ def test_a_held_request_survives_a_kill_right_after_its_202(
     ledger.close()
     database.close()
     assert found.status == "held"
-    assert [item.prediction_id for item in items] == [prediction_id]
+    assert [task.item.prediction_id for task in items] == [prediction_id]
     digest = found.payload_digest.removeprefix("sha256:")
     assert (tmp_path / "payloads" / digest[:2] / digest).is_file()

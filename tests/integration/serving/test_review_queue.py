@@ -1,12 +1,11 @@
 """The queue on SQLite and PostgreSQL: nobody shares an item, nothing is decided twice."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import timedelta
 
 import pytest
+from review_desk import LATER, decide, fill, take, verdict, write
 from serving_fakes import NOW, a_prediction, an_item
 from waiting import PATIENCE
 
@@ -14,48 +13,19 @@ from registry.adapters.database.engine import Database
 from registry.domain.errors import Conflict, Invalid, NotFound
 from registry.domain.evidence import EvidenceRow, Verdict
 from registry.domain.stages import Stage
-from serving.adapters.unit import SqlServingUnit
+from serving.domain.opinions import Verdict as Answered
 from serving.domain.prediction import Code, DecidedBy, Flag, Status
-from serving.domain.review import Item, ItemState
-from serving.domain.review import Verdict as Answered
+from serving.domain.review import ItemState
 from serving.domain.routing import Quota
 from serving.ports import ServingUnit
-from serving.services import review
+from serving.services import review, settle
+from serving.services import review_actions as actions
 
 pytestmark = pytest.mark.integration
-T = TypeVar("T")
-LATER = NOW + timedelta(minutes=11)
-
-
-def write(database: Database, work: Callable[[ServingUnit], T]) -> T:
-    with database.begin() as connection:
-        return work(SqlServingUnit(connection))
-
-
-def fill(database: Database, items: int) -> None:
-    def add(unit: ServingUnit) -> None:
-        for number in range(items):
-            unit.predictions.add(a_prediction(number))
-            unit.reviews.add(an_item(number))
-
-    write(database, add)
-
-
-def take(database: Database, reviewer: str, now: datetime = NOW) -> Item | None:
-    return write(database, lambda unit: review.next_item(unit, reviewer, now))
-
-
-def verdict(item: Item, reviewer: str, label: str | None = "metal", key: str = "") -> Answered:
-    key = key or f"{item.id}:{item.epoch}:{reviewer}:{label}"
-    return Answered(item.id, reviewer, item.epoch, label, "", key)
-
-
-def decide(database: Database, answer: Answered, now: datetime = NOW) -> review.Decided:
-    return write(database, lambda unit: review.decide(unit, answer, now))
 
 
 def test_two_reviewers_never_get_the_same_item(database: Database):
-    fill(database, 200)
+    fill(database, 60)
     start = threading.Barrier(2, timeout=PATIENCE)
 
     def work(reviewer: str) -> list[str]:
@@ -64,13 +34,13 @@ def test_two_reviewers_never_get_the_same_item(database: Database):
         start.wait()
         while item is not None:
             assert decide(database, verdict(item, reviewer)).opinion.counted
-            mine.append(item.id)
+            mine.append(item.item.id)
             item = take(database, reviewer)
         return mine
 
     with ThreadPoolExecutor(2) as pool:
         ann, bob = pool.map(work, ["ann", "bob"])
-    assert len(ann) + len(bob) == 200
+    assert len(ann) + len(bob) == 60
     assert not set(ann) & set(bob)
     assert ann
     assert bob
@@ -83,12 +53,12 @@ def test_a_reviewer_who_comes_back_resumes_their_own_item(database: Database):
     assert take(database, "ann", NOW + timedelta(minutes=9)) == first
     other = take(database, "bob")
     assert other is not None
-    assert other.id != first.id
+    assert other.item.id != first.item.id
 
 
 def test_the_most_urgent_item_comes_first(database: Database):
     fill(database, 3)
-    assert [item.id for item in (take(database, r) for r in "abc") if item] == [
+    assert [task.item.id for task in (take(database, r) for r in "abc") if task] == [
         "item-00000",
         "item-00001",
         "item-00002",
@@ -111,13 +81,13 @@ def test_a_stale_answer_is_kept_and_does_not_count(database: Database):
     new = take(database, "bob", LATER)
     assert old is not None
     assert new is not None
-    assert (new.id, new.epoch) == (old.id, old.epoch + 1)
+    assert (new.item.id, new.slot.epoch) == (old.item.id, old.slot.epoch + 1)
     assert not decide(database, verdict(old, "ann", "glass"), LATER).opinion.counted
     assert decide(database, verdict(new, "bob", "paper"), LATER).opinion.counted
-    kept = write(database, lambda unit: unit.reviews.opinion(verdict(old, "ann", "glass")))
+    kept = write(database, lambda unit: unit.review_log.sent_before(verdict(old, "ann", "glass")))
     assert kept is not None
     assert kept.counted is False
-    found = write(database, lambda unit: unit.predictions.get(old.prediction_id))
+    found = write(database, lambda unit: unit.predictions.get(old.item.prediction_id))
     assert found.answer is not None
     assert found.answer.prediction == "paper"
 
@@ -188,7 +158,7 @@ def test_none_of_these_is_an_answer_without_a_label(database: Database):
     item = take(database, "ann")
     assert item is not None
     decide(database, verdict(item, "ann", None))
-    found = write(database, lambda unit: unit.predictions.get(item.prediction_id))
+    found = write(database, lambda unit: unit.predictions.get(item.item.prediction_id))
     assert found.answer is not None
     assert found.answer.prediction is None
 
@@ -211,16 +181,16 @@ def test_a_request_is_answered_once_by_the_person_or_by_the_deadline(database: D
     def people() -> set[str]:
         start.wait()
         results = [
-            decide(database, verdict(item, item.holder or ""), due) for item in items if item
+            decide(database, verdict(item, item.slot.holder or ""), due) for item in items if item
         ]
         assert all(result.opinion.counted for result in results)
-        return {result.item.prediction_id for result in results if result.answered}
+        return {result.task.item.prediction_id for result in results if result.answered}
 
     def deadline() -> set[str]:
         start.wait()
         answered: set[str] = set()
         for _ in range(10):
-            late = write(database, lambda unit: review.answer_late(unit, due, limit=3))
+            late = write(database, lambda unit: settle.answer_late(unit, due, limit=3))
             answered |= {found.id for found in late}
         return answered
 
@@ -240,9 +210,9 @@ def test_a_request_is_answered_once_by_the_person_or_by_the_deadline(database: D
 
 def test_an_item_that_the_deadline_has_answered_stays_open_to_learn_from(database: Database):
     fill(database, 1)
-    (late,) = write(database, lambda unit: review.answer_late(unit, NOW))
+    (late,) = write(database, lambda unit: settle.answer_late(unit, NOW))
     assert (late.id, late.decided_by) == ("prediction-00000", DecidedBy.BASELINE)
-    assert write(database, lambda unit: review.answer_late(unit, NOW)) == ()
+    assert write(database, lambda unit: settle.answer_late(unit, NOW)) == ()
     item = take(database, "ann")
     assert item is not None
     result = decide(database, verdict(item, "ann"))
@@ -251,20 +221,22 @@ def test_an_item_that_the_deadline_has_answered_stays_open_to_learn_from(databas
 
 def test_a_request_that_is_not_due_is_left_alone(database: Database):
     fill(database, 1)
-    assert write(database, lambda unit: review.answer_late(unit, NOW - timedelta(seconds=1))) == ()
+    assert write(database, lambda unit: settle.answer_late(unit, NOW - timedelta(seconds=1))) == ()
 
 
 def test_a_skipped_item_goes_to_somebody_else(database: Database):
     fill(database, 1)
     item = take(database, "ann")
     assert item is not None
-    write(database, lambda u: review.skip(u, item.id, "ann", item.epoch, "too dark", NOW))
+    write(
+        database, lambda u: actions.skip(u, item.item.id, "ann", item.slot.epoch, "too dark", NOW)
+    )
     assert take(database, "ann") is None
     other = take(database, "bob")
     assert other is not None
-    assert other.epoch == item.epoch + 1
+    assert other.slot.epoch == item.slot.epoch + 1
     with pytest.raises(Conflict):
-        write(database, lambda u: review.skip(u, item.id, "ann", item.epoch, "", NOW))
+        write(database, lambda u: actions.skip(u, item.item.id, "ann", item.slot.epoch, "", NOW))
 
 
 def test_a_renewed_lease_keeps_others_out(database: Database):
@@ -272,11 +244,11 @@ def test_a_renewed_lease_keeps_others_out(database: Database):
     item = take(database, "ann")
     assert item is not None
     near = NOW + timedelta(minutes=9)
-    until = write(database, lambda u: review.renew(u, item.id, "ann", item.epoch, near))
+    until = write(database, lambda u: actions.renew(u, item.item.id, "ann", item.slot.epoch, near))
     assert until == near + review.LEASE
     assert take(database, "bob", LATER) is None
     with pytest.raises(Conflict):
-        write(database, lambda u: review.renew(u, item.id, "bob", item.epoch, near))
+        write(database, lambda u: actions.renew(u, item.item.id, "bob", item.slot.epoch, near))
 
 
 def test_a_cancelled_request_keeps_its_place_in_the_evidence_but_comes_last(database: Database):
@@ -289,12 +261,12 @@ def test_a_cancelled_request_keeps_its_place_in_the_evidence_but_comes_last(data
         unit.registry.evidence.add([row])
 
     write(database, evidence)
-    found = write(database, lambda u: review.cancel(u, "prediction-00000", NOW))
+    found = write(database, lambda u: settle.cancel(u, "prediction-00000", NOW))
     assert found.status is Status.CANCELLED
     first, last = take(database, "ann"), take(database, "bob")
     assert first is not None
     assert last is not None
-    assert (first.id, last.id) == ("item-00001", "item-00000")
+    assert (first.item.id, last.item.id) == ("item-00001", "item-00000")
     result = decide(database, verdict(last, "bob", "glass"))
     assert (result.opinion.counted, result.answered) == (True, None)
     (row,) = write(
@@ -310,12 +282,12 @@ def test_a_cancelled_request_that_no_version_answered_leaves_the_queue(database:
         unit.reviews.add(an_item(0, version=None, model_answer=None))
 
     write(database, add)
-    write(database, lambda u: review.cancel(u, "prediction-00000", NOW))
+    write(database, lambda u: settle.cancel(u, "prediction-00000", NOW))
     assert take(database, "ann") is None
     with pytest.raises(Conflict):
-        write(database, lambda u: review.cancel(u, "prediction-00000", NOW))
+        write(database, lambda u: settle.cancel(u, "prediction-00000", NOW))
     with pytest.raises(NotFound):
-        write(database, lambda u: review.cancel(u, "prediction-99999", NOW))
+        write(database, lambda u: settle.cancel(u, "prediction-99999", NOW))
 
 
 def test_stats_and_lists_say_what_waits_and_why(database: Database):
@@ -334,10 +306,16 @@ def test_stats_and_lists_say_what_waits_and_why(database: Database):
         "oldest_seconds": 90.0,
         "held": 2,
         "decided": 1,
+        "closing": 0,
+        "leased": 0,
+        "snoozed": 0,
+        "due_soon": 0,
+        "overdue": 2,
         "by_reason": {"out-of-domain": 1, "audit": 1},
+        "by_queue": {"work": 2},
     }
     done = write(database, lambda u: u.reviews.find(state=ItemState.DECIDED, model=None, limit=9))
-    assert [found.id for found in done] == [item.id]
+    assert [found.item.id for found in done] == [item.item.id]
     assert write(database, lambda u: u.reviews.find(state=None, model="other", limit=9)) == ()
 
 

@@ -264,12 +264,12 @@ def test_a_live_version_without_a_plan_reports_flags_and_answers():
     assert (written.item, written.prediction.threshold) == (None, 0.01)
 
 
-def test_held_requests_with_a_caller_on_the_line_come_first_and_audits_last_by_their_number():
+def test_held_requests_with_a_caller_on_the_line_come_first_and_audits_by_their_number_apart():
     def key(assignment: Assignment, raw: RawPrediction, **changes: Any):
         raws = {2: raw, 1: a_raw(version=1)}
         item = record(asked(**changes), assignment, decide(assignment, raw), raws).item
         assert item is not None
-        return item.sort_key
+        return item.queue == "audit", item.sort_key
 
     held, audit = candidate(), candidate(review=Review(sample=1.0))
     reviewed = candidate(FlaggedThen.REVIEW)

@@ -123,7 +123,7 @@ def test_the_reviewer_answers_the_item_that_was_leased():
         "/v1/review/i/decision",
     ]
     assert {request.headers["X-Stagegate-Actor"] for request in seen} == {"rosa"}
-    assert seen[-1].read() == b'{"epoch":3,"label":"glass"}'
+    assert seen[-1].read() == b'{"epoch":3,"label":"glass","final":true}'
 
 
 def test_the_reviewer_rests_when_nothing_waits():

@@ -1,0 +1,97 @@
+"""Lanes: slots of one queue and model that the same people may not take.
+
+A claim looks at the head of each lane that has something to take and that is not closed to the
+reviewer, so what somebody is excluded from costs them nothing, however much of it there is.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from json import dumps
+from typing import Any
+
+import sqlalchemy as sa
+
+from registry.adapters.database.dialect import insert
+from serving.adapters.review_tables import review_lane as lane
+from serving.adapters.review_tables import review_lane_member as member
+from serving.adapters.review_tables import review_slot as slot
+from serving.domain.review import Queue, SlotState
+
+
+def lane_for(
+    connection: sa.Connection, queue: Queue, model: str, excluded: Iterable[str] = ()
+) -> int:
+    """The lane of a queue and a model that is closed to exactly these people."""
+    names = sorted(set(excluded))
+    key = sha256(dumps([queue.value, model, names]).encode()).hexdigest()
+    by_key = sa.select(lane.c.id).where(lane.c.key == key)
+    known: int | None = connection.execute(by_key).scalar()
+    if known is not None:
+        return known
+    new = insert(connection, lane).values(queue=queue, model=model, key=key)
+    made = connection.execute(new.on_conflict_do_nothing().returning(lane.c.id)).scalar()
+    if made is None:  # another transaction has just made it
+        found: int = connection.execute(by_key).scalar_one()
+        return found
+    if names:
+        rows = [{"lane_id": made, "reviewer": name} for name in names]
+        connection.execute(sa.insert(member), rows)
+    return int(made)
+
+
+def members(connection: sa.Connection, lane_id: int) -> frozenset[str]:
+    """To whom a lane is closed."""
+    query = sa.select(member.c.reviewer).where(member.c.lane_id == lane_id)
+    return frozenset(connection.execute(query).scalars())
+
+
+def first_free(
+    connection: sa.Connection, reviewer: str, model: str | None, queue: Queue
+) -> int | None:
+    """The most urgent slot of a queue that a reviewer may take.
+
+    PostgreSQL locks it and passes over what another transaction is taking; on SQLite this
+    transaction holds the only write lock.
+    """
+    lanes = open_lanes(reviewer, model, queue)
+    if connection.dialect.name == "sqlite":
+        inner = slot.alias("inner")
+        head = _head(sa.select(inner.c.id), inner, lanes)
+        query = sa.select(slot.c.id).select_from(
+            lanes.join(slot, slot.c.id == head.scalar_subquery())
+        )
+        query = query.order_by(slot.c.sort_key, slot.c.id).limit(1)
+    else:
+        inner = slot.alias("inner")
+        heads = _head(sa.select(inner.c.id, inner.c.sort_key), inner, lanes)
+        each = heads.with_for_update(skip_locked=True).lateral()
+        query = sa.select(each.c.id).select_from(lanes.join(each, sa.true()))
+        query = query.order_by(each.c.sort_key, each.c.id).limit(1)
+    found: int | None = connection.execute(query).scalar()
+    return found
+
+
+def open_lanes(reviewer: str, model: str | None, queue: Queue) -> sa.CTE:
+    """The lanes that have something to take and that are open to a reviewer.
+
+    Each step of the recursion jumps to the next lane in the index: lanes without work, of which
+    there may be one for every set of people who ever passed something on, are never looked at.
+    """
+    ready = slot.c.state == SlotState.READY
+    busy = (
+        sa.select(sa.func.min(slot.c.lane_id).label("id")).where(ready).cte("busy", recursive=True)
+    )
+    after = slot.alias("after")
+    following = sa.select(sa.func.min(after.c.lane_id)).where(
+        after.c.state == SlotState.READY, after.c.lane_id > busy.c.id
+    )
+    busy = busy.union_all(sa.select(following.scalar_subquery()).where(busy.c.id.is_not(None)))
+    closed = sa.exists().where(member.c.lane_id == lane.c.id, member.c.reviewer == reviewer)
+    query = sa.select(lane.c.id).join(busy, busy.c.id == lane.c.id)
+    query = query.where(lane.c.queue == queue, ~closed)
+    return (query if model is None else query.where(lane.c.model == model)).cte("open_lane")
+
+
+def _head(query: sa.Select[Any], inner: sa.FromClause, lanes: sa.CTE) -> sa.Select[Any]:
+    first = query.where(inner.c.state == SlotState.READY, inner.c.lane_id == lanes.c.id)
+    return first.order_by(inner.c.sort_key, inner.c.id).limit(1).correlate(lanes)

@@ -1,0 +1,70 @@
+"""What a reviewer can do with an item besides answering it, over HTTP."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from registry.api.actor import Actor, Lead
+from serving.api import review_shapes as shapes
+from serving.api.parts import Serving
+from serving.api.review_bodies import CommentBody, LeaseBody, SkipBody, SnoozeBody
+from serving.api.text import Name
+from serving.services import review_actions as actions
+
+
+def add(routes: APIRouter, serving: Serving) -> None:
+    """Add these routes to those of the review queue."""
+    _add_passing_on(routes, serving)
+    _add_lease(routes, serving)
+
+
+def _add_passing_on(routes: APIRouter, serving: Serving) -> None:
+    @routes.post("/{item}/skip")
+    async def skip(item: Name, body: SkipBody, actor: Actor) -> dict[str, Any]:
+        """Pass an item on to others."""
+        now = serving.clock()
+        await serving.write(
+            lambda unit: actions.skip(unit, item, actor, body.epoch, body.reason, now)
+        )
+        return {"id": item, "status": "skipped"}
+
+    @routes.post("/{item}/escalate")
+    async def escalate(item: Name, body: SkipBody, actor: Actor) -> dict[str, Any]:
+        """Pass an item on to a lead, whose answer settles it."""
+        now = serving.clock()
+        await serving.write(
+            lambda unit: actions.escalate(unit, item, actor, body.epoch, body.reason, now)
+        )
+        return {"id": item, "status": "escalated"}
+
+    @routes.post("/{item}/snooze")
+    async def snooze(item: Name, body: SnoozeBody, actor: Actor) -> dict[str, Any]:
+        """Put an item aside for everybody until a moment."""
+        now = serving.clock()
+        await serving.write(
+            lambda unit: actions.snooze(unit, item, actor, body.epoch, body.until, now)
+        )
+        return {"id": item, "status": "snoozed", "until": body.until.isoformat()}
+
+    @routes.post("/{item}/comment")
+    async def comment(item: Name, body: CommentBody, actor: Actor) -> dict[str, Any]:
+        """Say something about an item."""
+        now = serving.clock()
+        await serving.write(lambda unit: actions.comment(unit, item, actor, body.text, now))
+        return {"id": item, "status": "commented"}
+
+
+def _add_lease(routes: APIRouter, serving: Serving) -> None:
+    @routes.post("/{item}/renew")
+    async def renew(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
+        """Keep an item for another ten minutes."""
+        now = serving.clock()
+        until = await serving.write(lambda u: actions.renew(u, item, actor, body.epoch, now))
+        return {"id": item, "epoch": body.epoch, "lease_until": until.isoformat()}
+
+    @routes.post("/{item}/release")
+    async def release(item: Name, lead: Lead) -> dict[str, Any]:
+        """Free an item that somebody else has."""
+        now = serving.clock()
+        task = await serving.write(lambda unit: actions.release(unit, item, lead, now))
+        return shapes.item(task, 0)

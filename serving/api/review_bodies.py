@@ -1,0 +1,103 @@
+"""What reviewers send."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from serving.api.text import Epoch, Name, Storable, Text
+from serving.domain.opinions import BULK_AT_MOST, Verdict
+
+Label = Annotated[Storable, Field(max_length=256)] | None
+
+
+class LeaseBody(BaseModel):
+    """The claim that somebody acts on."""
+
+    epoch: Epoch
+
+
+class AgreeBody(LeaseBody):
+    """The model's answer as one's own. `final`: at once, without time to undo it."""
+
+    idempotency_key: Name | None = None
+    final: bool = False
+
+
+class DecisionBody(AgreeBody):
+    """A reviewer's answer; a label of null means none of these.
+
+    revise: it corrects the reviewer's own answer, which can still be undone.
+    """
+
+    label: Label
+    comment: Text = ""
+    revise: bool = False
+
+    def verdict(self, item: str, reviewer: str) -> Verdict:
+        """Without a key of the sender's own, the same answer to the same claim is the same."""
+        how = ":revised" if self.revise else ""
+        key = self.idempotency_key or f"{item}:{self.epoch}:{reviewer}:{self.label}{how}"[:256]
+        return Verdict(
+            item, reviewer, self.epoch, self.label, self.comment, key, self.revise, self.final
+        )
+
+
+class AdjudicationBody(BaseModel):
+    """A lead's answer to an item that waits for one."""
+
+    label: Label
+    comment: Text = ""
+    idempotency_key: Name
+    final: bool = False
+
+    def verdict(self, item: str, reviewer: str) -> Verdict:
+        """The answer, for a claim that is still to be made."""
+        key = self.idempotency_key
+        return Verdict(item, reviewer, 0, self.label, self.comment, key, final=self.final)
+
+
+class SkipBody(LeaseBody):
+    """Passing an item on."""
+
+    reason: Text = ""
+
+
+class SnoozeBody(LeaseBody):
+    """Putting an item aside."""
+
+    until: AwareDatetime
+
+
+class CommentBody(BaseModel):
+    """Saying something about an item."""
+
+    text: Annotated[Text, Field(min_length=1)]
+
+
+class BulkItem(LeaseBody):
+    """One of the items that are answered at one stroke."""
+
+    item: Name
+
+
+class BulkBody(BaseModel):
+    """One answer to items that look alike; the key names them all."""
+
+    items: Annotated[list[BulkItem], Field(min_length=1, max_length=BULK_AT_MOST)]
+    label: Label
+    comment: Text = ""
+    idempotency_key: Name
+
+    def verdicts(self, reviewer: str) -> tuple[Verdict, ...]:
+        """The answer to each."""
+        key = self.idempotency_key
+        return tuple(
+            Verdict(one.item, reviewer, one.epoch, self.label, self.comment, key, bulk=key)
+            for one in self.items
+        )
+
+
+class BulkUndoBody(BaseModel):
+    """The answers to take back."""
+
+    idempotency_key: Name

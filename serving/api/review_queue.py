@@ -1,0 +1,71 @@
+"""Looking at the review queue over HTTP: its items, one item's history, its input, the counts."""
+
+import asyncio
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from registry.api.actor import Who
+from registry.domain.people import Identity
+from serving.api import review_shapes as shapes
+from serving.api.parts import Serving
+from serving.api.predictions import safe_headers
+from serving.api.text import Name
+from serving.ports import ServingUnit
+
+
+class State(StrEnum):
+    """Where an item stands: with its slot while it is open, and as a whole afterwards."""
+
+    OPEN = "open"
+    READY = "ready"
+    LEASED = "leased"
+    SNOOZED = "snoozed"
+    CLOSING = "closing"
+    DECIDED = "decided"
+    CANCELLED = "cancelled"
+
+
+def add(routes: APIRouter, serving: Serving) -> None:
+    """Add these routes to those of the review queue."""
+
+    @routes.get("/items")
+    async def items(
+        state: State | None = None,
+        model: Name | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, Any]:
+        """Items in a state; those that wait come in the order of the queue."""
+        return await serving.read(lambda unit: _items(unit, state, model, limit))
+
+    @routes.get("/items/{item}")
+    async def history(item: Name, who: Who) -> dict[str, Any]:
+        """Everything that happened to an item."""
+        return await serving.read(lambda unit: _history(unit, item, who))
+
+    @routes.get("/stats")
+    async def stats() -> Mapping[str, object]:
+        """How many items wait, since when and why."""
+        now = serving.clock()
+        return await serving.read(lambda unit: unit.reviews.stats(now))
+
+    @routes.get("/{item}/payload")
+    async def payload(item: Name) -> Response:
+        """The input of an item as it was sent; nothing in it can run in a browser."""
+        found = (await serving.read(lambda unit: unit.reviews.get(item))).item
+        data = await asyncio.to_thread(serving.payloads.get, found.payload_digest)
+        return Response(data, headers=safe_headers(found.id, found.payload_type))
+
+
+def _items(unit: ServingUnit, state: State | None, model: str | None, limit: int) -> dict[str, Any]:
+    waiting = unit.reviews.waiting(model)
+    found = unit.reviews.find(state=state, model=model, limit=limit)
+    return {"items": [shapes.item(task, waiting) for task in found], "open": waiting}
+
+
+def _history(unit: ServingUnit, item: str, who: Identity) -> dict[str, Any]:
+    task = unit.reviews.get(item)
+    opinions, events = unit.review_log.all(item), unit.review_log.events(item)
+    return shapes.history(task, opinions, events, who, unit.reviews.excluded(task))

@@ -1,0 +1,149 @@
+"""What a reviewer can do with an item besides answering it, and what only a lead can."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from registry.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from serving.domain.opinions import BULK_AT_MOST, Verdict
+from serving.domain.review import LEASE, ItemState, Queue, SlotState, Task
+from serving.ports import ServingUnit
+from serving.services.review import NO_WINDOW, Decided, decide, undo
+
+SNOOZE_AT_MOST = timedelta(days=30)
+
+
+def skip(
+    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime
+) -> None:
+    """Pass an item on to others; Conflict if someone else has it."""
+    task = unit.reviews.get(item_id)
+    if not unit.reviews.pass_on(task, reviewer, epoch, task.slot.queue):
+        raise _taken(task)
+    unit.review_log.note(item_id, reviewer, "skipped", now, reason=reason)
+
+
+def escalate(
+    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime
+) -> None:
+    """Pass an item on to a lead, whose answer settles it; Conflict if someone else has it."""
+    task = unit.reviews.get(item_id)
+    if not unit.reviews.pass_on(task, reviewer, epoch, Queue.LEAD):
+        raise _taken(task)
+    unit.review_log.note(item_id, reviewer, "escalated", now, reason=reason)
+
+
+def snooze(
+    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, until: datetime, now: datetime
+) -> None:
+    """Put an item aside for everybody until a moment; Conflict if someone else has it."""
+    if not now < until <= now + SNOOZE_AT_MOST:
+        raise Invalid(
+            f"until {until.isoformat()} is not within the next {SNOOZE_AT_MOST.days} days"
+        )
+    if not unit.reviews.keep(item_id, reviewer, epoch, SlotState.SNOOZED, until):
+        raise _taken(unit.reviews.get(item_id))
+    unit.review_log.note(item_id, reviewer, "snoozed", now, until=until.isoformat())
+
+
+def comment(unit: ServingUnit, item_id: str, actor: str, text: str, now: datetime) -> None:
+    """Say something about an item; kept as it is."""
+    unit.reviews.get(item_id)
+    unit.review_log.note(item_id, actor, "comment", now, text=text)
+
+
+def renew(
+    unit: ServingUnit,
+    item_id: str,
+    reviewer: str,
+    epoch: int,
+    now: datetime,
+    lease: timedelta = LEASE,
+) -> datetime:
+    """Keep an item longer; gives the new end, or Conflict if someone else has it."""
+    until = now + lease
+    if not unit.reviews.keep(item_id, reviewer, epoch, SlotState.LEASED, until):
+        raise _taken(unit.reviews.get(item_id))
+    return until
+
+
+def release(unit: ServingUnit, item_id: str, lead: str, now: datetime) -> Task:
+    """Free an item that somebody else has; their answer still counts until it is taken."""
+    task = unit.reviews.get(item_id)
+    slot = task.slot
+    held = slot.state in {SlotState.LEASED, SlotState.SNOOZED} and slot.holder is not None
+    if not held or not unit.reviews.keep(
+        item_id, slot.holder or "", slot.epoch, SlotState.READY, None
+    ):
+        raise Conflict(f"Nobody has review item {item_id}; it is {task.state}.")
+    unit.review_log.note(item_id, lead, "released", now, holder=slot.holder)
+    return unit.reviews.get(item_id)
+
+
+def adjudicate(
+    unit: ServingUnit, verdict: Verdict, now: datetime, window: timedelta = NO_WINDOW
+) -> Decided:
+    """A lead's own answer to a disputed item, taken from the list instead of the queue."""
+    task = unit.reviews.get(verdict.item_id)
+    if unit.review_log.sent_before(verdict):
+        return decide(unit, verdict, now, window)
+    if task.item.state is not ItemState.OPEN or task.slot.queue is not Queue.LEAD:
+        raise Conflict(f"Review item {task.item.id} waits for no lead; it is {task.state}.")
+    if verdict.reviewer in unit.reviews.excluded(task):
+        raise Forbidden(
+            f"{verdict.reviewer} has had a say in review item {task.item.id}; another lead judges."
+        )
+    taken = unit.reviews.take(task, verdict.reviewer, now, now + LEASE)
+    if taken is None:
+        raise Conflict(f"{task.slot.holder} has review item {task.item.id} before them now.")
+    return decide(unit, replace(verdict, epoch=taken.slot.epoch), now, window)
+
+
+def grid(
+    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, now: datetime
+) -> tuple[Task, ...]:
+    """The reviewer's item with others that look alike, all leased, for one answer to them all."""
+    task = unit.reviews.get(item_id)
+    if (task.slot.holder, task.slot.epoch) != (reviewer, epoch):
+        raise _taken(task)
+    if task.item.likeness is None:
+        raise Invalid(
+            f"Review item {item_id} cannot be answered together with others: only items drawn to "
+            "show the model's answer can, and never those for audit."
+        )
+    more = unit.reviews.claim_like(task.item, reviewer, now, now + LEASE, BULK_AT_MOST - 1)
+    return (task, *more)
+
+
+def decide_bulk(
+    unit: ServingUnit, verdicts: Sequence[Verdict], now: datetime, window: timedelta = NO_WINDOW
+) -> tuple[Decided, ...]:
+    """One answer to items that look alike: all of them, or none if one is no longer theirs."""
+    if not 0 < len(verdicts) <= BULK_AT_MOST:
+        raise Invalid(f"answer 1 to {BULK_AT_MOST} items at one stroke, not {len(verdicts)}")
+    tasks = [unit.reviews.get(verdict.item_id) for verdict in verdicts]
+    alike = {task.item.likeness for task in tasks}
+    if len(alike) > 1 or None in alike:
+        raise Invalid(
+            "these items do not look alike: the same version, model's answer and reasons, all "
+            "drawn to show that answer, none for audit"
+        )
+    results = tuple(decide(unit, verdict, now, window) for verdict in verdicts)
+    lost = [result.task.item.id for result in results if not result.opinion.counted]
+    if lost:
+        raise Conflict(f"someone else has taken {', '.join(lost)}; nothing was answered")
+    return results
+
+
+def undo_bulk(unit: ServingUnit, name: str, reviewer: str, now: datetime) -> tuple[Task, ...]:
+    """Take back all answers that were given at one stroke, or none if one is final."""
+    given = unit.review_log.bulk(name, reviewer)
+    if not given:
+        raise NotFound(f"{reviewer} has given no answers under {name!r}.")
+    return tuple(undo(unit, one.item_id, reviewer, one.epoch, now) for one in given)
+
+
+def _taken(task: Task) -> Conflict:
+    if task.item.state is not ItemState.OPEN:
+        return Conflict(f"Review item {task.item.id} is already {task.item.state}; take the next.")
+    return Conflict(f"Review item {task.item.id} is no longer yours; take the next one.")
