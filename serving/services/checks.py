@@ -1,11 +1,37 @@
-"""Writing down what an outcome says about the people who gave it."""
+"""Writing down what answers say about the people who gave them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from serving.domain.prediction import Label
-from serving.domain.review import Item
+from registry.domain.evidence import CheckKind, ReviewerCheck
+from serving.domain.opinions import Opinion
+from serving.domain.review import Item, Queue
 from serving.ports import ServingUnit
 
 
-def check_reviewers(unit: ServingUnit, item: Item, outcome: Label, now: datetime) -> None:
-    """Nothing yet."""
+def check_second(unit: ServingUnit, item: Item, opinions: Sequence[Opinion], now: datetime) -> None:
+    """Compare the newest opinion with the first, whether a lead is still to judge them or not.
+
+    What each said before seeing the model's answer counts: a model that sways both makes them
+    agree, and says nothing of the people.
+    """
+    if len(opinions) < 2 or opinions[-1].queue is Queue.LEAD:
+        return
+    said = {one.slot: one.label for one in reversed(unit.review_log.all(item.id)) if one.counted}
+    first, last = opinions[0], opinions[-1]
+    agreed = said[first.slot] == said[last.slot]
+    unit.registry.checks.add(
+        ReviewerCheck(CheckKind.SECOND, item.model, item.id, last.reviewer, agreed, now)
+    )
+
+
+def check_gold(unit: ServingUnit, item: Item, opinion: Opinion, now: datetime) -> None:
+    """Compare an answer with what is known to be true."""
+    if item.gold is None:
+        return
+    truth, model = item.gold.truth.prediction, item.model_answer
+    right = None if model is None else model.prediction == truth
+    agreed = opinion.label == truth
+    kind, who = CheckKind.GOLD, opinion.reviewer
+    check = ReviewerCheck(kind, item.model, item.id, who, agreed, now, model_was_right=right)
+    unit.registry.checks.add(check)

@@ -20,7 +20,7 @@ from serving.domain.review import (
     last_key,
 )
 from serving.ports import ServingUnit
-from serving.services.checks import check_reviewers
+from serving.services.checks import check_gold, check_second
 
 NOTIFICATION = "notification"
 
@@ -39,7 +39,9 @@ def close_due(unit: ServingUnit, now: datetime, limit: int = 200) -> tuple[Predi
 def close(unit: ServingUnit, item_id: str, now: datetime) -> Prediction | None:
     """End an item's window: ask another person, ask a lead, or make the outcome final."""
     task = unit.reviews.get(item_id)
-    result = resolve(task.item.opinions, unit.review_log.current(item_id))
+    opinions = unit.review_log.current(item_id)
+    result = resolve(task.item.opinions, opinions)
+    check_second(unit, task.item, opinions, now)
     match result:
         case MoreWanted():
             unit.reviews.ask_another(task, task.slot.queue)
@@ -102,8 +104,8 @@ def _settle(unit: ServingUnit, item: Item, result: Settled, now: datetime) -> Pr
     outcome = answer(item, result.label)
     if not unit.reviews.close(item.id, outcome, result.source, now):
         return None
-    check_reviewers(unit, item, outcome, now)
     if item.gold is not None:  # it has tested its reviewer, and is about no caller
+        check_gold(unit, item, result.last, now)
         return None
     reviewer = result.last.reviewer
     unit.registry.evidence.settle(item.prediction_id, result.label, reviewer, now)

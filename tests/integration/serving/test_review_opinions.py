@@ -12,7 +12,7 @@ from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Conflict, Forbidden, Invalid, NotFound
-from registry.domain.evidence import EvidenceRow, Verdict
+from registry.domain.evidence import CheckKind, EvidenceRow, Verdict
 from registry.domain.people import Identity, Role
 from registry.domain.stages import Stage
 from serving.domain.prediction import DecidedBy, Status
@@ -43,6 +43,11 @@ def notices(database: Database) -> list[tuple[str, str]]:
         return told
 
     return write(database, read)
+
+
+def checks(database: Database) -> list[tuple[CheckKind, str, bool, bool | None]]:
+    made = write(database, lambda u: u.registry.checks.read("waste", NOW))
+    return [(one.kind, one.reviewer, one.agreed, one.model_was_right) for one in made]
 
 
 def add_evidence(database: Database) -> None:
@@ -78,6 +83,7 @@ def test_a_disagreement_goes_to_a_lead_who_has_not_seen_the_item(database: Datab
     decide(database, verdict(taken(database, "ann"), "ann", "metal"))
     decide(database, verdict(taken(database, "bob"), "bob", "glass"))
     assert status(database) is Status.HELD
+    assert checks(database) == [(CheckKind.SECOND, "bob", False, None)]
     assert take(database, "cleo") is None
     assert take(database, "ann", lead=True) is None
     dispute = taken(database, "lea", lead=True)
@@ -264,6 +270,10 @@ def test_a_gold_item_looks_like_an_audit_item_and_answers_nobody(database: Datab
     found = write(database, lambda u: u.predictions.get("prediction-00000"))
     assert found.answer is not None
     assert found.answer.prediction == "metal"
+    assert checks(database) == [
+        (CheckKind.SECOND, "bob", True, None),
+        (CheckKind.GOLD, "cleo", False, False),
+    ]
 
 
 def test_urgent_work_does_not_starve_the_audit_items_and_they_come_by_their_number(
