@@ -6,17 +6,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+import browser
 import page_documents as documents
 import pytest
 import uvicorn
-from axe_playwright_python.sync_playwright import Axe
+from browser import violations
 from fastapi import FastAPI
 from fastapi.responses import Response
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from console.web import pages
 
@@ -24,23 +24,6 @@ pytestmark = pytest.mark.e2e
 
 Open = Callable[..., Page]
 
-CHROMIUM = Path("/usr/bin/chromium")
-INSTALL = (
-    f"{CHROMIUM} is missing; install it (Debian and Ubuntu, as root): "
-    "apt-get update && apt-get install -y --no-install-recommends chromium"
-)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PAGES = {
     "overview": "/",
     "review": "/review",
@@ -105,12 +88,8 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.fail(INSTALL)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
+    with browser.chromium() as launched:
+        yield launched
 
 
 @pytest.fixture
@@ -390,9 +369,3 @@ def test_no_page_breaks_a_rule_of_accessibility(
     assert found == []
     assert all("404" in complaint for complaint in open_page.complaints)
     open_page.complaints.clear()
-
-
-def violations(page: Page) -> list[str]:
-    options = {"resultTypes": ["violations"], "runOnly": RULES}
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{one['id']} at {node['target']}" for one in found for node in one["nodes"]]
