@@ -1,6 +1,6 @@
 """What the registry's use cases ask of the world; adapters implement it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -107,7 +107,8 @@ class Evidence(Protocol):
     ) -> None:
         """Turn a person's label into verdicts on every answer to that prediction.
 
-        Rows that have a verdict keep it. A label of None ("none of these") makes every answer
+        Rows that have a verdict keep it; one that comes past its due time changes no gate any
+        more. A label of None ("none of these") makes every answer
         an error.
         """
 
@@ -115,9 +116,24 @@ class Evidence(Protocol):
         """All rows of a stage, in prediction order."""
 
     def table(
-        self, rollout_id: str, stage: Stage, now: datetime, segments: Sequence[str] = ()
+        self,
+        rollout_id: str,
+        stage: Stage,
+        segments: Sequence[str] = (),
+        *,
+        after: int = 0,
+        most: int | None = None,
     ) -> EvidenceTable:
-        """The same as columns, with the values of these attributes."""
+        """The rows behind a number as columns, with the values of these attributes."""
+
+    def rows(self, ids: Collection[int], segments: Sequence[str] = ()) -> EvidenceTable:
+        """The rows with these numbers as columns."""
+
+    def open(self, rollout_id: str, stage: Stage, due_after: datetime) -> frozenset[int]:
+        """The numbers of the rows that wait for a verdict and are not due by then."""
+
+    def last_before(self, rollout_id: str, stage: Stage, moment: datetime) -> int:
+        """The number of the last row that is from before a moment; 0 if none is."""
 
     def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
         """How many of a stage's verdicts each person gave."""

@@ -1,6 +1,6 @@
 """The evidence of a promotion as JSON: what it is hashed as, what is kept, what a file holds.
 
-Most of an answer never changes after it was given. What may, its standing and its reviewer, is
+Most of an answer never changes after it was given. What may, the verdicts and the reviewer, is
 kept at the promotion as a snapshot; both together are the log that was judged.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.domain.evidence import CheckKind, DriftMeasurement, ReviewerCheck
+from registry.domain.evidence import Arm, CheckKind, DriftMeasurement, ReviewerCheck
 from registry.domain.evidence_log import EvidenceLog, LoggedAnswer
-from registry.domain.evidence_table import Standing
+from registry.domain.evidence_table import Rival, Standing
 
 Answer = list[Any]
 Snapshot = Mapping[str, Any]
@@ -47,12 +47,16 @@ def answer_record(answer: LoggedAnswer) -> Answer:
         dict(answer.segments),
         _text(answer.created_at),
         None if answer.due_at is None else _text(answer.due_at),
+        answer.arm.value,
+        answer.drawn,
+        answer.unit,
     ]
 
 
-def answer_of(record: Answer, standing: int, reviewer: str | None) -> LoggedAnswer:
+def answer_of(record: Answer, standing: int, rival: int, reviewer: str | None) -> LoggedAnswer:
     """The answer that `answer_record` described, as it stood."""
-    number, prediction, step, model, baseline, chance, segments, created, due = record
+    number, prediction, step, model, baseline, chance, segments, created, due, *who = record
+    arm, drawn, unit = who
     return LoggedAnswer(
         id=number,
         prediction_id=prediction,
@@ -64,6 +68,10 @@ def answer_of(record: Answer, standing: int, reviewer: str | None) -> LoggedAnsw
         created_at=_moment(created),
         due_at=None if due is None else _moment(due),
         standing=Standing(standing),
+        rival=Rival(rival),
+        arm=Arm(arm),
+        drawn=drawn,
+        unit=unit,
         reviewer=reviewer,
     )
 
@@ -78,6 +86,7 @@ def snapshot_record(log: EvidenceLog) -> dict[str, Any]:
     return {
         "ids": [answer.id for answer in log.answers],
         "standings": "".join(str(answer.standing.value) for answer in log.answers),
+        "rivals": "".join(str(answer.rival.value) for answer in log.answers),
         "names": names,
         "reviewers": [places.get(answer.reviewer or "", -1) for answer in log.answers],
         "checks": [_check_record(check) for check in log.checks],
@@ -88,11 +97,14 @@ def snapshot_record(log: EvidenceLog) -> dict[str, Any]:
 def log_of(answers: Mapping[int, Answer], snapshot: Snapshot) -> EvidenceLog:
     """The log that was judged, from the rows by their number; KeyError if one is missing."""
     names: Sequence[str] = snapshot["names"]
-    rows = zip(snapshot["ids"], snapshot["standings"], snapshot["reviewers"], strict=True)
+    stood = (snapshot[part] for part in ("ids", "standings", "rivals", "reviewers"))
+    rows = zip(*stood, strict=True)
     return EvidenceLog(
         tuple(
-            answer_of(answers[number], int(standing), names[place] if place >= 0 else None)
-            for number, standing, place in rows
+            answer_of(
+                answers[number], int(standing), int(rival), names[place] if place >= 0 else None
+            )
+            for number, standing, rival, place in rows
         ),
         None if snapshot["drift"] is None else _drift_of(snapshot["drift"]),
         tuple(_check_of(record) for record in snapshot["checks"]),

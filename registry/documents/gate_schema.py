@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler,
 from registry.domain.gate_plugins import plugin_names
 
 # These read people's verdicts on a random sample of answers.
-_OF_VERDICTS = ("error-rate",)
+_OF_VERDICTS = ("error-rate", "paired-loss", "error-ratio")
 
 
 class _Gate(BaseModel):
@@ -19,11 +19,31 @@ class _Gate(BaseModel):
 
 
 class ErrorRateDocument(_Gate):
-    """The candidate's error rate is below a bound."""
+    """The candidate's error rate is below a bound.
+
+    With `reviewers: gold` the errors that reviewers overlook are bounded by items whose truth is
+    known; otherwise reviewers are taken as faultless.
+    """
 
     type: Literal["error-rate"]
     at_most: float = Field(gt=0, lt=1, examples=[0.05])
     per_segment: bool = False
+    reviewers: Literal["faultless", "gold"] = "faultless"
+
+
+class PairedLossDocument(_Gate):
+    """In shadow, the candidate is wrong at most `margin` more often than the baseline."""
+
+    type: Literal["paired-loss"]
+    margin: float = Field(ge=0, lt=1, examples=[0.02])
+    per_segment: bool = False
+
+
+class ErrorRatioDocument(_Gate):
+    """The candidate's errors are at most `at_most` times the baseline's."""
+
+    type: Literal["error-ratio"]
+    at_most: float = Field(gt=0, le=100, examples=[1.25])
 
 
 class AgreementDocument(_Gate):
@@ -53,7 +73,12 @@ class PluginGateDocument(_Gate):
 
 
 _BuiltIn = Annotated[
-    ErrorRateDocument | AgreementDocument | GoldDocument | DriftDocument,
+    ErrorRateDocument
+    | PairedLossDocument
+    | ErrorRatioDocument
+    | AgreementDocument
+    | GoldDocument
+    | DriftDocument,
     Field(discriminator="type"),
 ]
 

@@ -1,21 +1,31 @@
 """From what was measured to what gates look at; a certificate goes through the same door."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from registry.domain.drift_gate import ENOUGH_INPUTS
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
-from registry.domain.evidence_table import EvidenceTable
 from registry.domain.gates import Evidence
 from registry.domain.rollout import Rollout
+from registry.domain.running import Answers
 from registry.domain.stages import Stage
 
 _GLOB = set("*?[")
 
 
-def segments_of(rollout: Rollout) -> tuple[str, ...]:
-    """The attributes that a gate of the present stage looks at value by value."""
-    by_segment = any(gate.options.get("per_segment") for gate in rollout.stage_plan.gates)
-    return rollout.plan.segments if by_segment else ()
+def expected_segments(rollout: Rollout) -> Mapping[str, tuple[str, ...]]:
+    """The attributes that a gate of the present stage looks at value by value.
+
+    With the values that must come: those that the scope names one by one. Globs are met as they
+    come.
+    """
+    if not any(gate.options.get("per_segment") for gate in rollout.stage_plan.gates):
+        return {}
+    where = rollout.stage_plan.scope.where
+    return {
+        name: tuple(value for value in where.get(name, ()) if not _GLOB & set(value))
+        for name in rollout.plan.segments
+    }
 
 
 def counted_for_drift(rollout: Rollout, drift: DriftMeasurement | None) -> int | None:
@@ -32,7 +42,7 @@ def counted_for_drift(rollout: Rollout, drift: DriftMeasurement | None) -> int |
 def assemble(
     rollout: Rollout,
     now: datetime,
-    answers: EvidenceTable,
+    answers: Answers,
     drift: DriftMeasurement | None,
     answers_until: int,
     reviewers: ReviewerTally,
@@ -42,7 +52,7 @@ def assemble(
     answers_until: how many answers the stage gave up to the end of the measured window, counted as
     far as `counted_for_drift` says.
     """
-    review = rollout.stage_plan.review
+    review, gradual = rollout.stage_plan.review, rollout.stage is Stage.GRADUAL
     compared = 0 if drift is None else drift.rows
     return Evidence(
         answers=answers,
@@ -50,18 +60,8 @@ def assemble(
         defaults=rollout.plan.defaults,
         now=now,
         compared=compared if counted_for_drift(rollout, drift) is None else answers_until,
-        segments=segments_of(rollout),
-        expected=_expected_segments(rollout),
         inclusion=min(review.sample, review.flagged),
-        step=rollout.step if rollout.stage is Stage.GRADUAL else None,
+        step=rollout.step if gradual else None,
+        weights=tuple(step.weight for step in rollout.stage_plan.steps) if gradual else (),
         reviewers=reviewers,
     )
-
-
-def _expected_segments(rollout: Rollout) -> dict[str, tuple[str, ...]]:
-    """Values that the scope names one by one; globs are met as they come."""
-    where = rollout.stage_plan.scope.where
-    return {
-        name: tuple(value for value in where.get(name, ()) if not _GLOB & set(value))
-        for name in rollout.plan.segments
-    }

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from registry.domain.evidence_table import Segment
 from registry.domain.gates import Failed, Inconclusive, Judged, Passed, Stale
 from registry.domain.rollout import Rollout
+from registry.domain.segments import Segment
 from registry.domain.transitions import Place, next_place
 
 _LARGEST_LOG = 700.0  # of a number that a float can hold

@@ -8,13 +8,19 @@ answer whose verdict is past due counts as an error for promotion and as correct
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from registry.domain import evalues
-from registry.domain.evidence_table import EvidenceTable, Segment, Standing
+from registry.domain.evidence_table import Standing
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.plan import GateSpec
+from registry.domain.reviewer_error import Overlooked, none_overlooked, overlooked
+from registry.domain.segments import Segment
+from registry.domain.tally import Kind, Tally
+
+DECIDED = (Standing.CORRECT, Standing.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,8 @@ class Counts:
     """What the rows before the frontier say.
 
     answers: rows that count. reviewed: those with a verdict. overdue: sampled ones whose verdict
-    is past due. waiting: verdicts that do not count yet, behind the first pending answer.
+    is past due. waiting: verdicts that do not count yet, behind the first pending answer. rate:
+    weighs each verdict by its inclusion probability (Hájek).
     """
 
     answers: int
@@ -34,6 +41,17 @@ class Counts:
     rate: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked of every segment: the bound, how sure to be, and who reviews how much."""
+
+    bound: float
+    confidence: float
+    rollback_confidence: float
+    inclusion: float
+    reviewers: Overlooked
+
+
 def error_rate(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """The verdict on all rows and, where the plan asks, on each segment by itself.
 
@@ -42,65 +60,66 @@ def error_rate(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     knows beforehand how many segments will come. In gradual, evidence of earlier steps counts, but
     no step is left before somebody has looked at an answer of that step.
     """
-    bound = float(str(spec.options["at_most"]))
-    if not spec.options.get("per_segment"):
-        whole = _seen_in_step(_judge(evidence.answers, bound, 1, None, evidence), evidence)
-        return (Judged(spec.type, whole, None, spec.dry_run),)
-    whole = _seen_in_step(_judge(evidence.answers, bound, 2, None, evidence), evidence)
-    results: list[tuple[Segment | None, Result]] = [(None, whole)]
-    for j, (segment, answers) in enumerate(_segments(evidence), start=2):
-        if segment.none_given and len(answers) == len(evidence.answers):
-            results.append((segment, _never_given(segment.name)))
-        else:
-            results.append((segment, _judge(answers, bound, j * (j + 1), segment, evidence)))
+    demand = _demand(spec, evidence)
+    answers = evidence.answers
+    per_segment = bool(spec.options.get("per_segment"))
+    whole = _judge(answers.whole, demand, 2 if per_segment else 1, None)
+    results: list[tuple[Segment | None, Result]] = [
+        (None, seen_in_step(whole, answers.whole, evidence.step))
+    ]
+    if per_segment:
+        for j, (segment, tally) in enumerate(by_segment(evidence), start=2):
+            if never_given(segment, tally, evidence):
+                results.append((segment, no_attribute("error rate", segment.name)))
+            else:
+                results.append((segment, _judge(tally, demand, j * (j + 1), segment)))
     return tuple(Judged(spec.type, result, segment, spec.dry_run) for segment, result in results)
 
 
-def frontier(answers: EvidenceTable) -> int:
-    """How many rows count: those before the first whose verdict is still pending."""
-    pending = np.flatnonzero(answers.standings == Standing.PENDING)
-    return int(pending[0]) if len(pending) else len(answers)
-
-
-def count(answers: EvidenceTable) -> Counts:
-    """The rows as numbers; the rate weighs each verdict by its inclusion probability (Hájek)."""
-    end = frontier(answers)
-    consumed, behind = answers.standings[:end], answers.standings[end:]
-    wrong = consumed == Standing.ERROR
-    reviewed = wrong | (consumed == Standing.CORRECT)
-    weights = 1.0 / answers.chances[:end][reviewed]
-    pending = int((behind == Standing.PENDING).sum())
+def count(tally: Tally) -> Counts:
+    """The rows as numbers."""
+    by_standing = dict.fromkeys(Standing, 0)
+    weight, wrong = 0.0, 0.0
+    for kind, times in tally.items():
+        by_standing[Standing(kind.standing)] += times
+        weight += times / kind.chance if kind.standing in DECIDED else 0.0
+        wrong += times / kind.chance if kind.standing == Standing.ERROR else 0.0
+    errors = by_standing[Standing.ERROR]
     return Counts(
-        answers=end,
-        reviewed=int(reviewed.sum()),
-        errors=int(wrong.sum()),
-        overdue=int((consumed == Standing.OVERDUE).sum()),
-        pending=pending,
-        waiting=int((behind != Standing.NOT_SAMPLED).sum()) - pending,
-        rate=float(weights[wrong[reviewed]].sum() / weights.sum()) if len(weights) else None,
+        answers=tally.answers,
+        reviewed=errors + by_standing[Standing.CORRECT],
+        errors=errors,
+        overdue=by_standing[Standing.OVERDUE],
+        pending=tally.pending,
+        waiting=tally.waiting,
+        rate=wrong / weight if weight else None,
     )
 
 
-def _segments(evidence: Evidence) -> Iterator[tuple[Segment, EvidenceTable]]:
-    for name in evidence.segments:
-        yield from evidence.answers.by_segment(name, evidence.expected.get(name, ())).items()
+def by_segment(evidence: Evidence) -> Iterator[tuple[Segment, Tally]]:
+    """The segments of all attributes, one after the other."""
+    for found in evidence.answers.segments.values():
+        yield from found.items()
 
 
-def _never_given(name: str) -> Result:
+def never_given(segment: Segment, tally: Tally, evidence: Evidence) -> bool:
+    """Whether no answer at all carried the segment's attribute."""
+    return segment.none_given and len(tally) == len(evidence.answers.whole)
+
+
+def no_attribute(gate: str, name: str) -> Result:
+    """What to say then."""
     return Inconclusive(
-        f"error rate ({name}): no answered request carried the attribute {name}, so its segments "
+        f"{gate} ({name}): no answered request carried the attribute {name}, so its segments "
         "cannot be told apart; send it with the requests, or leave it out of the plan"
     )
 
 
-def _seen_in_step(result: Result, evidence: Evidence) -> Result:
-    """A pass, unless nobody has looked at an answer of the present step."""
-    if evidence.step is None or not isinstance(result, Passed):
+def seen_in_step(result: Result, tally: Tally, step: int | None) -> Result:
+    """A pass, unless nobody has looked at an answer of the present step of gradual."""
+    if step is None or not isinstance(result, Passed):
         return result
-    answers = evidence.answers
-    end = frontier(answers)
-    decided = np.isin(answers.standings[:end], (Standing.CORRECT, Standing.ERROR))
-    if (decided & (answers.steps[:end] == evidence.step)).any():
+    if any(kind.step == step and kind.standing in DECIDED for kind in tally.counts):
         return result
     return Inconclusive(
         f"{result.sentence}, but no answer of the present step has been reviewed yet",
@@ -108,73 +127,18 @@ def _seen_in_step(result: Result, evidence: Evidence) -> Result:
     )
 
 
-def _judge(
-    answers: EvidenceTable,
-    bound: float,
-    tests: int,
-    segment: Segment | None,
-    evidence: Evidence,
-) -> Result:
-    name = f"error rate ({segment})" if segment else "error rate"
-    if evidence.inclusion <= 0 or (answers.chances < evidence.inclusion).any():
-        return Inconclusive(
-            f"{name}: some answers had less than the plan's chance of being reviewed, so nothing "
-            "is known of them; give the stage's review a `sample`"
-        )
-    counts = count(answers)
-    pass_alpha = round(1 - evidence.defaults.confidence, 12)
-    harm_alpha = round(1 - evidence.defaults.rollback_confidence, 12)
-    for_pass, for_harm, more = _evidence(answers, counts, bound, pass_alpha, evidence.inclusion)
-    numbers = {
-        **asdict(counts),
-        "bound": bound,
-        "log_e_pass": for_pass,
-        "log_e_pass_needed": -math.log(pass_alpha),
-        "log_e_harm": for_harm,
-        "log_e_harm_needed": math.log(tests / harm_alpha),
-        "more": more,
-    }
-    said = f"{name}: {_spoken(counts)}"
-    if for_harm >= numbers["log_e_harm_needed"]:
-        sure = f"{evidence.defaults.rollback_confidence:.4g}"
-        return Failed(f"{said}: above {bound:.4g} at confidence {sure}", numbers)
-    if for_pass >= numbers["log_e_pass_needed"]:
-        sure = f"{evidence.defaults.confidence:.4g}"
-        return Passed(f"{said}: below {bound:.4g} at confidence {sure}", numbers)
-    return Inconclusive(said + _outlook(counts, more, evidence.inclusion), numbers)
-
-
-def _evidence(
-    answers: EvidenceTable, counts: Counts, bound: float, alpha: float, inclusion: float
-) -> tuple[float, float, int | None]:
-    """Log e-values for pass and harm, and about how many more answers pass at this rate.
-
-    The plan alone says which of the two bets is made: choosing by what has been seen so far would
-    be choosing the better one afterwards.
-    """
-    if inclusion >= 1:
-        errors, reviewed = counts.errors + counts.overdue, counts.reviewed + counts.overdue
-        return (
-            float(evalues.log_pass(errors, reviewed, bound)),
-            float(evalues.log_harm(counts.errors, reviewed, bound)),
-            evalues.more_reviews(errors, reviewed, bound, alpha),
-        )
-    standings, weights = answers.standings[: counts.answers], 1 / answers.chances[: counts.answers]
-    wrong = standings == Standing.ERROR
-    against = wrong | (standings == Standing.OVERDUE)
-    losses, times = np.unique(against * weights, return_counts=True)
-    more = evalues.more_answers(losses, inclusion, bound, alpha, times)
-    if not counts.answers:
-        return 0.0, 0.0, more
-    harm, harm_times = np.unique(wrong * weights, return_counts=True)
-    return (
-        float(evalues.log_pass_sampled(losses, inclusion, bound, times)[-1]),
-        float(evalues.log_harm_sampled(harm, bound, harm_times)[-1]),
-        more,
+def unreviewable(name: str, tally: Tally, inclusion: float) -> Result | None:
+    """What to say if answers had less than the stated chance of being reviewed."""
+    if inclusion > 0 and tally.least >= inclusion:
+        return None
+    return Inconclusive(
+        f"{name}: some answers had less than the plan's chance of being reviewed, so nothing "
+        "is known of them; give the stage's review a `sample`"
     )
 
 
-def _spoken(counts: Counts) -> str:
+def spoken(counts: Counts) -> str:
+    """What was reviewed, for people."""
     if not counts.reviewed and not counts.overdue:
         return "nothing reviewed yet"
     errors = "1 error" if counts.errors == 1 else f"{counts.errors} errors"
@@ -182,10 +146,112 @@ def _spoken(counts: Counts) -> str:
     return f"{counts.reviewed} reviewed, {errors}{late}"
 
 
-def _outlook(counts: Counts, more: int | None, inclusion: float) -> str:
-    unit = "" if inclusion >= 1 else " answers"
-    text = f", needs about {more} more{unit}" if more else ", cannot pass at this rate"
-    if counts.waiting:
-        verdicts = "1 verdict waits" if counts.waiting == 1 else f"{counts.waiting} verdicts wait"
-        text += f"; {verdicts} behind an earlier answer that is still pending"
-    return text
+def behind(waiting: int) -> str:
+    """Why verdicts that are there do not count yet."""
+    if not waiting:
+        return ""
+    verdicts = "1 verdict waits" if waiting == 1 else f"{waiting} verdicts wait"
+    return f"; {verdicts} behind an earlier answer that is still pending"
+
+
+def _demand(spec: GateSpec, evidence: Evidence) -> Demand:
+    defaults = evidence.defaults
+    alpha = round(1 - defaults.confidence, 12)
+    by_gold = spec.options.get("reviewers") == "gold"
+    return Demand(
+        bound=float(str(spec.options["at_most"])),
+        confidence=defaults.confidence,
+        rollback_confidence=defaults.rollback_confidence,
+        inclusion=evidence.inclusion,
+        reviewers=overlooked(evidence.reviewers, alpha) if by_gold else none_overlooked(alpha),
+    )
+
+
+def _judge(tally: Tally, demand: Demand, tests: int, segment: Segment | None) -> Result:
+    name = f"error rate ({segment})" if segment else "error rate"
+    if silent := unreviewable(name, tally, demand.inclusion):
+        return silent
+    counts, seen = count(tally), demand.reviewers
+    harm_alpha = round(1 - demand.rollback_confidence, 12)
+    stricter = demand.bound * (1 - seen.share_at_most)
+    for_pass, more = _for_pass(
+        tally.items(), stricter, demand.bound, seen.alpha_left, demand.inclusion
+    )
+    for_harm = _for_harm(tally.items(), demand.bound, demand.inclusion)
+    numbers = {
+        **asdict(counts),
+        "bound": demand.bound,
+        "log_e_pass": for_pass,
+        "log_e_pass_needed": -math.log(seen.alpha_left),
+        "log_e_harm": for_harm,
+        "log_e_harm_needed": math.log(tests / harm_alpha),
+        "more": more,
+        **seen.numbers,
+    }
+    said = f"{name}: {spoken(counts)}"
+    if for_harm >= numbers["log_e_harm_needed"]:
+        sure = f"{demand.rollback_confidence:.4g}"
+        return Failed(f"{said}: above {demand.bound:.4g} at confidence {sure}", numbers)
+    if for_pass >= numbers["log_e_pass_needed"]:
+        sure = f"{demand.confidence:.4g}"
+        below = f"below {demand.bound:.4g} at confidence {sure}"
+        return Passed(f"{said}: {below}{seen.sentence}", numbers)
+    return Inconclusive(
+        said + _outlook(more, demand.inclusion, seen) + behind(counts.waiting), numbers
+    )
+
+
+@lru_cache(maxsize=4096)
+def _for_pass(
+    items: tuple[tuple[Kind, int], ...], bound: float, stated: float, alpha: float, inclusion: float
+) -> tuple[float, int | None]:
+    """The log e-value for a pass, and about how many more answers pass at this rate.
+
+    The plan alone says which of two bets is made: choosing by what has been seen so far would be
+    choosing the better one afterwards. bound: what is tested; stated: what the plan asks for.
+    """
+    if bound <= 0:
+        return 0.0, None
+    if inclusion >= 1:
+        errors = _number(items, Standing.ERROR, Standing.OVERDUE)
+        reviewed = errors + _number(items, Standing.CORRECT)
+        return (
+            float(evalues.log_pass(errors, reviewed, bound)),
+            evalues.more_reviews(errors, reviewed, bound, alpha),
+        )
+    losses, times = _losses(items, Standing.ERROR, Standing.OVERDUE)
+    gains, least = bound - losses, 1 / inclusion - (stated if bound == stated else 0.0)
+    return (
+        evalues.log_bet(gains, times, evalues.PASS_STAKES / least),
+        evalues.more_bets(gains, times, evalues.PASS_STAKES / least, alpha, bound),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _for_harm(items: tuple[tuple[Kind, int], ...], bound: float, inclusion: float) -> float:
+    if inclusion >= 1:
+        errors = _number(items, Standing.ERROR)
+        reviewed = errors + _number(items, Standing.OVERDUE, Standing.CORRECT)
+        return float(evalues.log_harm(errors, reviewed, bound))
+    losses, times = _losses(items, Standing.ERROR)
+    return evalues.log_bet(losses - bound, times, evalues.HARM_STAKES / bound)
+
+
+def _number(items: tuple[tuple[Kind, int], ...], *standings: Standing) -> int:
+    return sum(times for kind, times in items if kind.standing in standings)
+
+
+def _losses(
+    items: tuple[tuple[Kind, int], ...], *errors: Standing
+) -> tuple[evalues.Floats, evalues.Floats]:
+    """The weighted loss of each kind of answer, and how many have it."""
+    losses = [1 / kind.chance if kind.standing in errors else 0.0 for kind, _ in items]
+    return np.array(losses), np.array([float(times) for _, times in items])
+
+
+def _outlook(more: int | None, inclusion: float, seen: Overlooked) -> str:
+    if more:
+        return f", needs about {more} more{'' if inclusion >= 1 else ' answers'}{seen.sentence}"
+    if seen.share_at_most >= 1:
+        return f", and no gold item on which the model is wrong has been answered{seen.sentence}"
+    return f", cannot pass at this rate{seen.sentence}"

@@ -18,8 +18,10 @@ Floats = npt.NDArray[np.float64]
 
 _LEAST = -1_000.0  # the logarithm of an e-value that has lost everything, kept finite
 # Shares of the largest stake. A few spread ones cost less than many: each dilutes the others.
-_PASS_STAKES = np.array([0.1, 0.25, 0.5, 0.75, 0.99])
-_HARM_STAKES = np.geomspace(0.002, 0.2, 10)
+PASS_STAKES = np.array([0.1, 0.25, 0.5, 0.75, 0.99])
+HARM_STAKES = np.geomspace(0.002, 0.2, 10)
+# Pairs differ rarely, so that both small and large stakes may be best.
+PAIR_STAKES = np.array([0.03, 0.1, 0.2, 0.35, 0.6, 0.99])
 
 
 def log_pass(errors: Any, reviewed: Any, bound: float) -> Floats:
@@ -57,7 +59,7 @@ def log_pass_sampled(losses: Any, least_inclusion: float, bound: float, counts: 
     more on flagged answers would test their error rate, not everyone's.
     """
     most = 1.0 / (1.0 / least_inclusion - bound)
-    return _betting(bound - np.asarray(losses, float), _PASS_STAKES * most, counts)
+    return _betting(bound - np.asarray(losses, float), PASS_STAKES * most, counts)
 
 
 def log_harm_sampled(losses: Any, bound: float, counts: Any = 1) -> Floats:
@@ -65,7 +67,7 @@ def log_harm_sampled(losses: Any, bound: float, counts: Any = 1) -> Floats:
 
     As `log_pass_sampled`, with the opposite bet: an answer can lose it `bound` at most.
     """
-    return _betting(np.asarray(losses, float) - bound, _HARM_STAKES / bound, counts)
+    return _betting(np.asarray(losses, float) - bound, HARM_STAKES / bound, counts)
 
 
 def more_reviews(errors: int, reviewed: int, bound: float, alpha: float) -> int | None:
@@ -84,13 +86,35 @@ def more_answers(
 
     losses, counts: as for `log_pass_sampled`. With no answer yet: what it takes without an error.
     """
-    stakes = _PASS_STAKES / (1.0 / least_inclusion - bound)
-    answers = float((np.ones(len(losses)) * counts).sum())
-    sums = (np.log1p(stakes[:, None] * (bound - losses)) * counts).sum(axis=1)
-    one = sums / answers if answers else np.log1p(stakes * bound)
+    stakes = PASS_STAKES / (1.0 / least_inclusion - bound)
+    times = np.ones(len(losses)) * counts
+    return more_bets(bound - losses, times, stakes, alpha, bound)
+
+
+def log_bet(gains: Floats, counts: Floats, stakes: Floats) -> float:
+    """What bets on a positive mean have made: log of the mean over stakes l of prod(1 + l g).
+
+    gains, counts: (k,) the values of g and how often each came; their order changes nothing.
+    stakes: (s,) shares of all one has; none may lose more than everything on the least gain.
+    """
+    sums = (np.log1p(stakes[:, None] * gains) * counts).sum(axis=1)
+    return max(float(_mean_exp(sums, axis=0)), _LEAST)
+
+
+def more_bets(
+    gains: Floats, counts: Floats, stakes: Floats, alpha: float, first: float | None = None
+) -> int | None:
+    """About how many more answers suffice if gains go on as they were; None: too many.
+
+    first: the gain to reckon with while there is none yet.
+    """
+    sums = (np.log1p(stakes[:, None] * gains) * counts).sum(axis=1)
+    answers = float(counts.sum())
+    if not answers and first is None:
+        return None
+    one = sums / answers if answers else np.log1p(stakes * (first or 0.0))
     more = np.unique(np.geomspace(1, 10_000_000, 700).astype(int))
-    path = sums[:, None] + one[:, None] * more
-    return _first(more, _mean_exp(path, axis=0), alpha)
+    return _first(more, _mean_exp(sums[:, None] + one[:, None] * more, axis=0), alpha)
 
 
 def _mixture(low: Floats, high: Floats, bound: float) -> Floats:

@@ -16,12 +16,21 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
+class Arm(StrEnum):
+    """Whose answer a row of evidence is."""
+
+    CANDIDATE = "candidate"
+    BASELINE = "baseline"  # drawn at random where it answered instead, to compare with
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
     """One answer of a candidate; `sampled` rows wait for a verdict until `due_at`.
 
     `inclusion_probability` is the chance that this answer had to be reviewed, fixed before any
-    review; rows that were not sampled count through it.
+    review; rows that were not sampled count through it. drawn: whether chance alone, without any
+    flag, had it reviewed. unit: a number for who asked. A verdict that is given at `due_at` or
+    later changes nothing any more.
     """
 
     rollout_id: str
@@ -39,6 +48,10 @@ class EvidenceRow:
     verdict: Verdict | None = None
     human_label: str | None = None
     reviewer: str | None = None
+    decided_at: datetime | None = None
+    arm: Arm = Arm.CANDIDATE
+    drawn: bool = False
+    unit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

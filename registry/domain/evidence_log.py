@@ -5,19 +5,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import numpy as np
-
-from registry.domain.assemble import assemble, counted_for_drift, segments_of
-from registry.domain.evidence import CheckKind, DriftMeasurement, ReviewerCheck, ReviewerTally
-from registry.domain.evidence_table import EvidenceTable, Standing
+from registry.domain.assemble import assemble, counted_for_drift, expected_segments
+from registry.domain.evidence import (
+    Arm,
+    CheckKind,
+    DriftMeasurement,
+    ReviewerCheck,
+    ReviewerTally,
+)
+from registry.domain.evidence_table import (
+    EvidenceTable,
+    Rival,
+    Standing,
+    table_of,
+    table_of_columns,
+)
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
+from registry.domain.running import Running
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswer:
-    """One answer of a candidate; only `standing` and `reviewer` can change after it was given."""
+    """One answer; only `standing`, `rival` and `reviewer` can change after it was given."""
 
     id: int
     prediction_id: str
@@ -29,6 +40,10 @@ class LoggedAnswer:
     created_at: datetime
     due_at: datetime | None
     standing: Standing
+    rival: Rival = Rival.NONE
+    arm: Arm = Arm.CANDIDATE
+    drawn: bool = False
+    unit: int | None = None
     reviewer: str | None = None
 
 
@@ -48,7 +63,9 @@ class EvidenceLog:
 
 def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged, ...]:
     """What every gate of the rollout's stage says of this log, and of nothing else."""
-    answers = _table(log.answers, segments_of(rollout))
+    expected = expected_segments(rollout)
+    rows = _table(log.answers, tuple(expected))
+    answers = Running.start(expected).take(0, table_of([], tuple(expected)), rows).answers(now)
     until = _answers_until(rollout, log)
     evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks))
     return judge_gates(rollout.stage_plan.gates, evidence)
@@ -65,11 +82,19 @@ def tally(checks: Sequence[ReviewerCheck]) -> ReviewerTally:
 
 
 def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> EvidenceTable:
-    return EvidenceTable(
-        np.array([answer.standing for answer in answers], np.int8),
-        np.array([answer.chance for answer in answers], np.float64),
-        np.array([answer.step for answer in answers], np.int32),
-        {name: [answer.segments.get(name) for answer in answers] for name in segments},
+    columns = (
+        [answer.id for answer in answers],
+        [answer.standing for answer in answers],
+        [answer.rival for answer in answers],
+        [None] * len(answers),  # what is past due stands so already
+        [answer.chance for answer in answers],
+        [answer.step for answer in answers],
+        [answer.arm is Arm.BASELINE for answer in answers],
+        [answer.drawn for answer in answers],
+        [answer.unit or 0 for answer in answers],
+    )
+    return table_of_columns(
+        columns, {name: [answer.segments.get(name) for answer in answers] for name in segments}
     )
 
 

@@ -1,13 +1,18 @@
 """A stage's answers as columns: what error rates are counted from, for 100,000 rows at once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-SEGMENTS_AT_MOST = 50
+from registry.domain.evidence import Arm, EvidenceRow, Verdict
+
+NEVER = float("inf")
+Integers = npt.NDArray[np.int64]
 
 
 class Standing(IntEnum):
@@ -20,70 +25,130 @@ class Standing(IntEnum):
     OVERDUE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """The answers with one value of an attribute; without a value, those that lack it.
+class Rival(IntEnum):
+    """What the same verdict says about the baseline's answer to the same request."""
 
-    rest: the answers with any value beyond those that are looked at one by one.
-    """
-
-    name: str
-    value: str | None = None
-    rest: bool = False
-
-    @property
-    def none_given(self) -> bool:
-        """Whether these are the answers that lack the attribute."""
-        return self.value is None and not self.rest
-
-    def __str__(self) -> str:
-        if self.rest:
-            return f"{self.name}: all others"
-        return f"{self.name}: none given" if self.none_given else f"{self.name}={self.value}"
+    NONE = 0  # the baseline did not answer it
+    CORRECT = 1
+    ERROR = 2
+    UNKNOWN = 3  # it did, and nobody has said in time what was right
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceTable:
-    """n answers in prediction order.
+    """n answers in prediction order, each column of shape (n,).
 
-    standings (n,) of Standing. chances (n,): each answer's probability of review. steps (n,): the
-    step of gradual in which it was given. segments: per attribute, the n values, None if absent.
+    ids: the rows' growing numbers. standings: of Standing, OVERDUE only where a verdict came too
+    late. rivals: of Rival. dues: until when a PENDING verdict counts, in seconds since 1970;
+    infinite where there is no end. chances: each answer's probability of review. steps: the step of
+    gradual in which it was given. of_baseline: answers of the baseline that were drawn to compare
+    with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a number
+    for the unit that asked, 0 if none did. segments: per attribute the n values, None if absent.
     """
 
+    ids: Integers
     standings: npt.NDArray[np.int8]
+    rivals: npt.NDArray[np.int8]
+    dues: npt.NDArray[np.float64]
     chances: npt.NDArray[np.float64]
     steps: npt.NDArray[np.int32]
+    of_baseline: npt.NDArray[np.bool_]
+    drawn: npt.NDArray[np.bool_]
+    units: Integers
     segments: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.standings)
+        return len(self.ids)
 
-    def where(self, chosen: npt.NDArray[np.intp]) -> "EvidenceTable":
-        """The rows at these positions, without their segments."""
-        return EvidenceTable(self.standings[chosen], self.chances[chosen], self.steps[chosen])
+    def at(self, now: datetime) -> npt.NDArray[np.int8]:
+        """The standings at a moment: what is past due by then is OVERDUE."""
+        late = (self.standings == Standing.PENDING) & (self.dues <= now.timestamp())
+        return np.where(late, np.int8(Standing.OVERDUE), self.standings)
 
-    def by_segment(self, name: str, expected: Sequence[str] = ()) -> dict[Segment, "EvidenceTable"]:
-        """Each segment of an attribute: the expected ones, then others as they first came.
+    def where(self, chosen: Any) -> "EvidenceTable":
+        """The rows at these positions."""
+        kept = np.arange(len(self))[chosen].tolist()
+        parts = {name: [values[i] for i in kept] for name, values in self.segments.items()}
+        return _table((getattr(self, name)[chosen] for name in _ARRAYS), parts)
 
-        Beyond SEGMENTS_AT_MOST the others are one segment: an attribute with a value for each
-        request says nothing one by one.
-        """
-        values = enumerate(dict.fromkeys(expected))
-        codes: dict[Segment, int] = {Segment(name, value): code for code, value in values}
-        rest = Segment(name, rest=True)
-        most = max(SEGMENTS_AT_MOST, len(codes))
-        column = np.empty(len(self), dtype=np.intp)
-        known: dict[str | None, int] = {segment.value: code for segment, code in codes.items()}
-        for i, value in enumerate(self.segments[name]):
-            code = known.get(value)
-            if code is None:
-                single = value is None or len(codes) < most
-                segment = Segment(name, value) if single else rest
-                code = known[value] = codes.setdefault(segment, len(codes))
-            column[i] = code
-        order = np.argsort(column, kind="stable")
-        ends = np.searchsorted(column[order], np.arange(len(codes) + 1))
-        return {
-            segment: self.where(order[ends[code] : ends[code + 1]])
-            for segment, code in codes.items()
-        }
+    def followed_by(self, other: "EvidenceTable") -> "EvidenceTable":
+        """These rows, then the others."""
+        if not len(self) or not len(other):
+            return self if len(self) else other
+        columns = (np.concatenate([getattr(t, name) for t in (self, other)]) for name in _ARRAYS)
+        parts = {name: [*self.segments[name], *other.segments[name]] for name in self.segments}
+        return _table(columns, parts)
+
+    def replacing(self, others: "EvidenceTable") -> "EvidenceTable":
+        """The same rows, with what has become of some of them; those are in order, too."""
+        if not len(others):
+            return self
+        at = np.searchsorted(self.ids, others.ids)
+        columns = [getattr(self, name).copy() for name in _ARRAYS]
+        for column, name in zip(columns, _ARRAYS, strict=True):
+            column[at] = getattr(others, name)
+        return _table(columns, self.segments)
+
+
+def table_of_columns(
+    columns: Sequence[Sequence[Any]], segments: Mapping[str, Sequence[str | None]]
+) -> EvidenceTable:
+    """The table of these columns, in the order of the fields; a due date of None is never."""
+    dues = [NEVER if due is None else due.timestamp() for due in columns[3]]
+    plain = [*columns[:3], dues, *columns[4:]]
+    types = (np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64)
+    return _table(map(np.array, plain, types), segments)
+
+
+def table_of(
+    rows: Iterable[EvidenceRow], segments: Sequence[str] = (), first: int = 1
+) -> EvidenceTable:
+    """Rows as columns; the database does the same in SQL. first: the number of the first row."""
+    rows = tuple(rows)
+    columns = [
+        range(first, first + len(rows)),
+        [_standing(row) for row in rows],
+        [_rival(row) for row in rows],
+        [row.due_at if _standing(row) is Standing.PENDING else None for row in rows],
+        [row.inclusion_probability for row in rows],
+        [row.step for row in rows],
+        [row.arm is Arm.BASELINE for row in rows],
+        [row.drawn for row in rows],
+        [row.unit or 0 for row in rows],
+    ]
+    return table_of_columns(
+        columns, {name: [row.segments.get(name) for row in rows] for name in segments}
+    )
+
+
+def _standing(row: EvidenceRow) -> Standing:
+    if not row.sampled:
+        return Standing.NOT_SAMPLED
+    if row.verdict is None:
+        return Standing.PENDING
+    if _too_late(row):
+        return Standing.OVERDUE
+    return Standing.CORRECT if row.verdict is Verdict.CORRECT else Standing.ERROR
+
+
+def _rival(row: EvidenceRow) -> Rival:
+    if row.baseline_label is None:
+        return Rival.NONE
+    # Without a reviewer the verdict says that the candidate failed, and not what was right.
+    if not row.sampled or row.verdict is None or row.reviewer is None or _too_late(row):
+        return Rival.UNKNOWN
+    return Rival.CORRECT if row.human_label == row.baseline_label else Rival.ERROR
+
+
+def _too_late(row: EvidenceRow) -> bool:
+    """A verdict that came past its due time stays overdue, or what was counted would change."""
+    return row.due_at is not None and row.decided_at is not None and row.decided_at >= row.due_at
+
+
+def _table(
+    columns: Iterable[npt.NDArray[Any]], segments: Mapping[str, Sequence[str | None]]
+) -> EvidenceTable:
+    return EvidenceTable(**dict(zip(_ARRAYS, columns, strict=True)), segments=segments)
+
+
+_ARRAYS = tuple(f.name for f in fields(EvidenceTable) if f.name != "segments")

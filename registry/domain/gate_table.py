@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 
 from registry.domain.drift_gate import drift
 from registry.domain.error_rate_gate import error_rate
+from registry.domain.error_ratio_gate import error_ratio
 from registry.domain.gate_plugins import foreign
 from registry.domain.gates import Evidence, Gate, Judged
+from registry.domain.paired_loss_gate import paired_loss
 from registry.domain.plan import GateSpec
 from registry.domain.reviewer_gates import agreement, gold
 
 GATES: Mapping[str, Gate] = {
     "error-rate": error_rate,
+    "paired-loss": paired_loss,
+    "error-ratio": error_ratio,
     "agreement": agreement,
     "gold": gold,
     "drift": drift,

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
-from registry.domain.evidence_table import EvidenceTable, Segment
 from registry.domain.plan import Defaults, GateSpec
+from registry.domain.running import Answers
+from registry.domain.segments import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +66,19 @@ class Evidence:
 
     answers: the candidate's in this stage. drift: the newest measurement since the stage began.
     compared: how many inputs of this stage it has seen, counted up to a sufficient number.
-    segments: the plan's attributes. expected: values that the scope names, whether anything was
-    seen of them or not. inclusion: the plan's smallest probability of review. step: the present
-    step of gradual, None in other stages. reviewers: how their own work was checked since the
-    rollout began.
+    inclusion: the plan's smallest probability of review. step: the present step of gradual, None
+    in other stages. weights: the shares of its steps in percent, none in other stages. reviewers:
+    how their own work was checked since the rollout began.
     """
 
-    answers: EvidenceTable
+    answers: Answers
     drift: DriftMeasurement | None
     defaults: Defaults
     now: datetime
     compared: int = 0
-    segments: tuple[str, ...] = ()
-    expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inclusion: float = 1.0
     step: int | None = None
+    weights: tuple[float, ...] = ()
     reviewers: ReviewerTally = field(default_factory=ReviewerTally)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from registry.domain.assemble import assemble, counted_for_drift, segments_of
+from registry.domain.assemble import assemble, counted_for_drift
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
@@ -11,8 +11,10 @@ from registry.domain.evidence_log import EvidenceLog
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
+from registry.domain.running import Answers
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
+from registry.services.follow_evidence import Followed, follow
 
 # Rows that were numbered earlier and committed later do not always show in a mark.
 _REMEMBERED = timedelta(seconds=5)
@@ -24,17 +26,19 @@ class _Seen:
     at: datetime
     until: datetime
     gates: tuple[Judged, ...]
+    followed: Followed
 
 
 class GateMemory:
-    """What the gates of each model's candidate said last, for those who look again and again.
+    """What the gates of each rollout said last, for those who look again and again.
 
-    It is used while nothing that they look at has changed, and for a few seconds at most. Whoever
-    changes a rollout judges without it.
+    Their verdicts are used while nothing that they look at has changed, and for a few seconds at
+    most; the counts behind them go on from what was counted before. Whoever changes a rollout
+    judges without it.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[tuple[str, bool], _Seen] = {}
 
     def gates(self, unit: UnitOfWork, rollout: Rollout, now: datetime) -> tuple[Judged, ...]:
         """The verdicts of all gates, judged anew where there is something new."""
@@ -42,13 +46,16 @@ class GateMemory:
         evidence = unit.evidence.mark(rollout.id, rollout.stage, now)
         reviewers = unit.checks.tally(rollout.model, rollout.started_at)
         mark = (rollout.id, rollout.generation, evidence, drift.at if drift else None, reviewers)
-        seen = self._seen.get(rollout.model)
+        which = (rollout.model, rollout.active)  # a candidate, and the live version under watch
+        seen = self._seen.get(which)
         if seen is None or seen.mark != mark or not seen.at <= now < seen.until:
+            followed = follow(unit, rollout, now, seen.followed if seen else None)
+            answers = followed.running.answers(now)
             gates = judge_gates(
-                rollout.stage_plan.gates, gather(unit, rollout, now, drift, reviewers)
+                rollout.stage_plan.gates, gather(unit, rollout, now, answers, drift, reviewers)
             )
             until = min(now + _REMEMBERED, evidence.next_due or now + _REMEMBERED)
-            seen = self._seen[rollout.model] = _Seen(mark, now, until, gates)
+            seen = self._seen[which] = _Seen(mark, now, until, gates, followed)
         return seen.gates
 
 
@@ -76,11 +83,11 @@ def gather(
     unit: UnitOfWork,
     rollout: Rollout,
     now: datetime,
+    answers: Answers,
     drift: DriftMeasurement | None,
     reviewers: ReviewerTally,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in."""
-    answers = unit.evidence.table(rollout.id, rollout.stage, now, segments_of(rollout))
     until, most = 0, counted_for_drift(rollout, drift)
     if drift is not None and most is not None:
         until = unit.evidence.answers_until(rollout.id, rollout.stage, drift.window_to, most)

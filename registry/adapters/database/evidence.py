@@ -1,18 +1,26 @@
 """Verdicts on a candidate's answers, and drift of its inputs, in the database."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from registry.adapters.database.tables import OPEN_EVIDENCE as OPEN
 from registry.adapters.database.tables import drift_evidence, evidence
-from registry.domain.evidence import DriftMeasurement, EvidenceMark, EvidenceRow, Verdict
-from registry.domain.evidence_table import EvidenceTable, Standing
+from registry.domain.evidence import Arm, DriftMeasurement, EvidenceMark, EvidenceRow, Verdict
+from registry.domain.evidence_table import (
+    EvidenceTable,
+    Rival,
+    Standing,
+    table_of,
+    table_of_columns,
+)
 from registry.domain.stages import Stage
+
+_COLUMNS = 9
+_AT_ONCE = 1_000  # numbers in one query
 
 
 class SqlEvidence:
@@ -31,7 +39,8 @@ class SqlEvidence:
     ) -> None:
         """Turn a person's label into verdicts on every answer to that prediction.
 
-        Rows that have a verdict keep it. A label of None ("none of these") makes every answer
+        Rows that have a verdict keep it; one that comes past its due time changes no gate any
+        more. A label of None ("none of these") makes every answer
         an error.
         """
         t = evidence
@@ -58,24 +67,63 @@ class SqlEvidence:
         return tuple(_row(row) for row in rows)
 
     def table(
-        self, rollout_id: str, stage: Stage, now: datetime, segments: Sequence[str] = ()
+        self,
+        rollout_id: str,
+        stage: Stage,
+        segments: Sequence[str] = (),
+        *,
+        after: int = 0,
+        most: int | None = None,
     ) -> EvidenceTable:
-        """The same as columns, with the values of these attributes."""
+        """The rows behind a number as columns, with the values of these attributes."""
+        here = (*_of(rollout_id, stage), evidence.c.id > after)
+        return self._table(here, segments, most)
+
+    def rows(self, ids: Collection[int], segments: Sequence[str] = ()) -> EvidenceTable:
+        """The rows with these numbers as columns."""
+        found, wanted = table_of([], segments), sorted(ids)
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = evidence.c.id.in_(wanted[at : at + _AT_ONCE])
+            found = found.followed_by(self._table((some,), segments, None))
+        return found
+
+    def _table(
+        self, here: Sequence[sa.ColumnElement[bool]], segments: Sequence[str], most: int | None
+    ) -> EvidenceTable:
         t = evidence
-        columns: list[Any] = [standing_at(now), t.c.inclusion_probability, t.c.step]
+        columns: list[Any] = [
+            t.c.id,
+            STANDING,
+            RIVAL,
+            sa.case((OPEN, t.c.due_at)),
+            t.c.inclusion_probability,
+            t.c.step,
+            t.c.arm == Arm.BASELINE.value,
+            t.c.drawn,
+            sa.func.coalesce(t.c.unit, 0),
+        ]
         # Taken apart here, each text once: a path into JSON would have to quote what people call
         # attributes.
         columns += [sa.cast(t.c.segments, sa.Text)] if segments else []
-        rows = self._connection.execute(
-            sa.select(*columns).where(*_of(rollout_id, stage)).order_by(t.c.id)
-        ).all()
-        standings, chances, steps, *attributes = zip(*rows, strict=True) if rows else [()] * 4
-        return EvidenceTable(
-            np.array(standings, np.int8),
-            np.array(chances, np.float64),
-            np.array(steps, np.int32),
-            _columns(attributes[0], segments) if segments else {},
+        query = sa.select(*columns).where(*here).order_by(t.c.id).limit(most)
+        rows = self._connection.execute(query).all()
+        found = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        return table_of_columns(
+            found[:_COLUMNS], _columns(found[_COLUMNS], segments) if segments else {}
         )
+
+    def open(self, rollout_id: str, stage: Stage, due_after: datetime) -> frozenset[int]:
+        """The numbers of the rows that wait for a verdict and are not due by then."""
+        t = evidence
+        in_time = t.c.due_at.is_(None) | (t.c.due_at > due_after)
+        query = sa.select(t.c.id).where(*_of(rollout_id, stage), OPEN, in_time)
+        return frozenset(self._connection.execute(query).scalars())
+
+    def last_before(self, rollout_id: str, stage: Stage, moment: datetime) -> int:
+        """The number of the last row that is from before a moment; 0 if none is."""
+        here = (*_of(rollout_id, stage), evidence.c.created_at < moment)
+        newest = sa.select(evidence.c.id).where(*here).order_by(evidence.c.id.desc()).limit(1)
+        return self._connection.execute(newest).scalar() or 0
 
     def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
         """How many of a stage's verdicts each person gave."""
@@ -143,16 +191,38 @@ def _of(rollout_id: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
     return evidence.c.rollout_id == rollout_id, evidence.c.stage == stage.value
 
 
-def standing_at(now: datetime) -> sa.ColumnElement[int]:
-    """Where the verdict on an answer stands at a moment."""
+def _standing() -> sa.ColumnElement[int]:
+    """Of Standing; what is past due without a verdict is still PENDING here."""
     t = evidence
     return sa.case(
         (~t.c.sampled, Standing.NOT_SAMPLED.value),
+        (t.c.verdict.is_(None), Standing.PENDING.value),
+        (_TOO_LATE, Standing.OVERDUE.value),
         (t.c.verdict == Verdict.CORRECT.value, Standing.CORRECT.value),
-        (t.c.verdict == Verdict.ERROR.value, Standing.ERROR.value),
-        (t.c.due_at <= now, Standing.OVERDUE.value),
-        else_=Standing.PENDING.value,
+        else_=Standing.ERROR.value,
     )
+
+
+def standing_at(now: datetime) -> sa.ColumnElement[int]:
+    """The same at a moment: what is past due by then is OVERDUE."""
+    past_due = sa.and_(OPEN, evidence.c.due_at <= now)
+    return sa.case((past_due, Standing.OVERDUE.value), else_=STANDING)
+
+
+def _rival() -> sa.ColumnElement[int]:
+    t = evidence
+    unknown = ~t.c.sampled | t.c.verdict.is_(None) | t.c.reviewer.is_(None) | _TOO_LATE
+    return sa.case(
+        (t.c.baseline_label.is_(None), Rival.NONE.value),
+        (unknown, Rival.UNKNOWN.value),
+        (t.c.human_label == t.c.baseline_label, Rival.CORRECT.value),
+        else_=Rival.ERROR.value,
+    )
+
+
+# A verdict that came past its due time stays overdue, or what was counted would change.
+_TOO_LATE = sa.func.coalesce(evidence.c.decided_at >= evidence.c.due_at, sa.false())
+STANDING, RIVAL = _standing(), _rival()
 
 
 def _columns(texts: Sequence[str], names: Sequence[str]) -> dict[str, list[str | None]]:
@@ -177,7 +247,10 @@ def _values(row: EvidenceRow) -> dict[str, Any]:
         "verdict": row.verdict.value if row.verdict else None,
         "reviewer": row.reviewer,
         "created_at": row.created_at,
-        "decided_at": None,
+        "decided_at": row.decided_at,
+        "arm": row.arm.value,
+        "drawn": row.drawn,
+        "unit": row.unit,
     }
 
 
@@ -198,6 +271,10 @@ def _row(row: Any) -> EvidenceRow:
         verdict=Verdict(row.verdict) if row.verdict else None,
         human_label=row.human_label,
         reviewer=row.reviewer,
+        decided_at=row.decided_at,
+        arm=Arm(row.arm),
+        drawn=row.drawn,
+        unit=row.unit,
     )
 
 

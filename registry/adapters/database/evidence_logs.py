@@ -6,11 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry.adapters.database.dialect import insert
-from registry.adapters.database.evidence import standing_at
+from registry.adapters.database.evidence import RIVAL, standing_at
 from registry.adapters.database.tables import evidence as t
 from registry.adapters.database.tables import judged_evidence
+from registry.domain.evidence import Arm
 from registry.domain.evidence_log import LoggedAnswer
-from registry.domain.evidence_table import Standing
+from registry.domain.evidence_table import Rival, Standing
 from registry.domain.stages import Stage
 
 
@@ -25,7 +26,8 @@ class SqlEvidenceLogs:
         columns = (
             t.c.id, t.c.prediction_id, t.c.step, t.c.model_label, t.c.baseline_label,
             t.c.inclusion_probability.label("chance"), t.c.segments, t.c.created_at, t.c.due_at,
-            standing_at(now).label("standing"), t.c.reviewer,
+            standing_at(now).label("standing"), RIVAL.label("rival"), t.c.arm, t.c.drawn, t.c.unit,
+            t.c.reviewer,
         )  # fmt: skip
         rows = self._connection.execute(
             sa.select(*columns)
@@ -48,4 +50,5 @@ class SqlEvidenceLogs:
 
 
 def _answer(row: Any) -> LoggedAnswer:
-    return LoggedAnswer(**{**row._mapping, "standing": Standing(row.standing)})
+    said = {"standing": Standing(row.standing), "rival": Rival(row.rival), "arm": Arm(row.arm)}
+    return LoggedAnswer(**{**row._mapping, **said})

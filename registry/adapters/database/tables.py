@@ -161,7 +161,8 @@ lease = table(
     C("expires_at", UtcDateTime, nullable=False),
 )
 
-# One row for each answer of a candidate, in prediction order; gates read nothing else of it.
+# One row for each answer of a candidate, in prediction order; gates read nothing else of it. Where
+# a gate compares, there is also one for each answer of the baseline that was drawn.
 evidence = table(
     "evidence",
     C("id", SERIAL, primary_key=True),
@@ -170,10 +171,13 @@ evidence = table(
     C("step", sa.Integer, nullable=False),
     C("prediction_id", sa.String(36), nullable=False),
     C("version", sa.Integer, nullable=False),
+    C("arm", sa.String(16), nullable=False),  # "candidate" or "baseline"
     C("model_label", sa.String(256), nullable=False),
     C("baseline_label", sa.String(256), nullable=True),
     C("inclusion_probability", sa.Float, nullable=False),
     C("sampled", sa.Boolean, nullable=False),
+    C("drawn", sa.Boolean, nullable=False),  # by chance alone, whatever flags there are
+    C("unit", sa.BigInteger, nullable=True),  # a hash of who asked
     C("segments", sa.JSON, nullable=False),
     C("due_at", UtcDateTime, nullable=True),
     C("human_label", sa.String(256), nullable=True),

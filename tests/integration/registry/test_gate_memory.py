@@ -73,7 +73,8 @@ def test_memory_never_says_anything_else_than_a_fresh_look(world: World) -> None
     after(lambda: world.review(pending=2))
     after(lambda: world.do(lambda u: u.evidence.settle("p4", "grizzly", "rae", world.now)))
     after(lambda: world.wait(minutes=61))  # the other one is past due
-    after(lambda: world.do(lambda u: u.evidence.settle("p5", "teddy", "rae", world.now)))
+    world.do(lambda u: u.evidence.settle("p5", "teddy", "rae", world.now))
+    assert said_of(world, memory) == said_of(world) == said[-1]  # too late to change anything
     after(lambda: world.measure_drift(alarm=True))
     world.wait(seconds=1)
     after(lambda: world.measure_drift(alarm=False))

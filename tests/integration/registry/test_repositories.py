@@ -1,16 +1,16 @@
 """The repositories keep what they are given, on SQLite and on PostgreSQL."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from evidence_rows import table_of
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.leases import SqlLeases
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import Conflict, NotFound
 from registry.domain.evidence import (
+    Arm,
     CheckKind,
     DriftMeasurement,
     EvidenceRow,
@@ -18,6 +18,7 @@ from registry.domain.evidence import (
     ReviewerTally,
     Verdict,
 )
+from registry.domain.evidence_table import EvidenceTable, table_of
 from registry.domain.plan import (
     Area,
     Deadline,
@@ -221,23 +222,63 @@ def some_rows() -> list[EvidenceRow]:
         a_row("p6", due_at=None),
         a_row("p7", sampled=False, inclusion_probability=0.25),
         a_row("p8", sampled=False, verdict=Verdict.ERROR),
+        a_row("p9", baseline_label="teddy"),
+        a_row("p10", baseline_label="teddy", verdict=Verdict.ERROR),  # it failed
+        a_row("p11", baseline_label="teddy", **said("teddy", Verdict.CORRECT, NOW)),
+        a_row("p12", baseline_label="panda", **said(None, Verdict.ERROR, NOW)),
+        a_row("p13", baseline_label="teddy", due_at=NOW, **said("teddy", Verdict.CORRECT, NOW)),
+        a_row("p14", due_at=NOW, **said("teddy", Verdict.CORRECT, past)),
+        a_row("p15", arm=Arm.BASELINE, drawn=True, unit=-(2**63)),
     ]
+
+
+def said(label: str | None, verdict: Verdict, at: datetime) -> dict[str, object]:
+    return {"human_label": label, "verdict": verdict, "reviewer": "rae", "decided_at": at}
 
 
 @pytest.mark.parametrize("segments", [(), ("site",), ("site", "x", 'odd "name" $.a[0]')])
 def test_rows_as_columns_say_the_same_as_rows(
     database: Database, segments: tuple[str, ...]
 ) -> None:
+    rows = some_rows()
     with database.begin() as connection:
         evidence = SqlUnitOfWork(connection).evidence
-        evidence.add([*some_rows(), a_row("other", stage=Stage.GRADUAL)])
-        found = evidence.table("r1", Stage.LIMITED_SCOPE, NOW, segments)
-        nothing = evidence.table("r2", Stage.LIMITED_SCOPE, NOW, segments)
-    for got, rows in ((found, some_rows()), (nothing, [])):
-        expected = table_of(rows, NOW, segments)
-        for column in ("standings", "chances", "steps"):
-            assert getattr(got, column).tolist() == getattr(expected, column).tolist()
-        assert got.segments == expected.segments
+        evidence.add([*rows, a_row("other", stage=Stage.GRADUAL)])
+        stored = evidence.read("r1", Stage.LIMITED_SCOPE)
+        found = evidence.table("r1", Stage.LIMITED_SCOPE, segments)
+        nothing = evidence.table("r2", Stage.LIMITED_SCOPE, segments)
+        ids = found.ids.tolist()
+        some = evidence.table("r1", Stage.LIMITED_SCOPE, segments, after=ids[1], most=3)
+        chosen = evidence.rows({ids[4], ids[2]}, segments)
+    assert stored == tuple(rows)
+    assert ids == sorted(ids)
+    assert some.ids.tolist() == ids[2:5]
+    assert chosen.ids.tolist() == [ids[2], ids[4]]
+    for got, expected in ((found, rows), (nothing, []), (some, rows[2:5])):
+        assert_same(got, table_of(expected, segments))
+    assert_same(chosen, table_of([rows[2], rows[4]], segments))
+
+
+def assert_same(got: EvidenceTable, expected: EvidenceTable) -> None:
+    for field in fields(EvidenceTable):
+        if field.name not in ("ids", "segments"):
+            assert getattr(got, field.name).tolist() == getattr(expected, field.name).tolist()
+    assert got.segments == expected.segments
+
+
+def test_open_rows_and_the_newest_of_a_moment_are_found(database: Database) -> None:
+    later = NOW + timedelta(minutes=1)
+    with database.begin() as connection:
+        evidence = SqlUnitOfWork(connection).evidence
+        evidence.add(some_rows())
+        evidence.add([a_row("late", created_at=later)])
+        ids = evidence.table("r1", Stage.LIMITED_SCOPE).ids.tolist()
+        here = ("r1", Stage.LIMITED_SCOPE)
+        assert evidence.open(*here, NOW) == {ids[2], ids[5], ids[8], ids[14], ids[-1]}
+        yesterday = NOW - timedelta(days=1)
+        assert evidence.open(*here, yesterday) == {*ids[2:6], ids[8], ids[14], ids[-1]}
+        assert evidence.last_before(*here, later) == ids[-2]
+        assert evidence.last_before(*here, NOW) == 0
 
 
 def test_the_mark_of_evidence_moves_with_every_answer_and_every_verdict(
@@ -250,12 +291,12 @@ def test_the_mark_of_evidence_moves_with_every_answer_and_every_verdict(
         assert (empty.last, empty.open, empty.next_due) == (0, 0, None)
         evidence.add(some_rows())
         first = evidence.mark(*here)
-        assert (first.open, first.next_due) == (4, NOW + timedelta(hours=1))
+        assert (first.open, first.next_due) == (6, NOW + timedelta(hours=1))
         assert evidence.mark(*here) == first
         evidence.settle("p4", "teddy", "rae", NOW)
         settled = evidence.mark(*here)
-        assert (settled.last, settled.open) == (first.last, 3)
-        evidence.add([a_row("p9", sampled=False)])
+        assert (settled.last, settled.open) == (first.last, 5)
+        evidence.add([a_row("p99", sampled=False)])
         assert evidence.mark(*here).last > first.last
         assert evidence.mark("r1", Stage.LIMITED_SCOPE, NOW + timedelta(hours=1)).next_due is None
 

@@ -113,7 +113,9 @@ def test_a_difference_is_told_stage_by_stage() -> None:
         "the plan: unit goes from user_id to herd",
         "manual-review: deadline.after_seconds goes from 2592000.0 to 777600.0",
         'manual-review: gate error-rate goes from {"at_most": 0.05, "per_segment": false, '
-        '"dry_run": false} to {"at_most": 0.03, "per_segment": false, "dry_run": false}',
+        '"reviewers": "faultless", '
+        '"dry_run": false} to {"at_most": 0.03, "per_segment": false, '
+        '"reviewers": "faultless", "dry_run": false}',
         "limited-scope: scope.at_most_per_day is dropped, it was 20",
         'limited-scope: scope.where.site goes from ["ranger-7"] to ["ranger-9"]',
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from evidence_rows import table_of
+from evidence_rows import answers_of
 
 from registry.documents.plan_file import lint, parse_plan
 from registry.domain.gate_table import judge_gates
@@ -72,7 +72,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def judged(name: str, **options: object) -> Judged:
-    evidence = Evidence(table_of([], NOW), None, Defaults(), NOW)
+    evidence = Evidence(answers_of([], NOW), None, Defaults(), NOW)
     (found,) = judge_gates([GateSpec(name, options, dry_run=True)], evidence)
     return found
 

@@ -1,11 +1,12 @@
 """Gates say what the evidence supports, in prediction order, and one sentence about it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from evidence_rows import table_of
+from evidence_rows import answers_of
 
 from registry.domain.decision import Hold, Judgement, Promote, RollBack, decide, spoken
 from registry.domain.evidence import DriftMeasurement, EvidenceRow, Verdict
@@ -56,10 +57,14 @@ def rows(correct: int = 0, errors: int = 0, pending: int = 0) -> list[EvidenceRo
 
 
 def evidence(
-    what: list[EvidenceRow], segments: tuple[str, ...] = (), **changes: object
+    what: list[EvidenceRow],
+    segments: tuple[str, ...] = (),
+    expected: Mapping[str, tuple[str, ...]] | None = None,
+    **changes: object,
 ) -> Evidence:
-    answers = table_of(what, NOW, segments)
-    return replace(Evidence(answers, None, Defaults(), NOW, segments=segments), **changes)  # type: ignore[arg-type]
+    values = {name: (expected or {}).get(name, ()) for name in segments}
+    answers = answers_of(what, NOW, values)
+    return replace(Evidence(answers, None, Defaults(), NOW), **changes)  # type: ignore[arg-type]
 
 
 def verdict(what: list[EvidenceRow], **changes: object) -> Result:

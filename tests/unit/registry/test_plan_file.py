@@ -84,6 +84,7 @@ def test_the_whole_plan_of_the_contract_is_understood() -> None:
     assert limited.gates[0].options == {
         "at_most": 0.05,
         "per_segment": True,
+        "reviewers": "faultless",
     }
     assert gradual.steps == (Step(5, 86_400), Step(25, 172_800), Step(100, 0.5))
     assert (gradual.gates[0].dry_run, gradual.deadline) == (True, None)
@@ -340,3 +341,35 @@ _JUNK = st.recursive(
 def test_no_text_makes_lint_fail(value: object) -> None:
     assert lint(f"apiVersion: stagegate/v1\nstages: {value!r}") != ()
     assert lint(str(value)) != ()
+
+
+@pytest.mark.parametrize(
+    ("gate", "baseline", "stage", "problem"),
+    [
+        ("{type: paired-loss, margin: 0.02}", "live", "manual-review", None),
+        ("{type: error-ratio, at_most: 1.5}", "live", "manual-review", None),
+        ("{type: paired-loss, margin: 0.02}", "none", "manual-review", "there is no baseline"),
+        (
+            "{type: paired-loss, margin: 0.02}",
+            "live",
+            "limited-scope",
+            "paired-loss belongs into manual-review",
+        ),
+        ("{type: paired-loss}", "live", "manual-review", "`margin` is missing; write for example"),
+        ("{type: agreement, at_least: 0.9}", "none", "manual-review", None),
+        ("{type: error-rate, at_most: 0.1, reviewers: gold}", "none", "manual-review", None),
+    ],
+)
+def test_gates_that_compare_need_something_to_compare_with(
+    gate: str, baseline: str, stage: str, problem: str | None
+) -> None:
+    scope = "  scope: {where: {site: [a]}}\n  review: {sample: 1.0}\n"
+    text = (
+        "apiVersion: stagegate/v1\n"
+        f"model: {{name: bears, version: 2, baseline: {baseline}}}\n"
+        f"stages:\n- stage: {stage}\n{scope if stage == 'limited-scope' else ''}"
+        f"  gates: [{gate}]\n  deadline: {{after: 14d, then: hold}}\n"
+    )
+    found = [one.message for one in lint(text)]
+    assert len(found) == (problem is not None)
+    assert problem is None or problem in found[0]

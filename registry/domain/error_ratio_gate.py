@@ -1,0 +1,144 @@
+"""The error-ratio gate: the candidate's errors are at most so many times the baseline's.
+
+In shadow one label judges both answers, and the bet is on (l_candidate - ratio x l_baseline). In
+gradual each unit is answered by one version, drawn at random with the share rho of the step, and a
+random sample of both versions' answers is reviewed. Under a ratio r a unit's first error is the
+candidate's with probability q = rho r / (rho r + 1 - rho), so that S_c of S_c + S_b first errors
+are weighed as the error-rate gate weighs errors, against the bound q; one factor for each step.
+
+Reference: Lindon and Malek, arXiv 2011.03567 (counting processes with a mixture; here one-sided).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from registry.domain import evalues
+from registry.domain.arm_errors import ArmErrors, Errors
+from registry.domain.error_rate_gate import DECIDED, behind, unreviewable
+from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
+from registry.domain.pairs import Items, count_pairs, excess, numbers_of, pair_items
+from registry.domain.plan import GateSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    said: str
+    for_pass: float
+    for_harm: float
+    numbers: Mapping[str, Any]
+    waiting: int
+
+
+def error_ratio(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
+    """The verdict on pairs while the candidate runs in shadow, on both versions' units later."""
+    ratio = float(str(spec.options["at_most"]))
+    return (Judged(spec.type, _result(ratio, evidence), dry_run=spec.dry_run),)
+
+
+def _result(ratio: float, evidence: Evidence) -> Result:
+    whole, defaults = evidence.answers.whole, evidence.defaults
+    if silent := unreviewable("error ratio", whole, evidence.inclusion):
+        return silent
+    if evidence.weights:
+        found = _side_by_side(evidence.answers.arms, ratio, evidence.weights)
+    else:
+        found = _in_shadow(evidence, ratio)
+    alpha, harm = (
+        round(1 - sure, 12) for sure in (defaults.confidence, defaults.rollback_confidence)
+    )
+    numbers = {
+        **found.numbers,
+        "ratio": ratio,
+        "log_e_pass": found.for_pass,
+        "log_e_pass_needed": -math.log(alpha),
+        "log_e_harm": found.for_harm,
+        "log_e_harm_needed": -math.log(harm),
+    }
+    than = f"{ratio:.4g} times the baseline's at confidence"
+    said = f"error ratio: {found.said}"
+    if found.for_harm >= -math.log(harm):
+        return Failed(f"{said}: above {than} {defaults.rollback_confidence:.4g}", numbers)
+    if found.for_pass < -math.log(alpha):
+        return Inconclusive(f"{said}, not enough to tell{behind(found.waiting)}", numbers)
+    if evidence.step is not None and not _seen(evidence, evidence.step):
+        return Inconclusive(
+            f"{said}: below {than} {defaults.confidence:.4g}, but no answer of the present step "
+            "has been reviewed yet",
+            numbers,
+        )
+    return Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
+
+
+def _seen(evidence: Evidence, step: int) -> bool:
+    counts = evidence.answers.whole.counts
+    return any(kind.step == step and kind.standing in DECIDED for kind in counts)
+
+
+def _in_shadow(evidence: Evidence, ratio: float) -> _Found:
+    whole = evidence.answers.whole
+    items = pair_items(whole)
+    counts = count_pairs(items)
+    for_pass, for_harm = _weigh_pairs(items, ratio, evidence.inclusion)
+    said = (
+        f"{counts.reviewed} pairs reviewed, {counts.candidate_errors} errors of the candidate and "
+        f"{counts.baseline_errors} of the baseline"
+    )
+    return _Found(said, for_pass, for_harm, numbers_of(counts, whole), whole.waiting)
+
+
+@lru_cache(maxsize=1024)
+def _weigh_pairs(items: Items, ratio: float, inclusion: float) -> tuple[float, float]:
+    worst, times = excess(items, ratio, for_pass=True)
+    best, best_times = excess(items, ratio, for_pass=False)
+    return (
+        evalues.log_bet(-worst, times, evalues.PAIR_STAKES * inclusion),
+        evalues.log_bet(best, best_times, evalues.PAIR_STAKES * inclusion / ratio),
+    )
+
+
+def _side_by_side(arms: ArmErrors, ratio: float, weights: tuple[float, ...]) -> _Found:
+    """One factor for each step; at a share of all there is no baseline to compare with."""
+    for_pass = _weigh_arms(tuple(sorted(_flat(arms.for_pass))), ratio, weights, for_pass=True)
+    for_harm = _weigh_arms(tuple(sorted(_flat(arms.for_harm))), ratio, weights, for_pass=False)
+    mine = sum(errors.candidate for errors in arms.for_pass.values())
+    theirs = sum(errors.baseline for errors in arms.for_pass.values())
+    numbers = {
+        "reviewed": sum(arms.reviewed),
+        "candidate_reviewed": arms.reviewed[0],
+        "baseline_reviewed": arms.reviewed[1],
+        "candidate_units_wrong": mine,
+        "baseline_units_wrong": theirs,
+        "pending": arms.pending,
+        "waiting": arms.waiting,
+        "against": [mine],
+    }
+    said = (
+        f"{arms.reviewed[0]} answers of the candidate and {arms.reviewed[1]} of the baseline "
+        f"reviewed, {mine} and {theirs} units with an error"
+    )
+    return _Found(said, for_pass, for_harm, numbers, arms.waiting)
+
+
+def _flat(errors: Mapping[int, Errors]) -> list[tuple[int, int, int]]:
+    return [(step, found.candidate, found.baseline) for step, found in errors.items()]
+
+
+@lru_cache(maxsize=1024)
+def _weigh_arms(
+    steps: tuple[tuple[int, int, int], ...],
+    ratio: float,
+    weights: tuple[float, ...],
+    *,
+    for_pass: bool,
+) -> float:
+    total = 0.0
+    for step, mine, theirs in steps:
+        share = weights[step] / 100
+        if share < 1:
+            bound = share * ratio / (share * ratio + 1 - share)
+            weigh = evalues.log_pass if for_pass else evalues.log_harm
+            total += float(weigh(mine, mine + theirs, bound))
+    return total

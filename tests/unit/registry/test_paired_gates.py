@@ -1,0 +1,216 @@
+"""Gates that compare two versions bet on what one label says about both."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from evidence_rows import answers_of
+
+from registry.domain.evidence import Arm, EvidenceRow, Verdict
+from registry.domain.evidence_table import EvidenceTable, table_of
+from registry.domain.gate_table import judge_gates
+from registry.domain.gates import Evidence, Failed, Inconclusive, Passed, Result
+from registry.domain.plan import Defaults, GateSpec
+from registry.domain.running import Running
+from registry.domain.stages import Stage
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+PAIRED = GateSpec("paired-loss", {"margin": 0.02, "per_segment": False})
+RATIO = GateSpec("error-ratio", {"at_most": 1.5})
+
+
+def a_pair(candidate: bool, baseline: bool, **changes: object) -> EvidenceRow:
+    """Whether each of the two was right; the truth is a teddy."""
+    row = EvidenceRow(
+        rollout_id="r",
+        stage=Stage.MANUAL_REVIEW,
+        step=0,
+        prediction_id="p",
+        version=2,
+        model_label="teddy" if candidate else "panda",
+        inclusion_probability=1.0,
+        sampled=True,
+        created_at=NOW,
+        due_at=NOW + timedelta(hours=1),
+        baseline_label="teddy" if baseline else "panda",
+        verdict=Verdict.CORRECT if candidate else Verdict.ERROR,
+        human_label="teddy",
+        reviewer="rae",
+        decided_at=NOW,
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def said(spec: GateSpec, rows: list[EvidenceRow], **changes: object) -> Result:
+    evidence = replace(Evidence(answers_of(rows, NOW), None, Defaults(), NOW), **changes)  # type: ignore[arg-type]
+    (judged,) = judge_gates([spec], evidence)
+    return judged.result
+
+
+BOTH, MINE, THEIRS = a_pair(True, True), a_pair(False, True), a_pair(True, False)
+NEITHER = a_pair(False, False)
+
+
+@pytest.mark.parametrize("spec", [PAIRED, RATIO])
+def test_without_pairs_nothing_is_known(spec: GateSpec) -> None:
+    alone = a_pair(True, True, baseline_label=None)
+    for rows in ([], [alone] * 500):
+        assert isinstance(said(spec, rows), Inconclusive)
+
+
+def test_a_candidate_that_is_never_wrong_alone_passes_and_one_that_often_is_fails() -> None:
+    good = said(PAIRED, [BOTH] * 300)
+    assert isinstance(good, Passed)
+    assert good.sentence == (
+        "paired loss: 300 pairs reviewed, 0 with only the candidate wrong and 0 with only the "
+        "baseline: the candidate's error rate is below the baseline's plus 0.02 at confidence 0.95"
+    )
+    assert isinstance(said(PAIRED, [*[MINE] * 40, *[BOTH] * 100]), Failed)
+    assert said(PAIRED, [BOTH] * 30).sentence.split(", needs about")[1].endswith(" more")
+
+
+def test_requests_on_which_both_are_wrong_do_not_count_against_the_candidate() -> None:
+    """A hard camera is hard for both; two gates on the rates would never pass."""
+    hard = [*[BOTH] * 300, *[NEITHER] * 100]
+    assert isinstance(said(PAIRED, hard), Passed)
+    assert said(PAIRED, hard).numbers["log_e_pass"] == pytest.approx(
+        said(PAIRED, [BOTH] * 400).numbers["log_e_pass"]
+    )
+
+
+@pytest.mark.parametrize("spec", [PAIRED, RATIO])
+def test_what_is_not_known_counts_against_a_pass_and_against_harm(spec: GateSpec) -> None:
+    late = a_pair(True, True, verdict=None, human_label=None, reviewer=None, due_at=NOW)
+    failed = a_pair(False, True, human_label=None, reviewer=None, decided_at=None)
+    for unknown in (late, failed):
+        with_unknown = said(spec, [*[BOTH] * 50, unknown]).numbers
+        with_error = said(spec, [*[BOTH] * 50, MINE]).numbers
+        assert with_unknown["log_e_pass"] == pytest.approx(with_error["log_e_pass"])
+        assert with_unknown["log_e_harm"] <= said(spec, [BOTH] * 51).numbers["log_e_harm"] + 1e-9
+
+
+def test_pairs_count_in_prediction_order() -> None:
+    waiting = a_pair(True, True, verdict=None, human_label=None, reviewer=None, decided_at=None)
+    result = said(PAIRED, [*[BOTH] * 10, waiting, *[MINE] * 200])
+    assert isinstance(result, Inconclusive)
+    assert (result.numbers["reviewed"], result.numbers["waiting"]) == (10, 200)
+
+
+def test_each_segment_passes_by_itself() -> None:
+    spec = replace(PAIRED, options={"margin": 0.02, "per_segment": True})
+    north = a_pair(True, True, segments={"site": "north"})
+    south = a_pair(False, True, segments={"site": "south"})
+    answers = answers_of([*[north] * 300, *[south] * 30], NOW, {"site": ()})
+    found = judge_gates([spec], Evidence(answers, None, Defaults(), NOW))
+    assert [(str(j.segment), j.result.verdict) for j in found[1:]] == [
+        ("site=north", "passed"),
+        ("site=south", "failed"),
+    ]
+
+
+# Golden medians of research/rollout.md, section 3.5: margin .02, better by .02 and equal.
+@pytest.mark.parametrize(("worse", "better", "golden"), [(0.01, 0.03, 196), (0.02, 0.02, 717)])
+def test_the_median_number_of_pairs_to_pass(worse: float, better: float, golden: int) -> None:
+    first = pairs_to_pass(np.array([worse, better, 1 - worse - better]), 400, 2_400, seed=3)
+    assert np.median(first) == pytest.approx(golden, rel=0.12)
+
+
+def test_a_candidate_worse_by_the_margin_passes_at_most_once_in_twenty() -> None:
+    first = pairs_to_pass(np.array([0.04, 0.02, 0.94]), 400, 1_500, seed=4)
+    assert np.isfinite(first).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+
+
+def pairs_to_pass(chances: np.ndarray, runs: int, pairs: int, seed: int) -> np.ndarray:
+    """When each run passes, looked at after every pair; as the gate bets, in columns."""
+    from registry.domain.evalues import PAIR_STAKES
+
+    excess = np.random.default_rng(seed).choice([1.0, -1.0, 0.0], p=chances, size=(runs, pairs))
+    stakes = PAIR_STAKES / (1 - 0.02)
+    logs = [np.log1p(stake * (0.02 - excess)).cumsum(axis=1) for stake in stakes]
+    passed = np.logaddexp.reduce(logs) - np.log(len(stakes)) >= np.log(20)
+    return np.where(passed.any(axis=1), passed.argmax(axis=1) + 1, np.inf)
+
+
+def test_the_bet_of_that_simulation_is_the_one_of_the_gate() -> None:
+    from registry.domain.evalues import PAIR_STAKES
+
+    rows = [*[BOTH] * 90, *[MINE] * 2, *[THEIRS] * 3]
+    stakes = PAIR_STAKES / (1 - 0.02)
+    gains = ((90, 0.02), (2, -0.98), (3, 1.02))
+    logs = sum(times * np.log1p(stakes * gain) for times, gain in gains)
+    expected = np.logaddexp.reduce(logs) - np.log(len(stakes))
+    assert said(PAIRED, rows).numbers["log_e_pass"] == pytest.approx(expected)
+
+
+def test_the_ratio_of_errors_passes_on_fewer_errors_and_fails_on_more() -> None:
+    better = [*[BOTH] * 300, *[MINE] * 10, *[THEIRS] * 40]
+    result = said(RATIO, better)
+    assert isinstance(result, Passed)
+    assert result.sentence == (
+        "error ratio: 350 pairs reviewed, 10 errors of the candidate and 40 of the baseline: "
+        "below 1.5 times the baseline's at confidence 0.95"
+    )
+    assert isinstance(said(RATIO, [*[BOTH] * 300, *[MINE] * 40, *[THEIRS] * 5]), Failed)
+    assert isinstance(said(RATIO, [*[BOTH] * 300, *[MINE] * 3, *[THEIRS] * 3]), Inconclusive)
+
+
+def an_error(arm: Arm, unit: int, step: int = 0, **changes: object) -> EvidenceRow:
+    mine = a_pair(False, True, baseline_label=None, stage=Stage.GRADUAL)
+    made = replace(mine, arm=arm, unit=unit, step=step, drawn=True)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def beside(rows: list[EvidenceRow], **changes: object) -> Result:
+    right = a_pair(True, True, baseline_label=None, stage=Stage.GRADUAL, drawn=True, unit=1)
+    return said(RATIO, [right, *rows], **{"step": 0, "weights": (50.0, 100.0), **changes})
+
+
+def test_units_of_both_arms_are_weighed_by_their_share_of_the_traffic() -> None:
+    mine = [an_error(Arm.CANDIDATE, unit) for unit in range(2, 5)]
+    theirs = [an_error(Arm.BASELINE, unit) for unit in range(100, 130)]
+    passed = beside([*mine, *theirs])
+    assert isinstance(passed, Passed)
+    assert "3 and 30 units with an error: below 1.5 times" in passed.sentence
+    few = beside([*mine, *theirs], weights=(5.0,))
+    assert isinstance(few, Inconclusive)  # of the few, three are many
+    many = beside([an_error(Arm.CANDIDATE, unit) for unit in range(40)])
+    assert isinstance(many, Failed)
+
+
+def test_many_errors_of_one_unit_say_no_more_than_one() -> None:
+    one = beside([an_error(Arm.CANDIDATE, 7)])
+    assert beside([an_error(Arm.CANDIDATE, 7)] * 200).numbers["log_e_harm"] == pytest.approx(
+        one.numbers["log_e_harm"]
+    )
+    again = beside([an_error(Arm.CANDIDATE, 7), an_error(Arm.CANDIDATE, 7, step=1)])
+    assert again.numbers["candidate_units_wrong"] == 2
+
+
+def test_errors_that_only_a_flag_brought_to_light_do_not_count() -> None:
+    found = beside([an_error(Arm.CANDIDATE, unit, drawn=False) for unit in range(40)])
+    assert found.numbers["candidate_units_wrong"] == 0
+
+
+def test_answers_of_the_baseline_do_not_count_in_gates_on_the_candidate() -> None:
+    rows = [a_pair(True, True)] * 10 + [an_error(Arm.BASELINE, unit) for unit in range(40)]
+    spec = GateSpec("error-rate", {"at_most": 0.05})
+    assert said(spec, rows).numbers["answers"] == 10
+
+
+def test_a_pending_verdict_of_either_arm_holds_the_comparison() -> None:
+    waiting = an_error(Arm.BASELINE, 9, verdict=None, reviewer=None, decided_at=None)
+    found = beside([waiting, *[an_error(Arm.CANDIDATE, unit) for unit in range(2, 42)]])
+    assert isinstance(found, Inconclusive)
+    assert "; 40 verdicts wait behind an earlier answer" in found.sentence
+
+
+def test_a_late_verdict_counts_against_whoever_would_gain_by_it() -> None:
+    for arm, wrong in ((Arm.CANDIDATE, (1, 0)), (Arm.BASELINE, (0, 1))):
+        late = an_error(arm, 9, verdict=None, reviewer=None, decided_at=None, due_at=NOW)
+        arms = arms_of(table_of([late]))
+        assert [len(found) for found in (arms.for_pass, arms.for_harm)] == list(wrong)
+
+
+def arms_of(table: EvidenceTable):
+    return Running.start({}).take(0, table_of([]), table).answers(NOW).arms
