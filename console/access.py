@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 from fastapi.routing import iter_route_contexts
 from starlette._utils import get_route_path  # the path that the router itself matches
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import Scope
 
-from registry.domain.people import Role
+from registry.domain.people import Identity, Role
 
 # Load balancers ask before anybody can log in, and somebody must be able to.
 _OPEN = (
@@ -44,7 +43,9 @@ _VIEWER = (
     "GET /v1/predictions/{prediction_id}/events",
     "GET /v1/predictions/{prediction_id}/payload",
     "GET /v1/review/items",
+    "GET /v1/review/items/{item}",
     "GET /v1/review/stats",
+    "GET /v1/review/{item}/payload",
     "GET /v1/rollouts",
     "GET /v1/rollouts/{model}",
     "GET /v1/rollouts/{model}/certificate",
@@ -64,9 +65,22 @@ _REVIEWER = (
     "POST /review/{item}/renew",
     "POST /review/{item}/skip",
     "POST /v1/models/{model}/predict",
+    "POST /v1/review/bulk/decision",
+    "POST /v1/review/bulk/undo",
+    "POST /v1/review/{item}/agree",
+    "POST /v1/review/{item}/comment",
     "POST /v1/review/{item}/decision",
+    "POST /v1/review/{item}/escalate",
+    "POST /v1/review/{item}/grid",
     "POST /v1/review/{item}/renew",
     "POST /v1/review/{item}/skip",
+    "POST /v1/review/{item}/snooze",
+    "POST /v1/review/{item}/undo",
+)
+# Settling what reviewers dispute; a reviewer may be a lead, and an engineer need not be.
+_LEAD = (
+    "POST /v1/review/{item}/adjudicate",
+    "POST /v1/review/{item}/release",
 )
 # Changing what answers.
 _ENGINEER = (
@@ -97,16 +111,33 @@ _ADMIN = (
     "POST /v1/people/{name}:password",
 )
 
-# None: open to everybody.
-RULES: Mapping[str, Role | None] = dict(
-    chain(
-        ((route, None) for route in _OPEN),
-        ((route, Role.VIEWER) for route in _VIEWER),
-        ((route, Role.REVIEWER) for route in _REVIEWER),
-        ((route, Role.ENGINEER) for route in _ENGINEER),
-        ((route, Role.ADMIN) for route in _ADMIN),
-    )
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may pass: a role, every role above it, and with `lead` only the leads among them."""
+
+    role: Role
+    lead: bool = False
+
+    def admits(self, who: Identity) -> bool:
+        """Whether somebody may pass."""
+        return who.role.includes(self.role) and (who.lead or not self.lead)
+
+    def __str__(self) -> str:
+        return f"the role {self.role}" + (" and a lead" if self.lead else "")
+
+
+_GROUPS = (
+    (_OPEN, None),
+    (_VIEWER, Rule(Role.VIEWER)),
+    (_REVIEWER, Rule(Role.REVIEWER)),
+    (_LEAD, Rule(Role.REVIEWER, lead=True)),
+    (_ENGINEER, Rule(Role.ENGINEER)),
+    (_ADMIN, Rule(Role.ADMIN)),
 )
+
+# None: open to everybody.
+RULES: Mapping[str, Rule | None] = {route: rule for group, rule in _GROUPS for route in group}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +162,11 @@ class Door:
     @property
     def is_open(self) -> bool:
         """Whether everybody may pass, without saying who they are."""
-        return self.has_rule and self.role is None
+        return self.has_rule and self.rule is None
 
     @property
-    def role(self) -> Role | None:
-        """The least role that may pass; None for everybody."""
+    def rule(self) -> Rule | None:
+        """Who may pass; None for everybody."""
         return RULES[self.name]
 
 

@@ -142,12 +142,14 @@ def _authorise(door: Door, visit: Visit) -> None:
     if not door.has_rule:
         raise Forbidden(f"no rule says who may use {door.name}; add it to console/access.py")
     identity = visit.identity
-    if identity is None or (door.role and not identity.role.includes(door.role)):
+    if identity is None or (door.rule and not door.rule.admits(identity)):
         raise Forbidden(
-            f"{door.name} needs the role {door.role}, and you are {_described(identity)}; an admin "
-            "can change that with `stagegate user change`"
+            f"{door.name} needs {door.rule}, and you are {_described(identity)}; an admin can "
+            "change that with `stagegate user change`"
         )
 
 
 def _described(identity: Identity | None) -> str:
-    return f"{identity.name}, {identity.role}" if identity else "nobody"
+    if identity is None:
+        return "nobody"
+    return f"{identity.name}, {identity.role}" + (", lead" if identity.lead else "")
