@@ -15,6 +15,8 @@ from registry.domain.people import Identity, Role
 _OPEN = (
     "GET /healthz",
     "GET /readyz",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
     "GET /static/{name:path}",
     "GET /login",
     "POST /login",
@@ -28,6 +30,7 @@ _VIEWER = (
     "GET /drift/{model}",
     "GET /metrics",
     "GET /models/{model}",
+    "GET /models/{model}/ping",
     "GET /openapi.json",
     "GET /redoc",
     "GET /review/queues",
@@ -50,6 +53,11 @@ _VIEWER = (
     "GET /v1/rollouts/{model}",
     "GET /v1/rollouts/{model}/certificate",
     "GET /v1/rollouts/{model}/history",
+    "GET /v2",
+    "GET /v2/models/{model}",
+    "GET /v2/models/{model}/ready",
+    "GET /v2/models/{model}/versions/{version}",
+    "GET /v2/models/{model}/versions/{version}/ready",
     "POST /logout",
     "POST /name",
     "POST /v1/rollouts:lint",
@@ -61,6 +69,7 @@ _REVIEWER = (
     "GET /review",
     "GET /review/item",
     "GET /v1/review/next",
+    "POST /models/{model}/invocations",
     "POST /review/{item}/decision",
     "POST /review/{item}/renew",
     "POST /review/{item}/skip",
@@ -76,6 +85,8 @@ _REVIEWER = (
     "POST /v1/review/{item}/skip",
     "POST /v1/review/{item}/snooze",
     "POST /v1/review/{item}/undo",
+    "POST /v2/models/{model}/infer",
+    "POST /v2/models/{model}/versions/{version}/infer",
 )
 # Settling what reviewers dispute; a reviewer may be a lead, and an engineer need not be.
 _LEAD = (

@@ -22,7 +22,15 @@ from console.wiring import Wiring, now
 from monitoring.api import drift
 from registry.api import audit, people, rollouts, webhooks
 from serving.adapters.traffic import SqlTraffic
-from serving.api import models, operations, predict, predictions, review
+from serving.api import (
+    invocations,
+    models,
+    open_inference,
+    operations,
+    predict,
+    predictions,
+    review,
+)
 
 
 def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None = None) -> FastAPI:
@@ -60,6 +68,8 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
     problems.install(app)
     for router in (
         predict.router(wiring.serving),
+        open_inference.router(wiring.serving),
+        invocations.router(wiring.serving),
         predictions.router(wiring.serving),
         models.router(wiring.database, wiring.references),
         review.router(wiring.serving),

@@ -22,7 +22,15 @@ from serving.adapters.fleet import LiveFleet
 from serving.adapters.identity import new_id
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.payloads import PayloadStore
-from serving.api import models, operations, predict, predictions, review
+from serving.api import (
+    invocations,
+    models,
+    open_inference,
+    operations,
+    predict,
+    predictions,
+    review,
+)
 from serving.api.parts import Serving
 from serving.services.wait import Arrivals
 
@@ -101,7 +109,7 @@ def parts(
 def app(serving: Serving) -> FastAPI:
     made = FastAPI()
     problems.install(made)
-    for rooms in (predict, predictions, review, operations):
+    for rooms in (predict, open_inference, invocations, predictions, review, operations):
         made.include_router(rooms.router(serving))
     database = cast(Database, Standing(lambda: serving.database))
     made.include_router(models.router(database, NoReferences()))

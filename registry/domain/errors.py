@@ -77,6 +77,16 @@ class TooManyAttempts(StagegateError):
         self.retry_after = retry_after
 
 
+class Held(StagegateError):
+    """A person has to answer first; ask again later.
+
+    Said only where a protocol has no word for it: nothing went wrong.
+    """
+
+    status = 202
+    title = "Held for a person"
+
+
 class TooLarge(StagegateError):
     """The body is larger than this service accepts."""
 

@@ -35,10 +35,15 @@ async def read_input(request: Request, limit: int) -> bytes:
     if kind == "multipart/form-data":
         data = await _multipart(request, limit)
     else:
-        data = b"".join([chunk async for chunk in _limited(request, limit)])
+        data = await read_body(request, limit)
     if not data:
         raise Invalid("The body is empty; send an image.")
     return data
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body; TooLarge as soon as the limit is passed."""
+    return b"".join([chunk async for chunk in _limited(request, limit)])
 
 
 def read_attributes(request: Request) -> dict[str, Any]:

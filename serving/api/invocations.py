@@ -1,0 +1,105 @@
+"""MLflow's scoring protocol: POST /models/{model}/invocations, as `mlflow models serve` answers it.
+
+An image is base64 in the column `image`, or the only column; MLflow writes bytes so in JSON.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from registry.domain.errors import Invalid, UnsupportedInput
+from serving.api.body import read_attributes, read_body
+from serving.api.parts import Serving
+from serving.api.predict import preferred_wait
+from serving.api.rows import predict_rows
+from serving.api.tensors import IMAGE, ROWS_AT_MOST, from_base64
+from serving.api.text import Name
+from serving.domain.prediction import Prediction
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+
+def router(serving: Serving) -> APIRouter:
+    """The routes below /models/{model}."""
+    routes = APIRouter(prefix="/models/{model}", tags=["mlflow"])
+    body = {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
+
+    @routes.get("/ping")
+    def ping(model: Name) -> Response:
+        """The model is routed here, as MLflow's client asks before it scores."""
+        with serving.fleet.admit() as generation:
+            generation.snapshot.assign(model, {}, serving.clock())
+        return Response("\n", media_type="application/json")
+
+    @routes.post("/invocations", openapi_extra={"requestBody": body})
+    async def invocations(model: Name, request: Request) -> JSONResponse:
+        """Predictions for a table of images."""
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind != "application/json":
+            raise UnsupportedInput(f"send application/json with {', '.join(FORMS)}, not {kind!r}")
+        images = read_images(await read_body(request, serving.max_upload_bytes))
+        attributes = read_attributes(request)
+        found = await predict_rows(serving, model, images, attributes, preferred_wait(request))
+        return JSONResponse({"predictions": [_row(one) for one in found]})
+
+    return routes
+
+
+def read_images(body: bytes) -> tuple[bytes, ...]:
+    """The images in one of MLflow's four forms; Invalid says what was expected."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"the body is not JSON: {error}") from error
+    forms = [form for form in FORMS if isinstance(document, dict) and form in document]
+    if len(forms) != 1:
+        raise Invalid(f"the body must be a JSON object with one of {', '.join(FORMS)}")
+    rows = _column(forms[0], document[forms[0]])
+    if not 0 < len(rows) <= ROWS_AT_MOST:
+        raise Invalid(f"{forms[0]}: 1 to {ROWS_AT_MOST} rows are answered at once, not {len(rows)}")
+    return tuple(from_base64(value, i) for i, value in enumerate(rows))
+
+
+def _column(form: str, table: Any) -> Sequence[Any]:
+    if form == "dataframe_split":
+        return _of_split(table)
+    if isinstance(table, dict):  # inputs and instances may be one column by its name
+        table = table.get(IMAGE) if IMAGE in table else next(iter(table.values()), None)
+    if not isinstance(table, list):
+        raise Invalid(f"{form}: a list of images in base64 is expected")
+    return [_cell(form, row) for row in table]
+
+
+def _of_split(table: Any) -> Sequence[Any]:
+    data = table.get("data") if isinstance(table, dict) else None
+    columns = table.get("columns") if isinstance(table, dict) else None
+    if not isinstance(data, list) or not isinstance(columns, list | None):
+        raise Invalid("dataframe_split: an object with columns and data is expected")
+    at = columns.index(IMAGE) if columns and IMAGE in columns else 0
+    if not all(isinstance(row, list) and len(row) > at for row in data):
+        raise Invalid(f"dataframe_split: each row of data needs a column {IMAGE!r}")
+    return [row[at] for row in data]
+
+
+def _cell(form: str, row: Any) -> Any:
+    if isinstance(row, dict):
+        if IMAGE not in row and len(row) != 1:
+            raise Invalid(f"{form}: a row has no column {IMAGE!r}")
+        return row[IMAGE] if IMAGE in row else next(iter(row.values()))
+    return row[0] if isinstance(row, list) and len(row) == 1 else row
+
+
+def _row(found: Prediction) -> Mapping[str, Any]:
+    """A row as the version gives it in `mlflow.pyfunc`: label, index, a column for each label."""
+    said = found.answer
+    if said is None:
+        raise Invalid(f"prediction {found.id} has no answer")
+    return {
+        "prediction": said.prediction,
+        "index": said.index,
+        **(said.probabilities or {str(said.prediction): 1.0}),
+        "id": found.id,
+    }
