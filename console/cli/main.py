@@ -1,7 +1,7 @@
-"""The program `stagegate`: its global options, and how its errors read."""
+"""The program `stagegate`: its commands and its global options."""
 
-import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +9,10 @@ import typer
 
 from console.cli import db, drift, key, model, operate, predict, review, rollout, user
 from console.cli.audit import audit_app
+from console.cli.failures import exit_code_of
 from console.cli.session import Session
 from console.cli.webhook import webhook_app
 from registry.adapters.quiet import silence
-from registry.domain.errors import StagegateError
 
 app = typer.Typer(
     help="Register PyTorch and fastai models, roll them out in stages on evidence, and watch "
@@ -75,15 +75,8 @@ def main() -> None:
     if "--debug" in arguments:
         app(arguments)
         return
-    try:
-        app(arguments)
-    except StagegateError as error:
-        _tell(error, "--json" in arguments)
-        sys.exit(1)
-    except Exception as error:  # noqa: BLE001 - a user never sees a traceback without --debug
-        what = (str(error).splitlines() or [""])[0]
-        typer.echo(f"stagegate: {type(error).__name__}: {what} (`--debug` shows where)", err=True)
-        sys.exit(1)
+    run = partial(app, arguments, standalone_mode=False)
+    sys.exit(exit_code_of(run, as_json="--json" in arguments))
 
 
 def hoist(arguments: list[str]) -> list[str]:
@@ -100,19 +93,3 @@ def hoist(arguments: list[str]) -> list[str]:
         else:
             rest.append(word)
     return [*first, *rest, *arguments[end:]]
-
-
-def _tell(error: StagegateError, as_json: bool) -> None:
-    reasons = getattr(error, "reasons", ())
-    if as_json:
-        problem = getattr(error, "problem", None) or {
-            "type": "about:blank", "title": error.title, "status": error.status,
-            "detail": str(error), **({"reasons": list(reasons)} if reasons else {}),
-        }  # fmt: skip
-        typer.echo(json.dumps(problem, indent=2))
-    if not reasons:
-        typer.echo(f"stagegate: {error}", err=True)
-        return
-    typer.echo(f"stagegate: {error.title}:", err=True)
-    for reason in reasons:
-        typer.echo(f"  - {reason}", err=True)

@@ -216,7 +216,7 @@ def _units(here: Session) -> "Iterator[UnitOfWork]":
 
 def _refuse_server(here: Session) -> None:
     if here.server:
-        raise Invalid(
+        raise typer.BadParameter(
             "`stagegate model` works on the home of this machine; leave --server out, and set"
             " STAGEGATE_DATABASE_URL and STAGEGATE_MLFLOW_TRACKING_URI to act on a shared one"
         )
@@ -257,7 +257,7 @@ def _tags(texts: list[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise Invalid(f"a tag is written KEY=VALUE, not {text!r}")
+            raise typer.BadParameter(f"a tag is written KEY=VALUE, not {text!r}")
         tags[key] = value
     return tags
 
@@ -266,7 +266,7 @@ def _find(unit: "UnitOfWork", name: str) -> "ModelVersion":
     model, _, number = name.partition("@")
     if number:
         if not number.isdecimal():
-            raise Invalid(f"a version is written NAME@NUMBER, not {name!r}")
+            raise typer.BadParameter(f"a version is written NAME@NUMBER, not {name!r}")
         return unit.versions.get(model, int(number))
     versions = unit.versions.list(model)
     return versions[-1] if versions else unit.versions.get(model, 1)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.cli.failures import problem_of
 from console.cli.session import JsonDocument, session
-from registry.domain.errors import Invalid
+from registry.domain.errors import Invalid, StagegateError
 
 if TYPE_CHECKING:
     from console.client import Client
@@ -25,14 +26,24 @@ def predict(
         int, typer.Option(min=0, max=600, help="Seconds to wait for a person's answer.")
     ] = 0,
 ) -> None:
-    """Send each file through the service."""
+    """Send each file through the service; one that is refused does not keep back the others."""
     here = session(context)
     attributes = _attributes(attribute or [])
+    answers: list[JsonDocument] = []
+    failures: list[JsonDocument] = []
     with here.client(running=True) as client:
-        answers = [
-            {"file": str(path), **_ask(client, model, path, attributes, wait)} for path in files
-        ]
-    here.show({"predictions": answers}, lambda: "\n".join(map(_line, answers)))
+        for path in files:
+            try:
+                answers.append({"file": str(path), **_ask(client, model, path, attributes, wait)})
+            except StagegateError as error:
+                failures.append({"file": str(path), **problem_of(error)})
+    found = {"predictions": answers, "errors": failures}
+    if answers or here.json:
+        here.show(found, lambda: "\n".join(map(_line, answers)))
+    for failure in failures:
+        typer.echo(f"stagegate: {failure['file']}: {failure['detail']}", err=True)
+    if failures:
+        raise typer.Exit(1)
 
 
 def _ask(
@@ -40,8 +51,12 @@ def _ask(
 ) -> JsonDocument:
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     headers = {"X-Stagegate-Attributes": json.dumps(attributes)}
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Invalid(f"the file cannot be read: {error.strerror}") from error
     answer: dict[str, Any] = client.upload(
-        f"/v1/models/{model}/predict", path.read_bytes(), media_type, headers
+        f"/v1/models/{model}/predict", content, media_type, headers
     )
     if answer["status"] != "held" or not wait:
         return answer
@@ -54,7 +69,7 @@ def _ask(
 def _attributes(pairs: list[str]) -> dict[str, str]:
     wrong = next((pair for pair in pairs if "=" not in pair), None)
     if wrong is not None:
-        raise Invalid(f"--attribute {wrong!r} is no key=value pair; write site=north")
+        raise typer.BadParameter(f"--attribute {wrong!r} is no key=value pair; write site=north")
     return dict(pair.split("=", 1) for pair in pairs)
 
 

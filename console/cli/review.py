@@ -34,7 +34,7 @@ def list_(
     here = session(context)
     with here.client() as client:
         found = client.get("/v1/review/items", model=model, state=state, limit=limit)
-    here.show(found, lambda: items_text(found["items"]))
+    here.show(found, lambda: items_text(found["items"], state))
 
 
 @review_app.command()

@@ -5,8 +5,10 @@ from typing import Any
 from console.cli.session import JsonDocument, table
 
 
-def items_text(items: list[dict[str, Any]]) -> str:
-    """A table of items."""
+def items_text(items: list[dict[str, Any]], state: str | None) -> str:
+    """A table of items, all of them in this state."""
+    if not items:
+        return f"No item is {state}." if state else "The queue has no items yet."
     rows: list[tuple[object, ...]] = [
         (
             item["id"], f"{item['model']}@{item['version']}", item.get("state"),

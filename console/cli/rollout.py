@@ -97,7 +97,7 @@ def status(
     word = {0: "live", _IN_PROGRESS: "in progress", _HELD: "held"}.get(code, "rolled back")
     here.show(
         {"status": word, "stage": document["stage"], "exit": code},
-        lambda: f"{text.name(document)} is {word} ({document['stage']}).",
+        lambda: f"{text.name(document)} is {word} ({text.stage_words(document)}).",
     )
     raise typer.Exit(code)
 
@@ -233,12 +233,12 @@ def exit_code(document: JsonDocument) -> int:
 
 
 def seconds(duration: str) -> float:
-    """Seconds in `90`, `60s`, `5m` or `2h`; Invalid for anything else."""
+    """Seconds in `90`, `60s`, `5m` or `2h`; anything else is wrong usage."""
     factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(duration[-1:], 1.0)
     try:
         return float(duration.rstrip("smh")) * factor
     except ValueError as error:
-        raise Invalid(f"{duration!r} is no duration; write 60s, 5m or 1h") from error
+        raise typer.BadParameter(f"{duration!r} is no duration; write 60s, 5m or 1h") from error
 
 
 def _change(context: typer.Context, path: str, body: dict[str, Any]) -> None:

@@ -75,6 +75,8 @@ def preview(document: JsonDocument) -> str:
 
 def events(found: Sequence[JsonDocument]) -> str:
     """The audit log as a table."""
+    if not found:
+        return "Nothing has happened to it yet."
     rows: list[tuple[object, ...]] = [
         (
             event["sequence"], event["at"][:19].replace("T", " "), event["actor"],
@@ -103,8 +105,13 @@ def verified(statements: Sequence[str]) -> str:
 
 def _place(document: JsonDocument) -> str:
     if document["stage"] != "gradual":
-        return str(document["stage"])
+        return stage_words(document)
     return f"gradual at {document['weight']:g} %"
+
+
+def stage_words(document: JsonDocument) -> str:
+    """The stage as it reads in a sentence."""
+    return str(document["stage"]).replace("-", " ")
 
 
 def _segment(gate: JsonDocument) -> str:

@@ -82,6 +82,8 @@ def replay(
 
 
 def _webhooks(found: list[JsonDocument]) -> str:
+    if not found:
+        return "No webhook is set up; `stagegate webhook add URL` adds one."
     rows: list[tuple[object, ...]] = [
         (
             one["id"], one["to"], one["form"], ", ".join(one["events"]) or "all",

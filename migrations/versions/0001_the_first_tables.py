@@ -374,7 +374,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("stage", sa.String(length=24), nullable=False),
         sa.Column("reasons", sa.JSON(), nullable=False),
-        sa.Column("reason", sa.String(length=24), nullable=False),
+        sa.Column("codes", sa.String(length=128), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("model_answer", sa.JSON(), nullable=True),
         sa.Column("presentation", sa.String(length=16), nullable=False),
@@ -422,9 +422,9 @@ def upgrade() -> None:
         op.f("ix_review_item_state_closes_at"), "review_item", ["state", "closes_at"], unique=False
     )
     op.create_index(
-        op.f("ix_review_item_state_reason_created_at"),
+        op.f("ix_review_item_state_codes_created_at"),
         "review_item",
-        ["state", "reason", "created_at"],
+        ["state", "codes", "created_at"],
         unique=False,
     )
     op.create_index(
@@ -650,7 +650,7 @@ def downgrade() -> None:
         sqlite_where=sa.text("gold_of IS NULL"),
         postgresql_where=sa.text("gold_of IS NULL"),
     )
-    op.drop_index(op.f("ix_review_item_state_reason_created_at"), table_name="review_item")
+    op.drop_index(op.f("ix_review_item_state_codes_created_at"), table_name="review_item")
     op.drop_index(op.f("ix_review_item_state_closes_at"), table_name="review_item")
     op.drop_index(op.f("ix_review_item_prediction_id"), table_name="review_item")
     op.drop_index(op.f("ix_review_item_model_source_id"), table_name="review_item")

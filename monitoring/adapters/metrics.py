@@ -48,7 +48,9 @@ class Metrics:
         self._batch = Histogram(
             "batch_size", "Inputs in a batch.", (), _PREFIX, buckets=_SIZES, registry=self.registry
         )
-        self._review_open = self._gauge("review_open", "Open items.", ("queue", "reason"))
+        self._review_open = self._gauge(
+            "review_open", "Open items, under each reason.", ("queue", "reason")
+        )
         self._review_oldest = self._gauge("review_oldest_seconds", "Age of the oldest open item.")
         self._review_decisions = self._counter("review_decisions", "Answers of reviewers.")
         drift = ("model", "feature", "test")

@@ -7,12 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from monitoring.adapters.windows import SqlWindows
+from monitoring.adapters.windows import KEPT, SqlWindows
 from monitoring.ports import References
 from monitoring.services.describe_drift import describe_drift
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.domain.errors import Invalid
+from registry.domain.errors import InvalidField
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -34,8 +34,13 @@ def router(database: Database, references: References, now: Callable[[], datetim
 
 
 def duration(text: str) -> timedelta:
-    """`90s`, `30m`, `1h` or `7d`; Invalid for anything else."""
+    """`90s`, `30m`, `1h` or `7d`, at most 30 days; InvalidField for anything else."""
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise Invalid(f"window must be a number and s, m, h or d, such as 1h, not {text!r}")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+        expected = f"a number and s, m, h or d, such as 1h, not {text!r}"
+        raise InvalidField("query.window", expected)
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if length > KEPT:
+        expected = f"at most {KEPT.days}d, since older inputs are not kept; it is {text}"
+        raise InvalidField("query.window", expected)
+    return length

@@ -20,12 +20,11 @@ from monitoring.services.measure_drift import (
     measure,
     out_of_domain_document,
 )
-from registry.domain.errors import Invalid, NotFound
+from registry.domain.errors import NotFound
 from registry.domain.evidence import DriftMeasurement
 from registry.ports import UnitOfWork
 
 HISTORY = 50
-LONGEST = timedelta(days=30)
 
 
 def describe_drift(
@@ -48,7 +47,7 @@ def describe_drift(
         seen = look(unit.drift, windows, model, number, now, check)
         stretch, verdict = _newest(seen, reference, model, number, now, check)
     else:
-        chosen = windows.since(model, number, now - _capped(window))
+        chosen = windows.since(model, number, now - window)
         stretch, verdict = _named(chosen, reference.profile, check)
     counts = stretch.counts if stretch else WindowCounts()
     return {
@@ -113,15 +112,6 @@ def _too_few(windows: Sequence[LiveWindow], check: DriftCheck) -> _Shown:
         f"{check.minimum_rows} are needed to compare"
     )
     return stretch, {"alarm": False, "sentence": sentence, "tests": []}
-
-
-def _capped(window: timedelta) -> timedelta:
-    if window > LONGEST:
-        raise Invalid(
-            f"window must be at most {LONGEST.days}d, since older inputs are not kept; it is "
-            f"{window.days}d"
-        )
-    return window
 
 
 def _past(measurement: DriftMeasurement) -> dict[str, Any]:

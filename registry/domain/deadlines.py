@@ -57,7 +57,7 @@ def what_happens(deadline: Deadline, baseline: int | None) -> str:
 def _sentence(rollout: Rollout, deadline: Deadline, left: timedelta) -> str:
     return (
         f"{rollout.model}@{rollout.version} has {spoken(left.total_seconds())} left in "
-        f"{rollout.stage}; if nobody acts, {what_happens(deadline, rollout.baseline)}"
+        f"{rollout.stage.words}; if nobody acts, {what_happens(deadline, rollout.baseline)}"
     )
 
 

@@ -98,15 +98,15 @@ def judge(
 ) -> Judgement:
     """Weigh the gates, the time that has passed and the approvals of this very evidence."""
     target = next_place(rollout)
-    waits = missing_times(rollout, target, now)
-    decision = decide(target, gates, (*waits, *missing_approvals(rollout, len(approvals))))
+    waits, digest = missing_times(rollout, target, now), evidence_digest(rollout, gates)
+    decision = decide(target, gates, (*waits, *missing_approvals(rollout, len(approvals), digest)))
     ready = isinstance(decide(target, gates, waits), Promote)
     by_itself = rollout.stage_plan.advance.automatic and isinstance(decision, Promote)
     return Judgement(
         decision=decision,
         gates=gates,
         next=target,
-        evidence_digest=evidence_digest(rollout, gates),
+        evidence_digest=digest,
         approvals_needed=rollout.stage_plan.advance.approvals,
         approvals_given=approvals,
         waits_for_people=ready and not by_itself,
@@ -130,7 +130,7 @@ def missing_times(rollout: Rollout, target: Place, now: datetime) -> tuple[str, 
     advance, missing = rollout.stage_plan.advance, []
     left = advance.after_seconds - (now - rollout.stage_since).total_seconds()
     if target.stage is not rollout.stage and left > 0:
-        missing.append(f"{rollout.stage} lasts {spoken(left)} more")
+        missing.append(f"{rollout.stage.words} lasts {spoken(left)} more")
     if rollout.stage_plan.steps:
         bake = rollout.stage_plan.steps[rollout.step].bake_seconds
         left = bake - (now - rollout.step_since).total_seconds()
@@ -139,12 +139,15 @@ def missing_times(rollout: Rollout, target: Place, now: datetime) -> tuple[str, 
     return tuple(missing)
 
 
-def missing_approvals(rollout: Rollout, given: int) -> tuple[str, ...]:
-    """The approvals that a promotion still needs."""
+def missing_approvals(rollout: Rollout, given: int, digest: str) -> tuple[str, ...]:
+    """The approvals that a promotion still needs, and how one is given."""
     needed = rollout.stage_plan.advance.approvals
     if given >= needed:
         return ()
-    return (f"{given} of {needed} approvals are given for this evidence",)
+    return (
+        f"{given} of {needed} approvals are given for this evidence; `stagegate rollout approve "
+        f"{rollout.model} --evidence {digest}` gives one",
+    )
 
 
 def evidence_digest(rollout: Rollout, gates: Sequence[Judged]) -> str:

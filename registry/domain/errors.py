@@ -18,6 +18,14 @@ class Invalid(StagegateError):
     title = "Invalid input"
 
 
+class InvalidField(Invalid):
+    """One field of a request does not have the expected shape."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: {expected}")
+        self.errors = [{"field": field, "expected": expected}]
+
+
 class NotFound(StagegateError):
     """There is no such thing here."""
 

@@ -171,4 +171,4 @@ def _deadline(part: StagePlan, baseline: int | None) -> str:
     if part.deadline is None:
         return "no deadline"
     after, does = spoken(part.deadline.after_seconds), what_happens(part.deadline, baseline)
-    return f"after {after} in {part.stage}, if nobody acts, {does}"
+    return f"after {after} in {part.stage.words}, if nobody acts, {does}"

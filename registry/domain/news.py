@@ -39,7 +39,7 @@ def news(before: Rollout | None, after: Rollout, actor: str, reason: str = "") -
     """What a change is to others; None if it is none of their business."""
     name = f"{after.model}@{after.version}"
     if before is None:
-        return News(Event.STARTED, f"{actor} started {name} in {after.stage}")
+        return News(Event.STARTED, f"{actor} started {name} in {after.stage.words}")
     if after.stage in _ENDS:
         why = f": {reason}" if reason else f", by {actor}"
         return News(Event.ROLLED_BACK, f"{name} {_ENDS[after.stage]} {place(before)}{why}")
@@ -58,5 +58,5 @@ def news(before: Rollout | None, after: Rollout, actor: str, reason: str = "") -
 def place(rollout: Rollout) -> str:
     """Where a rollout stands, in words."""
     if rollout.stage is Stage.GRADUAL:
-        return f"{rollout.stage} at {rollout.weight:g} %"
-    return rollout.stage.value
+        return f"{rollout.stage.words} at {rollout.weight:g} %"
+    return rollout.stage.words

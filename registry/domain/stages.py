@@ -16,6 +16,11 @@ class Stage(StrEnum):
     ROLLED_BACK = "rolled-back"
     EXPIRED = "expired"  # nobody acted before the deadline
 
+    @property
+    def words(self) -> str:
+        """As it reads in a sentence: `manual review`, `rolled back`."""
+        return self.value.replace("-", " ")
+
 
 ACTIVE = frozenset({Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL})
 ENDED = frozenset({Stage.RETAINED, Stage.REJECTED, Stage.ROLLED_BACK, Stage.EXPIRED})

@@ -133,9 +133,9 @@ def check_stage(name: str, stage: Stage, command: Command) -> frozenset[Stage]:
     """The same for a version that may have no rollout yet: it is registered."""
     ways = TABLE.get((stage, command), frozenset())
     if not ways:
-        able = [place.value for (place, other) in TABLE if other is command]
+        able = [place.words for (place, other) in TABLE if other is command]
         raise StageConflict(
-            f"{name} is in {stage}, which {command} cannot leave; "
+            f"{name} is in {stage.words}, which {command} cannot leave; "
             f"{command} works in {', '.join(able)}"
         )
     return ways
@@ -145,12 +145,12 @@ def _check_way(rollout: Rollout, command: Command, to: Place) -> None:
     ways = check(rollout, command)
     if to.stage not in ways:
         raise StageConflict(
-            f"{_name(rollout)} cannot go from {rollout.stage} to {to.stage}; from there "
-            f"{command} leads to {', '.join(sorted(ways))}"
+            f"{_name(rollout)} cannot go from {rollout.stage.words} to {to.stage.words}; "
+            f"from there {command} leads to {', '.join(sorted(stage.words for stage in ways))}"
         )
     if to.stage is rollout.stage and command is Command.PROMOTE and to.step <= rollout.step:
         raise StageConflict(
-            f"{_name(rollout)} is at step {rollout.step + 1} of {rollout.stage} already"
+            f"{_name(rollout)} is at step {rollout.step + 1} of {rollout.stage.words} already"
         )
 
 

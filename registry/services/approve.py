@@ -24,7 +24,7 @@ def approve(
     check_generation(rollout, expected_generation)
     name = f"{model}@{rollout.version}"
     if not rollout.active:
-        raise StageConflict(f"{name} is {rollout.stage}; there is nothing to approve")
+        raise StageConflict(f"{name} is {rollout.stage.words}; there is nothing to approve")
     if why := objection(unit, rollout, actor):
         raise Forbidden(why)
     present = judge(unit, rollout, now).evidence_digest

@@ -141,10 +141,13 @@ def _why_not_back_to(unit: UnitOfWork, model: str, version: int) -> str | None:
     if last is None or last.stage is Stage.RETAINED:
         return None
     if last.active:
-        return f"{model}@{version} is itself a candidate, in {last.stage}; abort that rollout first"
+        return (
+            f"{model}@{version} is itself a candidate, in {last.stage.words}; abort that "
+            "rollout first"
+        )
     return (
-        f"{model}@{version}, which was live before, is {last.stage} since then; abort to leave "
-        "every request to a person"
+        f"{model}@{version}, which was live before, is {last.stage.words} since then; abort to "
+        "leave every request to a person"
     )
 
 

@@ -67,7 +67,7 @@ def judge(
         return judge_watched(rollout, (memory or GateMemory()).gates(unit, rollout, now))
     if not rollout.active:
         name = f"{rollout.model}@{rollout.version}"
-        return Judgement(Hold((f"{name} is {rollout.stage}; nothing is being decided",)))
+        return Judgement(Hold((f"{name} is {rollout.stage.words}; nothing is being decided",)))
     return conclude(unit, rollout, (memory or GateMemory()).gates(unit, rollout, now), now)
 
 

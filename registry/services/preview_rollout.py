@@ -57,8 +57,8 @@ def _standing(unit: UnitOfWork, plan: Plan) -> str:
     active = unit.rollouts.active(plan.model)
     now = f"{plan.model}@{live} is live" if live else f"no version of {plan.model} is live"
     if active is not None:
-        return f"{now}, and {plan.model}@{active.version} is a candidate in {active.stage}"
-    return f"{now}; {plan.model}@{plan.version} would start in {plan.stages[0].stage}"
+        return f"{now}, and {plan.model}@{active.version} is a candidate in {active.stage.words}"
+    return f"{now}; {plan.model}@{plan.version} would start in {plan.stages[0].stage.words}"
 
 
 def _spoken_traffic(model: str, traffic: Traffic) -> str:

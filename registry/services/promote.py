@@ -33,7 +33,7 @@ def promote(
     rollout = latest(unit, model)
     check_generation(rollout, expected_generation)
     if not rollout.active:
-        raise StageConflict(f"{model}@{rollout.version} is {rollout.stage} and no candidate")
+        raise StageConflict(f"{model}@{rollout.version} is {rollout.stage.words} and no candidate")
     if rollout.paused is not None:
         raise StageConflict(
             f"{model}@{rollout.version} is paused by {rollout.paused.by}: {rollout.paused.reason}; "
@@ -133,8 +133,8 @@ def _target(rollout: Rollout, to: str | None) -> Place:
     later = stages[stages.index(rollout.stage) + 1 :]
     if to not in later:
         raise StageConflict(
-            f"{rollout.model}@{rollout.version} is in {rollout.stage}; from there it can go to "
-            f"{', '.join(later)}, not to {to}"
+            f"{rollout.model}@{rollout.version} is in {rollout.stage.words}; from there it can go "
+            f"to {', '.join(later)}, not to {to}"
         )
     return Place(Stage(to))
 
@@ -148,8 +148,8 @@ def _refusal(rollout: Rollout, target: Place, judgement: Judgement) -> GatesNotP
     skipped: tuple[str, ...] = ()
     if target != judgement.next:
         skipped = (
-            f"going from {rollout.stage} to {target.stage} skips part of the plan; promote step "
-            "by step, or override with a reason",
+            f"going from {rollout.stage.words} to {target.stage.words} skips part of the plan; "
+            "promote step by step, or override with a reason",
         )
     return GatesNotPassed((*skipped, *_unmet(judgement)))
 

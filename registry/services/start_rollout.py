@@ -60,8 +60,8 @@ def objections(unit: UnitOfWork, plan: Plan) -> Iterator[tuple[Path, StagegateEr
         yield (
             ("model", "version"),
             Conflict(
-                f"{plan.model}@{active.version} is already a candidate, in {active.stage}; abort "
-                "it first, or wait until it is live"
+                f"{plan.model}@{active.version} is already a candidate, in {active.stage.words}; "
+                "abort it first, or wait until it is live"
             ),
         )
     if unit.live.get(plan.model)[0] == plan.version:

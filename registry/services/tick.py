@@ -128,7 +128,7 @@ def _deadline(rollout: Rollout, now: datetime) -> Wish | None:
     deadline = passed(rollout, now)
     if deadline is None:
         return None
-    reason = f"{rollout.stage} reached its deadline of {spoken(deadline.after_seconds)}"
+    reason = f"{rollout.stage.words} reached its deadline of {spoken(deadline.after_seconds)}"
     act = Act.EXPIRE if deadline.then is DeadlineThen.ROLL_BACK else Act.PAUSE
     return Wish(act, reason, f"deadline of {rollout.stage}")
 

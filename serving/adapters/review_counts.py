@@ -1,5 +1,6 @@
 """How much waits for people, why, since when, and how soon it is due."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,13 +28,19 @@ def waiting(connection: sa.Connection, model: str | None) -> int:
 
 
 def stats(connection: sa.Connection, now: datetime) -> Mapping[str, Any]:
-    """The queue in numbers; an item counts as open until its outcome is final."""
-    reasons = connection.execute(_by_reason(now)).all()
+    """The queue in numbers; an item counts as open until its outcome is final.
+
+    It counts under each of its reasons.
+    """
+    reasons = connection.execute(_by_codes(now)).all()
     slots = {(row.queue, row.state): row.slots for row in connection.execute(_by_slot())}
     states = sa.select(t.c.state, sa.func.count().label("items")).group_by(t.c.state)
     by_state = {row.state: row.items for row in connection.execute(states)}
     held = sa.select(sa.func.count()).where(prediction.c.status == Status.HELD)
     oldest = min((row.oldest for row in reasons), default=now)
+    by_reason: Counter[str] = Counter()
+    for row in reasons:
+        by_reason.update(dict.fromkeys(row.codes.split() or ["none"], row.items))
     queues: dict[str, int] = {}
     for (queue, state), number in slots.items():
         if state != SlotState.DONE:
@@ -48,7 +55,7 @@ def stats(connection: sa.Connection, now: datetime) -> Mapping[str, Any]:
         "snoozed": _in(slots, SlotState.SNOOZED),
         "due_soon": sum(row.due_soon for row in reasons),
         "overdue": sum(row.overdue for row in reasons),
-        "by_reason": {row.reason: row.items for row in reasons},
+        "by_reason": dict(by_reason),
         "by_queue": queues,
     }
 
@@ -57,18 +64,18 @@ def _in(slots: Mapping[Any, int], state: SlotState) -> int:
     return sum(number for (_, stands), number in slots.items() if stands == state)
 
 
-def _by_reason(now: datetime) -> sa.Select[Any]:
+def _by_codes(now: datetime) -> sa.Select[Any]:
     soon = sa.and_(t.c.due_at > now, t.c.due_at <= now + _SOON)
     return (
         sa.select(
-            t.c.reason,
+            t.c.codes,
             sa.func.count().label("items"),
             sa.func.min(t.c.created_at).label("oldest"),
             sa.func.sum(sa.case((soon, 1), else_=0)).label("due_soon"),
             sa.func.sum(sa.case((t.c.due_at <= now, 1), else_=0)).label("overdue"),
         )
         .where(t.c.state.in_(_OPEN))
-        .group_by(t.c.reason)
+        .group_by(t.c.codes)
     )
 
 

@@ -30,7 +30,7 @@ def item_out(item: Item) -> dict[str, Any]:
         "version": item.version,
         "stage": item.stage,
         "reasons": flags_out(item.reasons),
-        "reason": item.reasons[0].code.value if item.reasons else "none",
+        "codes": " ".join(reason.code.value for reason in item.reasons),
         "labels": list(item.labels),
         "model_answer": label_out(item.model_answer),
         "presentation": item.presentation,

@@ -14,7 +14,7 @@ review_item = table(
     C("version", sa.Integer, nullable=True),
     C("stage", sa.String(24), nullable=False),
     C("reasons", sa.JSON, nullable=False),
-    C("reason", sa.String(24), nullable=False),  # the code of the first, to count by
+    C("codes", sa.String(128), nullable=False),  # of the reasons, to count by
     C("labels", sa.JSON, nullable=False),
     C("model_answer", sa.JSON, nullable=True),
     C("presentation", sa.String(16), nullable=False),  # blind, answer-first, shown
@@ -38,7 +38,7 @@ review_item = table(
     C("decided_at", UtcDateTime, nullable=True),
     sa.Index(None, "prediction_id"),
     sa.Index(None, "state", "closes_at"),
-    sa.Index(None, "state", "reason", "created_at"),
+    sa.Index(None, "state", "codes", "created_at"),
     sa.Index(None, "likeness", "state"),
     sa.Index(None, "model", "source", "id"),
 )

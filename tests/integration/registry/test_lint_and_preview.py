@@ -54,7 +54,7 @@ def test_lint_looks_up_versions_and_what_runs(client: TestClient, world: World) 
         "2: bears has no live version to be the baseline; write `baseline: none`"
     ]
     world.start(plan(1))
-    busy = "2: bears@1 is already a candidate, in manual-review; abort it first, or wait until"
+    busy = "2: bears@1 is already a candidate, in manual review; abort it first, or wait until"
     (found,) = linted(client, plan(2))
     assert found.startswith(busy)
     to_live(world)
@@ -111,7 +111,7 @@ def test_a_dry_run_says_what_would_change_and_cost_and_writes_nothing(
     found = client.post("/v1/rollouts:plan", json={"plan": new}).json()
     assert (world.actions(), world.effects()) == before
     assert found["objections"] == []
-    assert found["standing"] == "bears@1 is live; bears@2 would start in manual-review"
+    assert found["standing"] == "bears@1 is live; bears@2 would start in manual review"
     assert found["compared_with"] == "bears@1"
     assert found["requests_per_day"] == pytest.approx((20 + 62) / 7, abs=0.2)
     assert found["traffic"].endswith("requests a day, over the last week")
@@ -120,7 +120,7 @@ def test_a_dry_run_says_what_would_change_and_cost_and_writes_nothing(
     assert limited["answers_per_day"] == pytest.approx(20 / 7, abs=0.2)
     assert "(24% of the requests so far)" in limited["exposure"]
     assert limited["gates"][0]["days"] > 50
-    assert limited["deadline"].startswith("after 14 d in limited-scope, if nobody acts")
+    assert limited["deadline"].startswith("after 14 d in limited scope, if nobody acts")
 
 
 def test_without_traffic_a_dry_run_says_so(client: TestClient) -> None:

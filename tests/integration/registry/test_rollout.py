@@ -111,7 +111,7 @@ def test_a_model_has_one_candidate_and_a_candidate_needs_another_baseline(world:
     with pytest.raises(NotFound, match="has no version 9"):
         world.start(PLAN.replace("version: 2", "version: 9"))
     world.start()
-    with pytest.raises(Conflict, match="bears@2 is already a candidate, in manual-review"):
+    with pytest.raises(Conflict, match="bears@2 is already a candidate, in manual review"):
         world.start(PLAN.replace("version: 2", "version: 3"))
     promoted(world, to="live", override=True, reason="test")
     with pytest.raises(Conflict, match="bears@2 is live already"):
@@ -176,7 +176,7 @@ def test_abort_wins_over_a_promotion_to_live_that_came_first(world: World) -> No
     assert world.live() == (1, None)
     world.do(lambda u: control.abort(u, "bears", "bob", world.now))
     assert world.live() == (None, None)
-    with pytest.raises(StageConflict, match="in rolled-back, which abort cannot leave"):
+    with pytest.raises(StageConflict, match="in rolled back, which abort cannot leave"):
         world.do(lambda u: control.abort(u, "bears", "bob", world.now))
 
 
@@ -328,7 +328,7 @@ def test_a_deadline_rolls_back_or_holds_as_the_plan_says(world: World) -> None:
     held = ticked(world)
     assert held is not None
     assert held.paused is not None
-    assert held.paused.reason == "limited-scope reached its deadline of 14 d"
+    assert held.paused.reason == "limited scope reached its deadline of 14 d"
     world.do(lambda u: control.resume(u, "bears", "bob", world.now))
     assert ticked(world) is None
 

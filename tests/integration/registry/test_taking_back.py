@@ -51,7 +51,7 @@ def test_a_version_that_failed_its_second_try_does_not_come_back_and_abort_still
     to_live(world, 2, "live")
     world.start(plan(1, "live"))
     abort(world)
-    with pytest.raises(StageConflict, match="bears@1, which was live before, is rolled-back"):
+    with pytest.raises(StageConflict, match="bears@1, which was live before, is rolled back"):
         undo(world)
     assert world.live() == (2, 1)
     abort(world)
@@ -66,7 +66,7 @@ def test_a_version_is_not_live_and_a_candidate_at_once(world: World) -> None:
     to_live(world, 1)
     to_live(world, 2, "live")
     world.start(plan(1, "2"))
-    with pytest.raises(StageConflict, match="bears@1 is itself a candidate, in manual-review"):
+    with pytest.raises(StageConflict, match="bears@1 is itself a candidate, in manual review"):
         undo(world)
     world.do(lambda u: promote(u, "bears", "bob", world.now, to="live", override=True, reason="x"))
     assert world.live() == (1, 2)

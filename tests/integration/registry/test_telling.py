@@ -41,8 +41,8 @@ def test_the_way_to_live_is_told_step_by_step(world: World) -> None:
         world.do(lambda u: promote(u, "bears", "bob", world.now, override=True, reason="x"))
     world.do(lambda u: control.abort(u, "bears", "bob", world.now, "odd"))
     assert world.told() == [
-        ("started", "bob started bears@2 in manual-review"),
-        ("held", "bears@2 is held in manual-review by eve: looking"),
+        ("started", "bob started bears@2 in manual review"),
+        ("held", "bears@2 is held in manual review by eve: looking"),
         ("step-done", "bears@2 went on from manual-review to limited-scope"),
         ("step-done", "bears@2 went on from limited-scope to gradual at 5 %"),
         ("step-done", "bears@2 went on from gradual at 5 % to gradual at 50 %"),
@@ -70,14 +70,14 @@ def test_a_deadline_is_announced_at_half_time_and_a_day_before_each_once(world: 
         ticked(world)
     assert not wishes(world)
     near = [sentence for event, sentence in world.told() if event == "deadline-near"]
-    ending = "left in manual-review; if nobody acts, it expires and people answer"
+    ending = "left in manual review; if nobody acts, it expires and people answer"
     assert near == [f"bears@2 has 15 d {ending}", f"bears@2 has 1 d {ending}"]
     assert world.actions().count(("controller", "deadline-near")) == 2
     world.wait(days=1)
     ticked(world)
     assert world.told()[-1] == (
         "rolled-back",
-        "bears@2 expired in manual-review: manual-review reached its deadline of 30 d",
+        "bears@2 expired in manual review: manual review reached its deadline of 30 d",
     )
 
 
@@ -97,7 +97,7 @@ def test_waiting_for_people_is_told_once_and_again_when_the_evidence_changes(wor
     world.start(APPROVED)
     assert waiting() == []
     world.review(correct=200)
-    sentence = "bears@2 passes every gate of manual-review and waits for 1 approval"
+    sentence = "bears@2 passes every gate of manual review and waits for 1 approval"
     assert waiting() == waiting() == [sentence]
     world.review(errors=1)
     assert waiting() == waiting() == [sentence] * 2
@@ -111,7 +111,7 @@ def test_a_rejected_version_is_not_tried_again(world: World) -> None:
         lambda u: control.abort(u, "bears", "eve", world.now, "odd", command=Command.REJECT).stage
     )
     assert out is Stage.REJECTED
-    assert world.told()[-1] == ("rolled-back", "bears@2 was rejected in manual-review: odd")
+    assert world.told()[-1] == ("rolled-back", "bears@2 was rejected in manual review: odd")
     with pytest.raises(StageConflict, match="bears@2 was rejected; register a new version"):
         world.start()
 

@@ -290,11 +290,12 @@ def test_a_cancelled_request_that_no_version_answered_leaves_the_queue(database:
         write(database, lambda u: settle.cancel(u, "prediction-99999", NOW))
 
 
-def test_stats_and_lists_say_what_waits_and_why(database: Database):
+def test_stats_and_lists_say_what_waits_and_each_reason_why(database: Database):
     def add(unit: ServingUnit) -> None:
-        for number, code in enumerate([Code.AUDIT, Code.OUT_OF_DOMAIN, Code.AUDIT]):
+        both = (Code.OUT_OF_DOMAIN, Code.LOW_CONFIDENCE)
+        for number, codes in enumerate([(Code.AUDIT,), both, (Code.AUDIT,)]):
             unit.predictions.add(a_prediction(number))
-            unit.reviews.add(an_item(number, reasons=(Flag(code, "why"),)))
+            unit.reviews.add(an_item(number, reasons=tuple(Flag(c, "why") for c in codes)))
 
     write(database, add)
     item = take(database, "ann")
@@ -311,7 +312,7 @@ def test_stats_and_lists_say_what_waits_and_why(database: Database):
         "snoozed": 0,
         "due_soon": 0,
         "overdue": 2,
-        "by_reason": {"out-of-domain": 1, "audit": 1},
+        "by_reason": {"out-of-domain": 1, "low-confidence": 1, "audit": 1},
         "by_queue": {"work": 2},
     }
     done = write(database, lambda u: u.reviews.find(state=ItemState.DECIDED, model=None, limit=9))

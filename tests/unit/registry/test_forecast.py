@@ -85,7 +85,7 @@ def test_the_days_follow_from_who_meets_the_candidate() -> None:
 def test_what_each_deadline_does_is_said_beforehand() -> None:
     found = stages()
     assert found[Stage.MANUAL_REVIEW].deadline == (
-        "after 30 d in manual-review, if nobody acts, it expires and version 1 answers everything"
+        "after 30 d in manual review, if nobody acts, it expires and version 1 answers everything"
     )
     assert found[Stage.LIMITED_SCOPE].deadline.endswith("if nobody acts, it is paused where it is")
     assert found[Stage.GRADUAL].deadline == "no deadline"

@@ -196,7 +196,7 @@ def test_only_a_promotion_brings_a_version_nearer_to_everybody() -> None:
 
 
 def test_a_conflict_says_where_the_version_is_and_where_the_command_works() -> None:
-    with pytest.raises(StageConflict, match="bears@2 is in manual-review, which undo cannot leave"):
+    with pytest.raises(StageConflict, match="bears@2 is in manual review, which undo cannot leave"):
         move(a_rollout(), Command.UNDO, Place(Stage.ROLLED_BACK), NOW)
-    with pytest.raises(StageConflict, match="from there promote leads to gradual, limited-scope"):
+    with pytest.raises(StageConflict, match="from there promote leads to gradual, limited scope"):
         move(a_rollout(), Command.PROMOTE, Place(Stage.RETAINED), NOW)

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from console.cli.main import hoist
 from console.cli.rollout import exit_code, seconds
 from console.cli.session import table
-from registry.domain.errors import Invalid
 
 
 def a_rollout(**changes: object) -> dict[str, object]:
@@ -25,6 +25,14 @@ def stagegate(*words: str, home: Path | None = None) -> "subprocess.CompletedPro
     where = ["--home", str(home)] if home else []
     command = [sys.executable, "-m", "console.cli", *where, *words]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a database and nothing in it."""
+    home = tmp_path_factory.mktemp("home")
+    assert stagegate("db", "upgrade", home=home).returncode == 0
+    return home
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,7 @@ def test_durations_have_units(text: str, value: float):
 
 @pytest.mark.parametrize("text", ["", "soon", "5d", "m"])
 def test_what_is_no_duration_is_refused(text: str):
-    with pytest.raises(Invalid, match="is no duration"):
+    with pytest.raises(typer.BadParameter, match="is no duration"):
         seconds(text)
 
 
@@ -79,6 +87,59 @@ def test_columns_are_as_wide_as_their_longest_cell():
 def test_wrong_usage_exits_2():
     assert stagegate("rollout", "promote").returncode == 2
     assert stagegate("no-such-command").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("review", "list", "--state", "lost"), "--state: Input should be"),
+        (("drift", "waste", "--window", "soon"), "--window: a number and s, m, h or d"),
+        (("drift", "waste", "--window", "900d"), "--window: at most 30d"),
+    ],
+)
+def test_wrong_usage_that_the_service_finds_names_the_option_and_exits_2(
+    migrated: Path, words: tuple[str, ...], named: str
+):
+    done = stagegate(*words, home=migrated)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"stagegate: {named}")
+    assert "query" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        (("rollout", "promote"), "Missing argument 'model'."),
+        (("no-such-command",), "No such command"),
+        (("rollout", "history", "waste", "--limit", "0"), "Invalid value for '--limit'"),
+        (("rollout", "status", "waste", "--timeout", "soon"), "'soon' is no duration"),
+    ],
+)
+def test_with_json_wrong_usage_is_one_problem_document_too(words: tuple[str, ...], detail: str):
+    done = stagegate(*words, "--json")
+    problem = json.loads(done.stdout)
+    assert done.returncode == 2
+    assert problem["title"] == "Wrong usage"
+    assert detail in problem["detail"]
+    assert detail in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("model", "list"), "No version is registered"),
+        (("review", "list"), "The queue has no items yet."),
+        (("review", "list", "--state", "ready"), "No item is ready."),
+        (("webhook", "list"), "No webhook is set up"),
+    ],
+)
+def test_an_empty_list_is_a_sentence_and_no_bare_header(
+    migrated: Path, words: tuple[str, ...], sentence: str
+):
+    done = stagegate(*words, home=migrated)
+    assert done.returncode == 0
+    assert done.stdout.startswith(sentence)
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_an_error_is_one_sentence_and_exit_1(tmp_path: Path):
