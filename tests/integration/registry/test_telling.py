@@ -43,8 +43,8 @@ def test_the_way_to_live_is_told_step_by_step(world: World) -> None:
     assert world.told() == [
         ("started", "bob started bears@2 in manual review"),
         ("held", "bears@2 is held in manual review by eve: looking"),
-        ("step-done", "bears@2 went on from manual-review to limited-scope"),
-        ("step-done", "bears@2 went on from limited-scope to gradual at 5 %"),
+        ("step-done", "bears@2 went on from manual review to limited scope"),
+        ("step-done", "bears@2 went on from limited scope to gradual at 5 %"),
         ("step-done", "bears@2 went on from gradual at 5 % to gradual at 50 %"),
         ("live", "bears@2 is live: bob promoted it from gradual at 50 %"),
         ("rolled-back", "bears@2 was rolled back from live: odd"),
