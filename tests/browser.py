@@ -1,16 +1,24 @@
 """Chromium for tests of pages, and the rules of accessibility that every page keeps."""
 
+import os
+import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from waiting import PATIENCE
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = shutil.which("chromium")
 INSTALL = (
-    f"{CHROMIUM} is missing; install it (Debian and Ubuntu, as root): "
+    "there is no chromium on the PATH; install it (Debian and Ubuntu, as root): "
     "apt-get update && apt-get install -y --no-install-recommends chromium"
 )
 FLAGS = [
@@ -28,14 +36,37 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser, or a failure that says how to get one."""
-    if not CHROMIUM.exists():
+def chromium(home: Path) -> Iterator[Browser]:
+    """A browser with a home of its own, or a failure that says how to get one."""
+    if CHROMIUM is None:
         pytest.fail(INSTALL)
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            timeout=PATIENCE * 1000,
+            env={**os.environ, "HOME": str(home)},
+        )
         yield browser
         browser.close()
+
+
+@contextmanager
+def served(app: FastAPI, lifespan: Literal["on", "off"] = "on") -> Iterator[str]:
+    """The address of an application on a free port of this machine."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()  # callers may come before the server has begun
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan=lifespan))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 def violations(page: Page) -> list[str]:

@@ -1,17 +1,15 @@
 """Logging in and out in a real browser, by keyboard alone, on the real application."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
-import uvicorn
 from accounts_app import PASSWORD, World, world
-from browser import chromium, violations
-from playwright.sync_api import Browser, Page, expect
+from browser import served, violations
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from waiting import PATIENCE
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
 
 
 @dataclass
@@ -21,35 +19,37 @@ class Site:
     world: World
     url: str
     browser: Browser
+    contexts: list[BrowserContext] = field(default_factory=list)
 
     def page(self, address: str, width: int = 1440, scheme: str = "light") -> Page:
         """An address, in a browser that nobody has used."""
         context = self.browser.new_context(
             viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
         )
+        context.set_default_timeout(PATIENCE * 1000)
+        self.contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
         page.goto(self.url + address)
         return page
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def served_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
+    # The test's client runs the application's lifespan already.
     with (
         world(tmp_path_factory.mktemp("home")) as made,
-        socket.socket() as listening,
-        chromium() as browser,
+        served(made.app, lifespan="off") as url,
     ):
-        listening.bind(("127.0.0.1", 0))
         made.add("ada", "engineer", PASSWORD, lead=True)
-        # The test's client runs the application's lifespan already.
-        server = uvicorn.Server(uvicorn.Config(made.app, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield Site(made, f"http://127.0.0.1:{listening.getsockname()[1]}", browser)
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
+        yield made, url
+
+
+@pytest.fixture
+def site(served_world: tuple[World, str], chromium: Browser) -> Iterator[Site]:
+    made = Site(*served_world, chromium)
+    yield made
+    for context in made.contexts:
+        context.close()
 
 
 def log_in(page: Page, password: str = PASSWORD) -> None:

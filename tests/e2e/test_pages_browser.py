@@ -2,28 +2,28 @@
 
 import io
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import browser
 import page_documents as documents
 import pytest
-import uvicorn
-from browser import violations
+from browser import served, violations
 from fastapi import FastAPI
 from fastapi.responses import Response
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from waiting import PATIENCE
 
 from console.web import pages
 
-pytestmark = pytest.mark.e2e
+# On one worker, so that one browser serves them all.
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
 
 Open = Callable[..., Page]
 
+# Pages that stay as they are, however long somebody looks at them.
+NO_REPETITION = "window.setInterval = () => 0"
 PAGES = {
     "overview": "/",
     "review": "/review",
@@ -74,22 +74,8 @@ class Site:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     site = Site()
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        site.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server = uvicorn.Server(uvicorn.Config(site.app(), log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
+    with served(site.app()) as site.url:
         yield site
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser.chromium() as launched:
-        yield launched
 
 
 @pytest.fixture
@@ -100,13 +86,15 @@ def open_page(site: Site, chromium: Browser) -> Iterator[Open]:
 
     def open_page(address: str, width: int = 1440, height: int = 900, **options: Any) -> Page:
         name, clock = options.pop("name", "ada"), options.pop("clock", False)
+        script = options.pop("script", "")
         viewport = {"width": width, "height": height}
         context = chromium.new_context(viewport=viewport, reduced_motion="reduce", **options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         if name:
             context.add_cookies([{"name": "stagegate_actor", "value": name, "url": site.url}])
         page = context.new_page()
+        page.add_init_script(script)
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         if clock:
@@ -123,6 +111,7 @@ def open_page(site: Site, chromium: Browser) -> Iterator[Open]:
 
 def queue(site: Site, *items: dict[str, Any], **settings: Any) -> documents.FakeApi:
     site.api = documents.FakeApi(list(items), clock=now)
+    site.photograph = photograph("sienna")
     for name, value in settings.items():
         setattr(site.api, name, value)
     return site.api
@@ -224,9 +213,12 @@ def test_the_keys_are_listed_and_can_be_switched_off(site: Site, open_page: Open
     expect(page.get_by_role("heading", name="Keys")).to_be_visible()
     page.get_by_label("Single keys are on").press("Space")
     page.keyboard.press("Escape")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
     page.keyboard.press("1")
     page.keyboard.press("?")
     expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    assert "POST" not in sent
     assert api.decisions == []
 
 
@@ -286,9 +278,10 @@ def test_the_second_of_two_tabs_is_told_that_its_answer_did_not_count(site: Site
 
 def test_an_empty_queue_takes_up_the_next_item_by_itself(site: Site, open_page: Open):
     api = queue(site)
-    page = open_page("/review")
+    page = open_page("/review", clock=True)
     expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
     api.items["item-7"] = an_item(7)
+    page.clock.fast_forward(3_000)
     ready(page, "item-7")
     expect(page.locator("#item-title")).to_be_focused()
 
@@ -311,14 +304,17 @@ def test_a_dashboard_keeps_up_and_says_when_it_cannot(site: Site, open_page: Ope
 
 
 def test_a_lease_renews_itself_and_a_lost_one_is_told(site: Site, open_page: Open):
-    api = queue(site, an_item(1), lease_seconds=6)
-    page = open_page("/review")
+    api = queue(site, an_item(1), lease_seconds=60)
+    page = open_page("/review", clock=True)
     ready(page, "item-1")
+    page.evaluate("document.querySelector('#lease').dataset.old = 'yes'")
     with page.expect_response(re.compile("/renew$")) as renewed:
-        pass
+        page.clock.fast_forward(32_000)
     assert renewed.value.status == 200
     assert api.renewals >= 1
+    page.wait_for_selector("#lease:not([data-old])")
     api.items["item-1"]["epoch"] = 9
+    page.clock.fast_forward(32_000)
     expect(page.locator("#lease")).to_contain_text("someone else took this item")
     assert all("409" in complaint for complaint in open_page.complaints)
     open_page.complaints.clear()
@@ -326,10 +322,9 @@ def test_a_lease_renews_itself_and_a_lost_one_is_told(site: Site, open_page: Ope
 
 def test_a_photograph_that_cannot_be_shown_is_said_to_be_broken(site: Site, open_page: Open):
     queue(site, an_item(1))
-    good, site.photograph = site.photograph, b"no photograph"
+    site.photograph = b"no photograph"
     page = open_page("/review")
     expect(page.locator("#photo-broken")).to_be_visible()
-    site.photograph = good
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844), (360, 740)])
@@ -353,7 +348,7 @@ def test_no_page_breaks_a_rule_of_accessibility(
     site: Site, open_page: Open, scheme: str, width: int
 ):
     queue(site, an_item(1), an_item(2))
-    page = open_page("/", width, color_scheme=scheme)
+    page = open_page("/", width, color_scheme=scheme, script=NO_REPETITION)
     found = []
     for name, address in PAGES.items():
         page.goto(site.url + address)

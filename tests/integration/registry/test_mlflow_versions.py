@@ -1,6 +1,7 @@
 """Versions in a real MLflow: a version is the last thing made, and none is left over."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -22,7 +24,11 @@ from registry.services.register import record
 from registry.services.sweep import GRACE, sweep, unrecorded
 
 # MLflow warns of its own use of its libraries.
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.xdist_group("mlflow"),  # on one worker, since importing MLflow takes seconds
+]
 TAGS = {DIGEST_TAG: "sha256:ab", HOME_TAG: "here"}
 
 
@@ -34,8 +40,17 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which MLflow has made its tables, which takes it a second."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    assert MlflowRegistry(f"sqlite:///{file}", "").numbered() == []
+    return file
+
+
 @pytest.fixture
-def mlflow(tmp_path: Path) -> MlflowRegistry:
+def mlflow(empty_store: Path, tmp_path: Path) -> MlflowRegistry:
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
     return MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db", (tmp_path / "artifacts").as_uri())
 
 
@@ -102,7 +117,7 @@ def test_what_a_killed_process_left_behind_is_swept_and_nothing_else(
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     words = [mlflow.tracking_uri, mlflow.artifact_root, str(bundle), json.dumps(TAGS)]
-    done = subprocess.run([sys.executable, "-c", code, *words], check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, *words], check=False, timeout=PATIENCE)
     assert done.returncode == -signal.SIGKILL
     later = datetime.now(UTC) + GRACE
     assert unrecorded(mlflow, transaction, later - timedelta(minutes=5)) == ()

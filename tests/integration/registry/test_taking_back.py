@@ -1,9 +1,12 @@
 """Taking a version back when versions were tried more than once: abort always works."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 from rollout_world import PLAN, World
+from waiting import PATIENCE, eventually
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -111,8 +114,27 @@ def test_a_start_during_an_undo_takes_the_version_that_is_live_after_it(world: W
     beside = threading.Thread(target=lambda: started.append(world.start(plan(3, "live"))))
     with world.database.begin() as connection:
         control.undo(SqlUnitOfWork(connection), "bears", "bob", world.now)
+        waits = waiting_for_a_lock(world.database)
         beside.start()
-        beside.join(timeout=0.5)
-        assert beside.is_alive()
-    beside.join(timeout=30)
+        assert eventually(waits)
+        assert started == []
+    beside.join(PATIENCE)
     assert [rollout.baseline for rollout in started] == [1]
+
+
+def waiting_for_a_lock(database: Database) -> Callable[[], bool]:
+    """Says whether a transaction that begins after this waits for the present one."""
+    begun: list[str] = []
+
+    def note(*event: object) -> None:
+        begun.append(str(event[2]))
+
+    def on_postgresql() -> bool:
+        query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with database.read() as connection:
+            return connection.exec_driver_sql(query).scalar_one() > 0
+
+    if not database.is_sqlite:
+        return on_postgresql
+    sa.event.listen(database.engine, "before_cursor_execute", note)
+    return lambda: "BEGIN IMMEDIATE" in begun

@@ -1,6 +1,7 @@
 """The command line's own rules: where options may stand, exit codes, and how errors read."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -177,9 +178,15 @@ def test_the_database_can_be_brought_up_and_checked(tmp_path: Path):
     assert json.loads(done.stdout)["up_to_date"] is True
 
 
-def test_a_command_without_a_running_service_speaks_to_the_application_in_process(tmp_path: Path):
-    stagegate("db", "upgrade", home=tmp_path)
-    done = stagegate("rollout", "get", "waste", home=tmp_path)
+@pytest.fixture
+def home(migrated_sqlite: Path, tmp_path: Path) -> Path:
+    """A home whose database is there."""
+    shutil.copyfile(migrated_sqlite, tmp_path / "stagegate.db")
+    return tmp_path
+
+
+def test_a_command_without_a_running_service_speaks_to_the_application_in_process(home: Path):
+    done = stagegate("rollout", "get", "waste", home=home)
     assert done.returncode == 1
     assert "waste" in done.stderr
     assert "Traceback" not in done.stderr
@@ -193,10 +200,9 @@ def test_predictions_need_a_running_service(tmp_path: Path):
     assert "start it with `stagegate up`" in done.stderr
 
 
-def test_lint_names_the_line_of_a_problem(tmp_path: Path):
-    stagegate("db", "upgrade", home=tmp_path)
-    plan = tmp_path / "plan.yaml"
+def test_lint_names_the_line_of_a_problem(home: Path):
+    plan = home / "plan.yaml"
     plan.write_text("apiVersion: stagegate/v1\nmodel: {name: waste, version: 1}\nstagess: []\n")
-    done = stagegate("rollout", "lint", str(plan), home=tmp_path)
+    done = stagegate("rollout", "lint", str(plan), home=home)
     assert done.returncode == 1
     assert f"{plan}:3:" in done.stdout
