@@ -77,12 +77,18 @@ class Lock:
     files: bool = False
 
 
+def why_no_filter() -> str:
+    """Why no process can be locked in on a machine of this kind; empty where one can."""
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        return ""
+    return f"there is no system call filter for {sys.platform} on {platform.machine()}"
+
+
 def lock_down(limits: Limits) -> Lock:
     """Lock this process for good; the lock says what could not be had here."""
     limited = _limit(limits)
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        where = f"{sys.platform} on {platform.machine()}"
-        return Lock(limited, filter=False, sentence=f"there is no system call filter for {where}")
+    if why := why_no_filter():
+        return Lock(limited, filter=False, sentence=why)
     try:
         _install(_program())
     except OSError as error:

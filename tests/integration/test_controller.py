@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rollout_world import PLAN, World
+from waiting import PATIENCE
 
 from console.controller import INTERVAL_SECONDS, LEASE_SECONDS, Controller, Duty
 from console.deliver import deliver
@@ -92,7 +93,7 @@ def test_another_takes_over_within_five_seconds_of_a_kill_and_acts_once(database
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": "."},
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 

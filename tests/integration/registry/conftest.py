@@ -18,7 +18,7 @@ def fastai_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, str(MAKER), str(out)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=800,
         env={**os.environ, "HOME": str(home), "MPLBACKEND": "agg"},
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -32,7 +32,8 @@ from registry.domain.versions import ModelVersion
 from registry.registration import Converted, Declared
 from serving.adapters.runner import BundleRunner
 
-pytestmark = pytest.mark.integration
+# On one worker, since their models take long to make.
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("formats")]
 FACTORY = "nets.colours:make"
 
 
@@ -41,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("models")
     script = Path(__file__).parents[2] / "model_world.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(out)], capture_output=True, text=True, timeout=200
+        [sys.executable, str(script), str(out)], capture_output=True, text=True, timeout=800
     )
     assert done.returncode == 0, done.stderr
     return out
@@ -93,7 +94,7 @@ def test_every_way_to_save_a_model_wrong_is_named(world: Path):
     """In one process without a jail, since only what is said matters here."""
     script = Path(__file__).parents[2] / "model_mistakes.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(world)], capture_output=True, text=True, timeout=200
+        [sys.executable, str(script), str(world)], capture_output=True, text=True, timeout=800
     )
     assert done.returncode == 0, done.stderr
     said: Mapping[str, str] = json.loads(done.stdout)

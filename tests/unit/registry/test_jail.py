@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from waiting import PATIENCE
 
 LINUX = sys.platform == "linux" and platform.machine() == "x86_64"
 TRIES = {
@@ -87,7 +88,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert [p.name for p in folder.iterdir()] == ["there"]
     return dict(json.loads(done.stdout))
@@ -120,7 +121,7 @@ def test_where_there_is_no_filter_the_lock_says_so():
         "print(lock_down(Limits()))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert "filter=False" in done.stdout
     assert "no system call filter" in done.stdout
