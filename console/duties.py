@@ -19,6 +19,7 @@ from registry.domain.errors import NotFound
 from registry.domain.evidence import DriftMeasurement
 from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
+from registry.services.keep_readings import keep_readings
 from registry.services.reconcile import models, reconcile
 from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
@@ -162,6 +163,10 @@ def _look_after(wiring: Wiring, rollout: Rollout, now: datetime) -> None:
             act, judgement, to_do = tick, seen.judgement, seen.wish is not None
             for gate, e_value in judgement.e_values.items():
                 wiring.metrics.gate(gate, rollout.model, e_value)
+    new = wiring.readings.news(rollout, judgement.gates, now)
+    if new:
+        with wiring.database.begin() as connection:
+            keep_readings(SqlUnitOfWork(connection), rollout, new)
     if to_do:
         with wiring.database.begin() as connection:
             act(SqlUnitOfWork(connection), rollout.model, now)

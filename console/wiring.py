@@ -25,6 +25,7 @@ from registry.adapters.tokens import new_token, veiled
 from registry.domain.versions import ModelVersion
 from registry.people_ports import Passwords
 from registry.services.judge import GateMemory
+from registry.services.keep_readings import ReadingMemory
 from serving.adapters.engine import Batching
 from serving.adapters.fleet import LiveFleet
 from serving.adapters.identity import new_id
@@ -138,6 +139,11 @@ class Wiring:
     def gate_memory(self) -> GateMemory:
         """What the gates said last, for the controller's turns."""
         return GateMemory()
+
+    @cached_property
+    def readings(self) -> ReadingMemory:
+        """What the charts of gates have of each, so that most turns write nothing."""
+        return ReadingMemory()
 
     @cached_property
     def watch_memory(self) -> GateMemory:

@@ -17,6 +17,7 @@ from registry.domain.evidence import (
 from registry.domain.evidence_log import LoggedAnswer
 from registry.domain.evidence_table import EvidenceTable
 from registry.domain.observations import FeatureBlock, Observations
+from registry.domain.readings import Series
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.versions import ModelVersion
@@ -281,6 +282,16 @@ class Webhooks(Protocol):
         """Delete the deliveries that were made before a moment."""
 
 
+class Readings(Protocol):
+    """How far the evidence of each gate has come."""
+
+    def of(self, rollout_id: str, stage: Stage) -> tuple[Series, ...]:
+        """The series of a stage, in the order in which they began."""
+
+    def put(self, rollout_id: str, stage: Stage, series: Series) -> None:
+        """Store a series as it is now."""
+
+
 class UnitOfWork(Protocol):
     """One transaction's view of everything the registry stores; the edge commits it."""
 
@@ -327,6 +338,10 @@ class UnitOfWork(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The outbox."""
+
+    @property
+    def readings(self) -> Readings:
+        """How far gates have come."""
 
     @property
     def webhooks(self) -> Webhooks:

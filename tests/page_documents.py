@@ -113,6 +113,12 @@ def a_rollout(**changes: Any) -> dict[str, Any]:
         "stage_since": ago(hours=30),
         "step_since": ago(hours=6),
         "ended_at": None,
+        "watched_until": None,
+        "deadline": {
+            "at": (NOW + timedelta(days=3, hours=2)).isoformat(),
+            "then": "hold",
+            "sentence": "if nobody acts, it is paused where it is",
+        },
         "gates": [
             a_gate(),
             a_gate(
@@ -128,6 +134,39 @@ def a_rollout(**changes: Any) -> dict[str, Any]:
         "approvals": {"needed": 1, "given": []},
         "evidence_digest": "sha256:" + "cd" * 32,
         "next": "gradual",
+    }
+    return document | changes
+
+
+def some_readings(hours: float, reached: float, harm: float = -0.2) -> list[list[Any]]:
+    """Points of a gate that came so far by now, not quite straight."""
+    steps = 24
+    return [
+        [
+            ago(hours=hours * (1 - place / steps)),
+            "inconclusive",
+            reached * place / steps - 0.12 * ((place * 7) % 5) / 5 * (place > 3),
+            harm * place / steps,
+        ]
+        for place in range(steps + 1)
+    ]
+
+
+def a_series(**changes: Any) -> dict[str, Any]:
+    document = {"type": "error-rate", "segment": None, "points": some_readings(30, 0.88)}
+    return document | changes
+
+
+def the_readings(**changes: Any) -> dict[str, Any]:
+    harmed = a_series(segment="site=ranger-7", points=some_readings(30, -0.6, 1.12))
+    before = a_series(points=some_readings(60, 1.04))
+    document = {
+        "rollout_id": "b7",
+        "version": 3,
+        "stages": [
+            {"stage": "limited-scope", "gates": [before]},
+            {"stage": "gradual", "gates": [a_series(), harmed]},
+        ],
     }
     return document | changes
 
@@ -264,6 +303,7 @@ class FakeApi:
             "/v1/rollouts": {"rollouts": [a_rollout()]},
             "/v1/rollouts/waste": a_rollout(),
             "/v1/rollouts/waste/history": {"events": events},
+            "/v1/rollouts/waste/readings": the_readings(),
             "/v1/drift/waste": a_drift(),
             "/v1/audit": {"events": events},
             "/v1/audit:verify": {

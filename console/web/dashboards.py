@@ -72,7 +72,8 @@ class Board:
         except NotFound as error:
             return self._missing(request, error, model, "rollout")
         history = await self._get(f"/v1/rollouts/{_path(model)}/history", {"limit": _EVENTS})
-        view = rollout_page(document, sequence(history.get("events")), self._clock())
+        readings = await self._get(f"/v1/rollouts/{_path(model)}/readings")
+        view = rollout_page(document, sequence(history.get("events")), self._clock(), readings)
         return self._show(
             request, "rollout.html", view, f"Rollout of {model}", model=model, tab="rollout"
         )

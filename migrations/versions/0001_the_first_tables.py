@@ -152,6 +152,18 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "gate_series",
+        sa.Column("rollout_id", sa.String(length=36), nullable=False),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=64), nullable=False),
+        sa.Column("segment", sa.Text(), nullable=True),
+        sa.Column("nth", sa.Integer(), nullable=False),
+        sa.Column("began_at", UtcDateTime, nullable=False),
+        sa.Column("points", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("rollout_id", "stage", "key", name=op.f("pk_gate_series")),
+    )
+    op.create_table(
         "judged_evidence",
         sa.Column("digest", sa.String(length=80), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -683,6 +695,7 @@ def downgrade() -> None:
     op.drop_table("live_version")
     op.drop_table("lease")
     op.drop_table("judged_evidence")
+    op.drop_table("gate_series")
     op.drop_index(op.f("ix_evidence_rollout_id_stage_id"), table_name="evidence")
     op.drop_index(op.f("ix_evidence_prediction_id"), table_name="evidence")
     op.drop_index(

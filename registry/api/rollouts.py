@@ -18,7 +18,11 @@ from registry.api.actor import Actor
 from registry.api.limit import Limit
 from registry.documents.evidence_record import canonical
 from registry.documents.plan_file import parse_plan
-from registry.documents.rollout_document import event_document, rollout_document
+from registry.documents.rollout_document import (
+    event_document,
+    readings_document,
+    rollout_document,
+)
 from registry.documents.texts import SentText
 from registry.domain.errors import Conflict
 from registry.domain.forecast import Traffic
@@ -101,6 +105,7 @@ def router(
         path = "/{model}:" + name
         routes.add_api_route(path, getattr(api, name), methods=["POST"], name=name)
     routes.add_api_route("/{model}/history", api.history, methods=["GET"])
+    routes.add_api_route("/{model}/readings", api.readings, methods=["GET"])
     routes.add_api_route(
         "/{model}/certificate", api.certificate, methods=["GET"], response_class=Response
     )
@@ -143,6 +148,15 @@ class _Api:
         with self._database.read() as connection:
             events = SqlUnitOfWork(connection).audit.read(model, limit)
         return {"events": [event_document(event) for event in events]}
+
+    def readings(self, model: SentText) -> Document:
+        """How far each gate of a model's last rollout has come over time, stage by stage."""
+        with self._database.read() as connection:
+            unit = SqlUnitOfWork(connection)
+            rollout = find.latest(unit, model)
+            stages = [part.stage for part in rollout.plan.stages]
+            found = {stage: unit.readings.of(rollout.id, stage) for stage in stages}
+        return readings_document(rollout, {stage: some for stage, some in found.items() if some})
 
     def certificate(self, model: SentText, version: int | None = None) -> Response:
         """What the promotions of a model's last rollout were judged on, to be verified anywhere."""

@@ -1,11 +1,13 @@
 """A rollout and its judgement as the JSON that the API shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from registry.domain.deadlines import deadline_at, what_happens
 from registry.domain.decision import Judgement, gate_record
 from registry.domain.evidence import AuditEvent
 from registry.domain.gates import Judged
+from registry.domain.readings import Series
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 
@@ -35,6 +37,7 @@ def rollout_document(
         "step_since": rollout.step_since.isoformat(),
         "ended_at": rollout.ended_at.isoformat() if rollout.ended_at else None,
         "watched_until": rollout.watched_until.isoformat() if rollout.watched_until else None,
+        "deadline": _deadline(rollout),
         "gates": gate_documents(judgement.gates),
         "decision": {
             "action": judgement.decision.action,
@@ -68,6 +71,35 @@ def event_document(event: AuditEvent) -> dict[str, Any]:
         "previous_hash": event.previous_hash,
         "hash": event.hash,
     }
+
+
+def readings_document(rollout: Rollout, stages: Mapping[Stage, Sequence[Series]]) -> dict[str, Any]:
+    """How far each gate has come, stage by stage.
+
+    A point is [time, verdict, evidence for promotion, evidence of harm]; evidence is a part of
+    what is needed, in logarithms: 1 is the threshold, 0 the beginning, null where there is none.
+    """
+    return {
+        "rollout_id": rollout.id,
+        "version": rollout.version,
+        "stages": [
+            {"stage": stage.value, "gates": [_series(one) for one in series]}
+            for stage, series in stages.items()
+        ],
+    }
+
+
+def _series(series: Series) -> dict[str, Any]:
+    points = [[r.at.isoformat(), r.verdict, r.for_pass, r.for_harm] for r in series.readings]
+    return {"type": series.type, "segment": series.segment, "points": points}
+
+
+def _deadline(rollout: Rollout) -> dict[str, str] | None:
+    deadline, at = (rollout.stage_plan.deadline if rollout.active else None), deadline_at(rollout)
+    if deadline is None or at is None:
+        return None
+    sentence = f"if nobody acts, {what_happens(deadline, rollout.baseline)}"
+    return {"at": at.isoformat(), "then": deadline.then.value, "sentence": sentence}
 
 
 def _paused(rollout: Rollout) -> dict[str, str] | None:

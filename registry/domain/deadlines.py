@@ -19,6 +19,12 @@ class Warned:
     news: News
 
 
+def deadline_at(rollout: Rollout) -> datetime | None:
+    """When the deadline of the present stage passes; None without one."""
+    deadline = rollout.stage_plan.deadline if rollout.active else None
+    return None if deadline is None else _at(rollout, deadline)
+
+
 def passed(rollout: Rollout, now: datetime) -> Deadline | None:
     """The deadline of the present stage, once it has passed."""
     deadline = rollout.stage_plan.deadline

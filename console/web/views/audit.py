@@ -1,6 +1,6 @@
 """The audit log as a page shows it: the newest event first, and whether the chain is intact."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,14 @@ from console.web.views.formatting import (
     version,
     words,
 )
+from console.web.views.gates import VERDICTS
+
+_TOLD = frozenset({"from", "to", "sentence", "reason", "note", "unmet", "approvals", "gates"})
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of the log."""
+    """One event of the log: what it says in sentences, and the rest of what it holds."""
 
     sequence: str
     at: Moment | None
@@ -27,7 +30,8 @@ class Event:
     action: str
     model: str
     version: str
-    detail: str
+    told: tuple[str, ...]
+    rest: tuple[tuple[str, str], ...]
     hash: str
     short_hash: str
 
@@ -71,19 +75,45 @@ def _event(event: Mapping[str, Any], now: datetime) -> Event:
         action=words(event.get("action")),
         model=str(event.get("model") or ""),
         version=version(event["version"]) if event.get("version") is not None else "",
-        detail=detail(mapping(event.get("detail"))),
+        told=tuple(_told(mapping(event.get("detail")))),
+        rest=tuple(_rest(mapping(event.get("detail")))),
         hash=str(event.get("hash") or ""),
         short_hash=str(event.get("hash") or "").removeprefix("sha256:")[:10],
     )
 
 
-def detail(values: Mapping[str, Any]) -> str:
-    """What an event carries, in one line."""
-    return " · ".join(
-        f"{words(name)}: {_value(value)}"
-        for name, value in values.items()
-        if value not in (None, "")
-    )
+def _told(values: Mapping[str, Any]) -> Iterator[str]:
+    """What people want to know of an event."""
+    if values.get("to"):
+        yield _move(values.get("from"), values["to"])
+    for name in ("sentence", "reason", "note"):
+        if isinstance(values.get(name), str) and values[name]:
+            yield values[name]
+    if sequence(values.get("unmet")):
+        yield f"missing was: {_value(values['unmet'])}"
+    if sequence(values.get("approvals")):
+        yield f"approved by {_value(values['approvals'])}"
+    for gate in sequence(values.get("gates")):
+        chip = VERDICTS.get(str(mapping(gate).get("verdict")))
+        yield f"{chip.text[0] if chip else '·'} {mapping(gate).get('sentence')}"
+
+
+def _rest(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if name not in _TOLD and value not in (None, "", [], {}):
+            yield words(name), _value(value)
+
+
+def _move(before: object, after: object) -> str:
+    to = _place(after)
+    return f"from {_place(before)} to {to}" if before else f"to {to}"
+
+
+def _place(place: object) -> str:
+    if not isinstance(place, Mapping):
+        return str(place)
+    at = f" at {place['weight']:g} %" if place.get("stage") == "gradual" else ""
+    return f"{words(place.get('stage'))}{at}"
 
 
 def _value(value: object) -> str:

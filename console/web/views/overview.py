@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from console.web.views.alerts import Alert, drift_alert
 from console.web.views.formatting import Chip, mapping, sequence, stage_chip, version
+from console.web.views.gates import Gate, gate
 from console.web.views.queues import Queue, queue
-from console.web.views.rollout import Gate, gate, paused, weight
+from console.web.views.rollout import paused, weight
 
 
 @dataclass(frozen=True, slots=True)

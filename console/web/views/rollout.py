@@ -1,12 +1,13 @@
 """A rollout as a page shows it: where it stands, what each gate says, what one may do next."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from console.web.views.audit import Event, events
+from console.web.views.commands import CANDIDATE, Command, commands
+from console.web.views.evidence_chart import Chart, chart_key, charts, earlier
 from console.web.views.formatting import (
     NONE,
     Chip,
@@ -20,33 +21,14 @@ from console.web.views.formatting import (
     version,
     words,
 )
+from console.web.views.gates import Gate, gate
 
-VERDICTS = {
-    "passed": Chip("✓ passed", "good"),
-    "failed": Chip("✗ failed", "bad"),
-    "inconclusive": Chip("… inconclusive", "warn"),
-    "stale": Chip("↻ stale", "warn"),
-}
 _DECISIONS = {
     "promote": Chip("✓ may be promoted", "good"),
     "hold": Chip("… holds", "warn"),
     "roll-back": Chip("✗ rolls back", "bad"),
 }
-_PLACES = ("manual-review", "limited-scope", "gradual", "live")
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One gate; the bar is full where the evidence reaches its threshold."""
-
-    name: str
-    segment: str
-    verdict: Chip
-    sentence: str
-    dry_run: bool
-    bar_width: str | None
-    bar_text: str
-    numbers: tuple[tuple[str, str], ...]
+_PLACES = (*CANDIDATE, "live")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +37,6 @@ class Place:
 
     text: str
     state: str  # done, here, ahead
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to type for an action."""
-
-    name: str
-    text: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +50,9 @@ class RolloutPage:
     steps: tuple[Place, ...]
     weight: str
     paused: str
+    deadline: str
     gates: tuple[Gate, ...]
+    earlier: tuple[tuple[str, tuple[Chart, ...]], ...]
     decision: Chip
     decision_reasons: tuple[str, ...]
     approvals: str
@@ -89,10 +64,13 @@ class RolloutPage:
 
 
 def rollout_page(
-    document: Mapping[str, Any], history: Sequence[Mapping[str, Any]], now: datetime
+    document: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    now: datetime,
+    readings: Mapping[str, Any] | None = None,
 ) -> RolloutPage:
-    """The page of a rollout document and its events, the newest event first."""
-    decision = mapping(document.get("decision"))
+    """The page of a rollout document, its events (newest first), and how its gates came here."""
+    decision, over_time = mapping(document.get("decision")), readings or {}
     return RolloutPage(
         model=str(document["model"]),
         version=version(document.get("version")),
@@ -101,12 +79,14 @@ def rollout_page(
         steps=_steps(document),
         weight=weight(document),
         paused=paused(document),
-        gates=tuple(gate(each) for each in sequence(document.get("gates"))),
+        deadline=deadline(document, now),
+        gates=_gates(document, over_time, now),
+        earlier=earlier(over_time, str(document.get("stage"))),
         decision=_decision(decision),
         decision_reasons=tuple(str(reason) for reason in sequence(decision.get("reasons"))),
         approvals=_approvals(mapping(document.get("approvals"))),
         evidence_digest=str(document.get("evidence_digest") or ""),
-        commands=_commands(document),
+        commands=commands(document),
         facts=_facts(document, now),
         stage_since=moment(document.get("stage_since"), now),
         history=events(history, now),
@@ -128,44 +108,21 @@ def paused(document: Mapping[str, Any]) -> str:
     return f"Paused by {pause.get('by', 'someone')}{reason}"
 
 
-def gate(document: Mapping[str, Any]) -> Gate:
-    """One gate of a rollout document."""
-    numbers = mapping(document.get("numbers"))
-    side = "harm" if document.get("verdict") == "failed" else "pass"
-    share, text = _towards_threshold(numbers, side)
-    return Gate(
-        name=words(document.get("type")),
-        segment=str(document.get("segment") or ""),
-        verdict=verdict(document.get("verdict")),
-        sentence=str(document.get("sentence") or ""),
-        dry_run=bool(document.get("dry_run")),
-        bar_width=None if share is None else f"{100 * share:.1f}",
-        bar_text=text,
-        numbers=tuple(
-            (words(name), number(value))
-            for name, value in numbers.items()
-            if not isinstance(value, Mapping | list)
-        ),
+def deadline(document: Mapping[str, Any], now: datetime) -> str:
+    """When the stage ends by itself, and how; empty without a deadline."""
+    found = mapping(document.get("deadline"))
+    at = moment(found.get("at"), now)
+    return f"Deadline {at.text} ({at.exact}): {found.get('sentence')}." if at else ""
+
+
+def _gates(
+    document: Mapping[str, Any], readings: Mapping[str, Any], now: datetime
+) -> tuple[Gate, ...]:
+    found = sequence(document.get("gates"))
+    drawn = charts(readings, str(document.get("stage")), now)
+    return tuple(
+        gate(each, drawn.get(chart_key(each, found[:place]))) for place, each in enumerate(found)
     )
-
-
-def verdict(value: object) -> Chip:
-    """A gate's verdict with a sign, so that colour is not all that tells."""
-    return VERDICTS.get(str(value), Chip(str(value or NONE)))
-
-
-def _towards_threshold(numbers: Mapping[str, Any], side: str) -> tuple[float | None, str]:
-    """How far the evidence is; e-values multiply, so the bar is measured in logarithms."""
-    log_e, log_needed = numbers.get(f"log_e_{side}"), numbers.get(f"log_e_{side}_needed")
-    if not isinstance(log_e, int | float) or not isinstance(log_needed, int | float):
-        return None, ""
-    share = min(1.0, max(0.0, log_e / log_needed)) if log_needed > 0 else 1.0
-    what = "of harm" if side == "harm" else "for promotion"
-    return share, f"evidence {what}: {_e_value(log_e)}, needs {_e_value(log_needed)}"
-
-
-def _e_value(logarithm: float) -> str:
-    return f"10^{logarithm / math.log(10):.0f}" if logarithm > 14 else number(math.exp(logarithm))
 
 
 def _decision(decision: Mapping[str, Any]) -> Chip:
@@ -203,37 +160,6 @@ def _approvals(approvals: Mapping[str, Any]) -> str:
         return "No approval is needed here."
     by = f" by {', '.join(str(name) for name in given)}" if given else ""
     return f"{len(given)} of {needed} given{by}."
-
-
-def _commands(document: Mapping[str, Any]) -> tuple[Command, ...]:
-    model, generation = str(document["model"]), document.get("generation")
-    name = f"stagegate rollout {{}} {model}"
-    if str(document.get("stage")) not in _PLACES[:3]:
-        return (
-            Command("Undo", name.format("undo"), "returns to the version that was live before"),
-        )
-    evidence = str(document.get("evidence_digest") or "")
-    pause = (
-        Command("Resume", name.format("resume"), "lets it go on")
-        if document.get("paused")
-        else Command("Pause", name.format("pause"), "keeps it where it is")
-    )
-    approve = (
-        (
-            Command(
-                "Approve", f"{name.format('approve')} --evidence {evidence}", "this evidence only"
-            ),
-        )
-        if evidence
-        else ()
-    )
-    to = f"to {words(document['next'])}" if document.get("next") else "to the next stage"
-    return (
-        Command("Promote", f"{name.format('promote')} --expect-generation {generation}", to),
-        *approve,
-        pause,
-        Command("Abort", name.format("abort"), "always wins: the baseline answers again"),
-    )
 
 
 def _facts(document: Mapping[str, Any], now: datetime) -> tuple[tuple[str, str], ...]:

@@ -226,6 +226,19 @@ judged_evidence = table(
     C("content", sa.LargeBinary, nullable=False),
 )
 
+# How far each gate has come, for charts; the points of a row are bounded.
+gate_series = table(
+    "gate_series",
+    C("rollout_id", sa.String(36), primary_key=True),
+    C("stage", sa.String(24), primary_key=True),
+    C("key", sa.String(64), primary_key=True),
+    C("type", sa.String(64), nullable=False),
+    C("segment", sa.Text, nullable=True),
+    C("nth", sa.Integer, nullable=False),
+    C("began_at", UtcDateTime, nullable=False),
+    C("points", sa.JSON, nullable=False),
+)
+
 # What monitoring measured, for the drift gate to read.
 drift_evidence = table(
     "drift_evidence",

@@ -11,6 +11,7 @@ from registry.adapters.database.checks import SqlChecks
 from registry.adapters.database.evidence import SqlDrift, SqlEvidence
 from registry.adapters.database.evidence_logs import SqlEvidenceLogs
 from registry.adapters.database.outbox import SqlOutbox
+from registry.adapters.database.readings import SqlReadings
 from registry.adapters.database.rollouts import SqlRollouts
 from registry.adapters.database.routes import SqlLiveVersions, SqlRoutingClock
 from registry.adapters.database.versions import SqlVersions
@@ -33,6 +34,7 @@ class SqlUnitOfWork:
         self.audit = SqlAudit(connection)
         self.outbox = SqlOutbox(connection)
         self.webhooks = SqlWebhooks(connection)
+        self.readings = SqlReadings(connection)
 
 
 def unit_of_work(

@@ -12,21 +12,25 @@ from page_documents import (
     a_gate,
     a_model,
     a_rollout,
+    a_series,
     a_version,
     ago,
     an_event,
     an_item,
+    the_readings,
 )
 
-from console.web.views.audit import audit_page
+from console.web.views.audit import audit_page, events
 from console.web.views.drift import MOST_PLOTS, drift_page
+from console.web.views.evidence_chart import chart_key, charts
 from console.web.views.formatting import duration, moment, number, percent
+from console.web.views.gates import gate
 from console.web.views.histogram import HEIGHT, WIDTH, grouped, plot
 from console.web.views.model import model_page
 from console.web.views.overview import overview_page
 from console.web.views.queues import queue, queues_page
 from console.web.views.review import lease, review_item, review_page, saved
-from console.web.views.rollout import gate, rollout_page
+from console.web.views.rollout import rollout_page
 
 
 @pytest.mark.parametrize(
@@ -170,7 +174,11 @@ def test_the_commands_are_complete():
     texts = {command.name: command.text for command in page.commands}
     assert texts["Promote"] == "stagegate rollout promote waste --expect-generation 7"
     assert texts["Approve"].startswith("stagegate rollout approve waste --evidence sha256:cd")
-    assert set(texts) == {"Promote", "Approve", "Pause", "Abort"}
+    assert texts["Override"].endswith("--expect-generation 7 --override --reason 'WHY'")
+    assert texts["Certify"] == "stagegate rollout certify waste -o waste-3.json"
+    assert set(texts) == {
+        "Promote", "Approve", "Pause", "Override", "Abort", "Reject", "Certify",
+    }  # fmt: skip
 
 
 def test_a_paused_rollout_can_be_resumed_and_says_who_paused_it():
@@ -179,9 +187,23 @@ def test_a_paused_rollout_can_be_resumed_and_says_who_paused_it():
     assert "Resume" in {command.name for command in page.commands}
 
 
-def test_a_rollout_that_ended_offers_only_undo():
+@pytest.mark.parametrize(
+    ("stage", "names"),
+    [
+        ("live", ["Undo", "Abort", "Certify"]),
+        ("retained", ["Certify"]),
+        ("rolled-back", ["Start again"]),
+        ("expired", ["Start again"]),
+        ("rejected", []),
+    ],
+)
+def test_a_rollout_that_ended_offers_only_what_is_possible(stage: str, names: list[str]):
+    page = rollout_page(a_rollout(stage=stage), [], NOW)
+    assert [command.name for command in page.commands] == names
+
+
+def test_the_steps_of_a_live_version_are_done():
     page = rollout_page(a_rollout(stage="live"), [], NOW)
-    assert [command.name for command in page.commands] == ["Undo"]
     assert {step.state for step in page.steps} == {"done"}
 
 
@@ -304,16 +326,88 @@ def test_a_free_item_names_no_holder():
     assert queues_page({}, [free], (), "open", NOW).items[0].holder == ""
 
 
-def test_the_newest_event_comes_first_and_its_detail_is_one_line():
+def test_the_newest_event_comes_first():
     page = audit_page({"events": [an_event(1), an_event(2)]}, None, [], "", NOW)
     assert [event.sequence for event in page.events] == ["2", "1"]
     assert page.events[0].short_hash == "029b9b9b9b"
-    assert page.events[0].detail == (
-        "from: limited-scope · to: gradual · reasons: all gates passed"
-    )
+    assert page.events[0].told == ("from limited-scope to gradual",)
 
 
 @pytest.mark.parametrize(("intact", "text"), [(True, "✓ intact"), (False, "✗ broken")])
 def test_the_state_of_the_chain_is_told(intact: bool, text: str):
     assert audit_page({}, {"intact": intact}, [], "", NOW).chain.text == text
     assert audit_page({}, None, [], "", NOW).chain.text == "not checked"
+
+
+def test_the_chart_of_a_gate_stands_with_it_and_says_in_words_what_it_shows():
+    page = rollout_page(a_rollout(), [], NOW, the_readings())
+    whole, segment, drift = page.gates
+    assert whole.chart.summary.startswith(
+        "Evidence of the gate error rate over 30 h: for promotion"
+    )
+    assert segment.chart.summary.endswith("for promotion 0 % of what is needed, of harm 112 % of "
+    "what is needed")  # fmt: skip
+    assert drift.chart is None
+    ((stage, (before,)),) = page.earlier
+    assert (stage, before.last) == ("limited scope", "2026-11-23 12:00")
+
+
+def test_a_line_reaches_its_threshold_exactly_where_the_evidence_does():
+    points = [[ago(hours=2), "inconclusive", 0.0, None], [ago(hours=1), "passed", 1.0, None]]
+    found = charts({"stages": [{"stage": "gradual", "gates": [a_series(points=points)]}]},
+                   "gradual", NOW)  # fmt: skip
+    chart = found["error-rate", "", 0]
+    assert chart.for_pass.split() == [
+        f"0.0,{chart.zero_y}", f"160.0,{chart.zero_y}", f"160.0,{chart.threshold_y}",
+        f"320.0,{chart.threshold_y}",
+    ]  # fmt: skip
+    assert chart.for_harm == ""
+
+
+def test_gates_of_one_type_and_segment_have_charts_of_their_own():
+    gates = [a_gate(), a_gate()]
+    assert [chart_key(each, gates[:place])[2] for place, each in enumerate(gates)] == [0, 1]
+
+
+def test_a_gate_that_makes_no_bet_has_no_chart():
+    drift = a_series(type="drift", points=[[ago(hours=1), "passed", None, None]])
+    assert charts({"stages": [{"stage": "gradual", "gates": [drift]}]}, "gradual", NOW) == {}
+    assert charts({}, "gradual", NOW) == {}
+
+
+def test_a_deadline_is_told_with_what_it_does():
+    page = rollout_page(a_rollout(), [], NOW)
+    assert page.deadline == (
+        "Deadline in 3 days (2026-11-26 14:00:00 UTC): if nobody acts, it is paused where it is."
+    )
+    assert rollout_page(a_rollout(deadline=None), [], NOW).deadline == ""
+
+
+def test_a_gate_says_how_many_labels_it_still_needs():
+    assert gate(a_gate()).needs == "about 130 more"
+    assert gate(a_gate(verdict="passed")).needs == ""
+
+
+def test_an_event_is_told_in_sentences_and_nothing_that_it_holds_is_lost():
+    detail = {
+        "from": {"stage": "manual-review", "step": 0, "weight": 0},
+        "to": {"stage": "gradual", "step": 0, "weight": 5.0},
+        "reason": "the fair begins tomorrow",
+        "unmet": ["gold: 0 items"],
+        "approvals": ["cleo"],
+        "gates": [a_gate(verdict="passed", sentence="error rate: fine")],
+        "generation": 3,
+        "log": {"digest": "sha256:1", "rows": 90},
+        "nothing": None,
+    }
+    (event,) = events([an_event(1, detail=detail)], NOW)
+    assert event.told == (
+        "from manual review to gradual at 5 %", "the fair begins tomorrow",
+        "missing was: gold: 0 items", "approved by cleo", "✓ error rate: fine",
+    )  # fmt: skip
+    assert event.rest == (("generation", "3"), ("log", "digest sha256:1, rows 90"))
+
+
+def test_an_approval_is_offered_only_while_one_is_missing():
+    given = a_rollout(approvals={"needed": 1, "given": ["bo"]})
+    assert "Approve" not in {command.name for command in rollout_page(given, [], NOW).commands}
