@@ -53,6 +53,7 @@ _VIEWER = (
     "GET /v1/rollouts/{model}",
     "GET /v1/rollouts/{model}/certificate",
     "GET /v1/rollouts/{model}/history",
+    "GET /v1/rollouts/{model}/readings",
     "GET /v2",
     "GET /v2/models/{model}",
     "GET /v2/models/{model}/ready",

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from registry.domain.evidence_table import Segment
 from registry.domain.gates import Inconclusive, Judged, Passed
 from registry.domain.readings import (
     MOST_POINTS,
@@ -12,6 +11,7 @@ from registry.domain.readings import (
     extended,
     read,
 )
+from registry.domain.segments import Segment
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
