@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from registry.domain.evidence import Arm, EvidenceRow, Verdict
+from registry.domain.segments import Values
 
 NEVER = float("inf")
 Integers = npt.NDArray[np.int64]
@@ -43,7 +44,7 @@ class EvidenceTable:
     infinite where there is no end. chances: each answer's probability of review. steps: the step of
     gradual in which it was given. of_baseline: answers of the baseline that were drawn to compare
     with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a number
-    for the unit that asked, 0 if none did. segments: per attribute the n values, None if absent.
+    for the unit that asked, 0 if none did. segments: per attribute the values, None where absent.
     """
 
     ids: Integers
@@ -55,7 +56,7 @@ class EvidenceTable:
     of_baseline: npt.NDArray[np.bool_]
     drawn: npt.NDArray[np.bool_]
     units: Integers
-    segments: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    segments: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,8 +68,7 @@ class EvidenceTable:
 
     def where(self, chosen: Any) -> "EvidenceTable":
         """The rows at these positions."""
-        kept = np.arange(len(self))[chosen].tolist()
-        parts = {name: [values[i] for i in kept] for name, values in self.segments.items()}
+        parts = {name: values.where(chosen) for name, values in self.segments.items()}
         return _table((getattr(self, name)[chosen] for name in _ARRAYS), parts)
 
     def followed_by(self, other: "EvidenceTable") -> "EvidenceTable":
@@ -76,7 +76,7 @@ class EvidenceTable:
         if not len(self) or not len(other):
             return self if len(self) else other
         columns = (np.concatenate([getattr(t, name) for t in (self, other)]) for name in _ARRAYS)
-        parts = {name: [*self.segments[name], *other.segments[name]] for name in self.segments}
+        parts = {n: values.followed_by(other.segments[n]) for n, values in self.segments.items()}
         return _table(columns, parts)
 
     def replacing(self, others: "EvidenceTable") -> "EvidenceTable":
@@ -97,7 +97,8 @@ def table_of_columns(
     dues = [NEVER if due is None else due.timestamp() for due in columns[3]]
     plain = [*columns[:3], dues, *columns[4:]]
     types = (np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64)
-    return _table(map(np.array, plain, types), segments)
+    values = {name: Values.of(column) for name, column in segments.items()}
+    return _table(map(np.array, plain, types), values)
 
 
 def table_of(
@@ -145,9 +146,7 @@ def _too_late(row: EvidenceRow) -> bool:
     return row.due_at is not None and row.decided_at is not None and row.decided_at >= row.due_at
 
 
-def _table(
-    columns: Iterable[npt.NDArray[Any]], segments: Mapping[str, Sequence[str | None]]
-) -> EvidenceTable:
+def _table(columns: Iterable[npt.NDArray[Any]], segments: Mapping[str, Values]) -> EvidenceTable:
     return EvidenceTable(**dict(zip(_ARRAYS, columns, strict=True)), segments=segments)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from registry.domain.arm_errors import ArmErrors
 from registry.domain.evidence_table import EvidenceTable, Standing, table_of
 from registry.domain.segments import Segment, SegmentIndex
-from registry.domain.tally import Tally, tallies, together
+from registry.domain.tally import Kinds, Tally, tallies, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,12 @@ class Running:
             own = ~rows.of_baseline
             rows, standings = rows.where(own), standings[own]
         everything = np.zeros(len(rows), np.intp)
-        (whole,) = tallies(rows, standings, everything, 1)
+        kinds = Kinds.of(rows, standings)
+        (whole,) = tallies(kinds, everything, 1)
         indexes, by_segment = [], []
         for before, found in zip(self.indexes, self.by_segment, strict=True):
             index, cells = before.place(rows.segments[before.name])
-            new = tallies(rows, standings, cells, len(index.codes))
+            new = tallies(kinds, cells, len(index.codes))
             old = [*found, *(Tally() for _ in range(len(new) - len(found)))]
             indexes.append(index)
             by_segment.append(tuple(map(together, old, new)))

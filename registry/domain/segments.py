@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,41 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Values:
+    """A column of n values, each distinct one kept once; codes: (n,) where in `distinct` it is."""
+
+    codes: npt.NDArray[np.int32]
+    distinct: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> "Values":
+        """These values."""
+        places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+        codes = np.fromiter((places[value] for value in values), np.int32, len(values))
+        return cls(codes, tuple(places))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def where(self, chosen: Any) -> "Values":
+        """The values at these positions."""
+        kept = Values(self.codes[chosen], self.distinct)
+        many = len(kept.distinct) > 100 + 2 * len(kept)
+        return Values.of(kept.listed()) if many else kept
+
+    def followed_by(self, other: "Values") -> "Values":
+        """These values, then the others."""
+        places = {value: place for place, value in enumerate(self.distinct)}
+        new = [places.setdefault(value, len(places)) for value in other.distinct]
+        codes = np.array(new, np.int32)[other.codes] if new else other.codes
+        return Values(np.concatenate([self.codes, codes]), tuple(places))
+
+    def listed(self) -> list[str | None]:
+        """The values one by one."""
+        return [self.distinct[code] for code in self.codes.tolist()]
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentIndex:
     """The segments of one attribute: those that were expected, then others as they first came.
 
@@ -50,18 +86,16 @@ class SegmentIndex:
         codes = {Segment(name, value): code for code, value in values}
         return cls(name, max(SEGMENTS_AT_MOST, len(codes)), codes)
 
-    def place(self, values: Sequence[str | None]) -> tuple["SegmentIndex", npt.NDArray[np.intp]]:
+    def place(self, values: Values) -> tuple["SegmentIndex", npt.NDArray[np.intp]]:
         """The segment of each of these values, which come next, and the index that knows them."""
         codes = dict(self.codes)
-        known: dict[str | None, int] = {s.value: code for s, code in codes.items() if not s.rest}
         rest = Segment(self.name, rest=True)
-        column = np.empty(len(values), dtype=np.intp)
-        for i, value in enumerate(values):
-            code = known.get(value)
-            if code is None:
-                single = value is None or len(codes) < self.most
-                code = codes.setdefault(Segment(self.name, value) if single else rest, len(codes))
-                if single:
-                    known[value] = code
-            column[i] = code
-        return SegmentIndex(self.name, self.most, codes), column
+        places = np.zeros(len(values.distinct), np.intp)
+        present, first = np.unique(values.codes, return_index=True)
+        for place in present[np.argsort(first)].tolist():
+            value = values.distinct[place]
+            segment = Segment(self.name, value)
+            if segment not in codes and value is not None and len(codes) >= self.most:
+                segment = rest
+            places[place] = codes.setdefault(segment, len(codes))
+        return SegmentIndex(self.name, self.most, codes), places[values.codes]

@@ -50,33 +50,58 @@ class Tally:
         return tuple(sorted(self.counts.items()))
 
 
-def tallies(
-    table: EvidenceTable, standings: npt.NDArray[np.int8], cells: npt.NDArray[np.intp], count: int
-) -> tuple[Tally, ...]:
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds of n rows: those that occur, and which of them each row is (n,)."""
+
+    kinds: tuple[Kind, ...]
+    codes: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, table: EvidenceTable, standings: npt.NDArray[np.int8]) -> "Kinds":
+        """The kinds of a table's rows with these standings."""
+        if not len(table):
+            return cls((), np.empty(0, np.intp))
+        chances, chance_codes = np.unique(table.chances, return_inverse=True)
+        steps, step_codes = np.unique(table.steps, return_inverse=True)
+        marks = standings.astype(np.intp) * len(Rival) + table.rivals
+        whole = (marks * len(chances) + chance_codes) * len(steps) + step_codes
+        present, codes = np.unique(whole, return_inverse=True)
+        kinds = []
+        for one in present.tolist():
+            rest, step = divmod(one, len(steps))
+            mark, chance = divmod(rest, len(chances))
+            standing, rival = divmod(mark, len(Rival))
+            kinds.append(Kind(standing, rival, float(chances[chance]), int(steps[step])))
+        return cls(tuple(kinds), codes)
+
+
+def tallies(rows: Kinds, cells: npt.NDArray[np.intp], count: int) -> tuple[Tally, ...]:
     """The tallies of `count` segments, each with a frontier of its own; cells: (n,) their codes."""
-    n = len(table)
-    positions = np.arange(n)
-    pending = standings == Standing.PENDING
+    kinds, n = rows.kinds, len(rows.codes)
+    standings = np.array([kind.standing for kind in kinds], np.intp)
+    waits = np.flatnonzero((standings == Standing.PENDING)[rows.codes])
     ends = np.full(count, n)
-    np.minimum.at(ends, cells[pending], positions[pending])
-    before = positions < ends[cells]
-    kinds, codes = _kinds(table, standings)
-    each = np.bincount(cells[before] * len(kinds) + codes[before], minlength=count * len(kinds))
-    by_cell = each.reshape(count, len(kinds))
-    least = np.ones(count)
-    np.minimum.at(least, cells, table.chances)
-    waiting = ~before & ~pending & (standings != Standing.NOT_SAMPLED)
-    rest = (np.bincount(cells[which], minlength=count) for which in (pending, waiting, ~before))
-    columns = np.stack(tuple(rest)).tolist()
-    return tuple(
-        Tally(
-            counts={kinds[k]: int(by_cell[cell, k]) for k in np.flatnonzero(by_cell[cell])},
-            pending=columns[0][cell],
-            waiting=columns[1][cell],
-            behind=columns[2][cell],
-            least=float(least[cell]),
-        )
-        for cell in range(count)
+    np.minimum.at(ends, cells[waits], waits)
+    behind = np.arange(n) >= ends[cells]
+    places = (cells * len(kinds) + rows.codes) * 2 + behind
+    each = np.bincount(places, minlength=count * len(kinds) * 2).reshape(count, len(kinds), 2)
+    return tuple(_tally(kinds, standings, of_cell) for of_cell in each)
+
+
+def _tally(
+    kinds: tuple[Kind, ...], standings: npt.NDArray[np.intp], each: npt.NDArray[np.intp]
+) -> Tally:
+    """each: (kinds, 2) how many there are of each kind, before the frontier and behind it."""
+    before, behind = each[:, 0], each[:, 1]
+    pending = int(behind[standings == Standing.PENDING].sum())
+    sampled = int(behind[standings != Standing.NOT_SAMPLED].sum())
+    return Tally(
+        counts={kinds[k]: int(before[k]) for k in np.flatnonzero(before)},
+        pending=pending,
+        waiting=sampled - pending,
+        behind=int(behind.sum()),
+        least=min((kinds[k].chance for k in np.flatnonzero(each.sum(axis=1))), default=1.0),
     )
 
 
@@ -87,28 +112,3 @@ def together(first: Tally, then: Tally) -> Tally:
         counts[kind] = counts.get(kind, 0) + count
     least = min(first.least, then.least)
     return Tally(counts, then.pending, then.waiting, then.behind, least)
-
-
-def _kinds(
-    table: EvidenceTable, standings: npt.NDArray[np.int8]
-) -> tuple[list[Kind], npt.NDArray[np.intp]]:
-    """The kinds that occur, and which of them each row is."""
-    if not len(table):
-        return [], np.empty(0, np.intp)
-    chances, chance_codes = np.unique(table.chances, return_inverse=True)
-    steps, step_codes = np.unique(table.steps, return_inverse=True)
-    width = len(chances) * len(steps)
-    marks = standings.astype(np.intp) * len(Rival) + table.rivals
-    present, codes = np.unique(
-        marks * width + chance_codes * len(steps) + step_codes, return_inverse=True
-    )
-    kinds = [
-        Kind(
-            int(mark) // len(Rival),
-            int(mark) % len(Rival),
-            float(chances[rest // len(steps)]),
-            int(steps[rest % len(steps)]),
-        )
-        for mark, rest in zip(*divmod(present, width), strict=True)
-    ]
-    return kinds, codes

@@ -18,6 +18,7 @@ from registry.domain.gates import Evidence
 from registry.domain.plan import Defaults, GateSpec, Scope
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
+from registry.domain.segments import Values
 from registry.domain.stages import Stage
 from registry.ports import UnitOfWork
 from registry.services.follow_evidence import Followed, follow
@@ -245,3 +246,18 @@ def test_a_long_history_is_counted_in_portions(count: int) -> None:
     assert len(sizes) == 2
     assert len(followed.running.tail) == 0
     assert followed.running.answers(shelf.now).whole.answers == count
+
+
+@given(st.lists(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=9), max_size=6))
+def test_a_column_of_values_holds_what_was_put_into_it(parts: list[list[str | None]]) -> None:
+    column = Values.of([])
+    for part in parts:
+        column = column.followed_by(Values.of(part))
+    whole = [value for part in parts for value in part]
+    assert column.listed() == whole
+    assert column.where(slice(2, None)).listed() == whole[2:]
+
+
+def test_values_that_are_gone_are_not_kept() -> None:
+    column = Values.of([str(i) for i in range(1_000)]).where(slice(990, None))
+    assert len(column.distinct) == 10
