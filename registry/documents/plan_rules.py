@@ -16,7 +16,7 @@ _ORDER.append(Stage.LIVE.value)
 # Where verdicts on both versions exist: on the same requests in shadow, on randomised ones later.
 _COMPARED_IN = {
     "paired-loss": (Stage.MANUAL_REVIEW.value,),
-    "error-ratio": (Stage.MANUAL_REVIEW.value,),
+    "error-ratio": (Stage.MANUAL_REVIEW.value, Stage.GRADUAL.value),
 }
 
 Finding = tuple[Path, str]

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from registry.domain.evidence import EvidenceRow, Verdict
+from registry.domain.evidence import Arm, EvidenceRow, Verdict
 from registry.domain.plan import Late
 from registry.domain.rollout import Rollout
+from serving.domain.comparing import compared, drawn_by_chance, unit_number
 from serving.domain.decide import Abstain, Answer, Hold, Outcome, StandIn, flag, withheld
 from serving.domain.failure import FAILED, Failure
 from serving.domain.prediction import (
@@ -75,7 +76,8 @@ def record(
     """
     failures = failures or {}
     subject = _subject(assignment, raws)
-    reasons, chance = _review(assignment, outcome, subject, raws)
+    beside = compared(assignment, asked.attributes)
+    reasons, chance = _review(assignment, outcome, subject, raws, beside=beside)
     if asked.wants_review:
         reasons, chance = _asked_for(reasons), 1.0
     sampled = chance > 0 and asked.random_number < chance
@@ -84,7 +86,10 @@ def record(
     return Record(
         prediction,
         _shadows(asked, assignment, raws, failures),
-        _evidence(asked, assignment, raws, failures, chance, sampled),
+        (
+            *_evidence(asked, assignment, raws, failures, chance, sampled),
+            *(_of_baseline(asked, assignment, raws, chance) if beside and sampled else ()),
+        ),
         item,
     )
 
@@ -106,8 +111,13 @@ def _review(
     outcome: Outcome,
     subject: RawPrediction | None,
     raws: Mapping[int, RawPrediction],
+    *,
+    beside: bool,
 ) -> tuple[tuple[Flag, ...], float]:
-    """Why a person would look, and the chance that one does."""
+    """Why a person would look, and the chance that one does.
+
+    beside: the baseline's answer is to be compared with the candidate's.
+    """
     if isinstance(outcome, Hold):
         return outcome.reasons, 1.0
     rules, review = assignment.flags, assignment.review
@@ -119,7 +129,7 @@ def _review(
         return flags, max(review.flagged, watched.flagged if watched else 0.0)
     mine = subject is not None and subject.version == assignment.candidate
     sample = 0.0
-    if assignment.rollout is None or mine:
+    if assignment.rollout is None or mine or beside:
         sample = review.sample
     if watched:  # also where a new rollout samples its own candidate only
         sample = max(sample, watched.sample)
@@ -297,6 +307,19 @@ def _evidence(
     return tuple(rows)
 
 
+def _of_baseline(
+    asked: Asked, assignment: Assignment, raws: Mapping[int, RawPrediction], chance: float
+) -> tuple[EvidenceRow, ...]:
+    """The answer of the baseline, if chance alone had it reviewed and it goes out."""
+    rollout, said = assignment.rollout, _of(assignment.answering, raws)
+    if rollout is None or said is None or withheld(said, assignment.flags):
+        return ()
+    row = _row(asked, assignment, rollout, said.version, said.label)
+    if not row.drawn:
+        return ()
+    return (replace(row, arm=Arm.BASELINE, inclusion_probability=chance),)
+
+
 def _judged(assignment: Assignment) -> Iterator[tuple[Rollout, int]]:
     """The rollouts that this request says something about, with the version of each."""
     if assignment.rollout is not None and assignment.candidate is not None:
@@ -321,4 +344,6 @@ def _row(
         created_at=asked.now,
         due_at=asked.now + timedelta(seconds=assignment.review.due_seconds),
         segments={k: str(asked.attributes[k]) for k in names if k in asked.attributes},
+        drawn=drawn_by_chance(asked.random_number, assignment.review),
+        unit=unit_number(rollout, asked.attributes),
     )

@@ -348,6 +348,12 @@ def test_no_text_makes_lint_fail(value: object) -> None:
     [
         ("{type: paired-loss, margin: 0.02}", "live", "manual-review", None),
         ("{type: error-ratio, at_most: 1.5}", "live", "manual-review", None),
+        (
+            "{type: error-ratio, at_most: 1.5}",
+            "live",
+            "limited-scope",
+            "error-ratio belongs into manual-review or gradual",
+        ),
         ("{type: paired-loss, margin: 0.02}", "none", "manual-review", "there is no baseline"),
         (
             "{type: paired-loss, margin: 0.02}",
