@@ -8,7 +8,10 @@ class Leases(Protocol):
     """Where leases are kept; taking one is a single compare-and-set."""
 
     def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
-        """Hold the lease until now + ttl if it is free, expired, or already this holder's."""
+        """Hold the lease until now + ttl if it is free, expired, or already this holder's.
+
+        It is free, too, if it ends so late that the clock must have been set back.
+        """
 
     def release(self, name: str, holder: str) -> None:
         """Give the lease back at once."""

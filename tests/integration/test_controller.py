@@ -111,6 +111,16 @@ def test_another_takes_over_within_five_seconds_of_a_kill_and_acts_once(database
     assert world.actions() == [("bob", "started"), ("controller", "promoted")]
 
 
+def test_a_clock_set_back_leaves_no_lease_that_nobody_can_take(database: Database, clock: Clock):
+    first, second, done = two_controllers(database, clock)
+    first.turn()
+    clock.go_on(-1)
+    assert not second.turn()
+    clock.go_on(-3_600)
+    assert second.turn()
+    assert done == ["first", "second"]
+
+
 def test_a_stopped_controller_gives_the_lease_back_at_once(database: Database, clock: Clock):
     first, second, _ = two_controllers(database, clock)
     first.turn()

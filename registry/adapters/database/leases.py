@@ -23,7 +23,11 @@ class SqlLeases:
             .on_conflict_do_update(
                 index_elements=["name"],
                 set_=values,
-                where=sa.or_(t.c.holder == holder, t.c.expires_at <= now),
+                # An end far beyond any that could be given now was given by a clock that has been
+                # set back since; waiting for it would leave nobody in charge for as long.
+                where=sa.or_(
+                    t.c.holder == holder, t.c.expires_at <= now, t.c.expires_at > now + 2 * ttl
+                ),
             )
             .returning(t.c.name)
         )

@@ -97,6 +97,19 @@ def test_a_baseline_that_is_not_taken_back_stays(world: World) -> None:
     assert ("bob", "baseline-changed") not in world.actions()
 
 
+def test_a_clock_set_back_does_not_make_an_old_try_the_last_one(world: World) -> None:
+    world.start(plan(1, "none"))
+    abort(world)
+    world.wait(hours=-5)
+    to_live(world, 1)
+    world.wait(hours=-5)
+    to_live(world, 2, "live")
+    assert world.rollout().version == 2
+    undo(world)
+    assert world.live() == (1, None)
+    assert (stage_of(world, 1), stage_of(world, 2)) == (Stage.LIVE, Stage.ROLLED_BACK)
+
+
 def test_what_is_live_without_a_rollout_can_be_aborted(world: World) -> None:
     world.start()
     abort(world)
