@@ -76,7 +76,7 @@ def test_a_second_rollout_is_refused_and_the_first_goes_on(
     other = PLAN.replace("version: 2", "version: 3")
     refused = client.post("/v1/rollouts", json={"plan": other})
     assert refused.status_code == 409
-    assert refused.json()["detail"].startswith("bears@2 is already a candidate, in manual-review")
+    assert refused.json()["detail"].startswith("bears@2 is already a candidate, in manual review")
     assert everything(world) == before
 
 
@@ -85,11 +85,11 @@ def test_a_second_rollout_is_refused_and_the_first_goes_on(
     [
         ("promote", {"to": "manual-review"}, "from there it can go to limited-scope, gradual"),
         ("promote", {"to": "everywhere"}, "not to everywhere"),
-        ("promote", {"to": "live"}, "going from manual-review to live skips part of the plan"),
+        ("promote", {"to": "live"}, "going from manual review to live skips part of the plan"),
         ("promote", {"expected_generation": 8}, "is at generation 1, not 8"),
         ("pause", {"expected_generation": 8}, "is at generation 1, not 8"),
         ("resume", {}, "bears@2 is not paused"),
-        ("undo", {}, "bears@2 is in manual-review, which undo cannot leave; undo works in live"),
+        ("undo", {}, "bears@2 is in manual review, which undo cannot leave; undo works in live"),
         ("approve", {"evidence": "sha256:0"}, "the evidence is no longer sha256:0; look at the"),
     ],
 )
