@@ -19,6 +19,8 @@ _OPEN = (
     "GET /v2/health/ready",
     "GET /static/{name:path}",
     "GET /login",
+    "GET /login/provider",
+    "GET /login/provider/callback",
     "POST /login",
 )
 # Looking. /metrics is no exception for this machine: behind a proxy here, everybody is "here".
@@ -60,7 +62,6 @@ _VIEWER = (
     "GET /v2/models/{model}/versions/{version}",
     "GET /v2/models/{model}/versions/{version}/ready",
     "POST /logout",
-    "POST /name",
     "POST /v1/rollouts:lint",
     "POST /v1/rollouts:plan",
 )

@@ -49,7 +49,7 @@ class Accounts:
     def log_in(self, name: str, password: str, address: str) -> str:
         """The token of a new session; Unauthenticated or TooManyAttempts."""
         now = self.clock()
-        with self._writing() as unit:
+        with self.writing() as unit:
             counted = login.count_attempt(unit, name, address, now)
         check_tallies(counted, now)
         with self._reading() as unit:
@@ -61,7 +61,7 @@ class Accounts:
             _log.warning("login failed", person=found.name if found else None, address=address)
             raise
         token = self.begin(person, address)
-        with self._writing() as unit:
+        with self.writing() as unit:
             login.forgive(unit, name, address)
         self._renew_hash(person, password)
         return token
@@ -69,14 +69,14 @@ class Accounts:
     def begin(self, person: Person, address: str) -> str:
         """The token of a new session of somebody who has shown who they are."""
         token = new_token()
-        with self._writing() as unit:
+        with self.writing() as unit:
             login.open_session(unit, person, digest(token), self.clock(), self.lasting)
         _log.info("logged in", person=person.name, address=address)
         return token
 
     def log_out(self, token: str) -> None:
         """End a session."""
-        with self._writing() as unit:
+        with self.writing() as unit:
             unit.sessions.end(digest(token))
 
     def of_session(self, token: str, *, used: bool) -> Identity | None:
@@ -88,7 +88,7 @@ class Accounts:
             return None
         identity, is_due = found
         if used and is_due:
-            with self._writing() as unit:
+            with self.writing() as unit:
                 unit.sessions.seen(token_hash, now)
         return identity
 
@@ -101,7 +101,7 @@ class Accounts:
             return None
         identity, due = found
         if due:
-            with self._writing() as unit:
+            with self.writing() as unit:
                 unit.keys.used(due, now)
         return identity
 
@@ -109,11 +109,12 @@ class Accounts:
         passwords = self.passwords()
         if person.password_hash and passwords.is_outdated(person.password_hash):
             fresh = passwords.hash(password)
-            with self._writing() as unit:
+            with self.writing() as unit:
                 renew_hash(unit, person, fresh)
 
     @contextmanager
-    def _writing(self) -> Iterator[SqlPeopleUnit]:
+    def writing(self) -> Iterator[SqlPeopleUnit]:
+        """A transaction that changes people."""
         with self.database.begin() as connection:
             yield SqlPeopleUnit(connection, self.veil)
 

@@ -18,6 +18,7 @@ from console.session_cookie import SessionCookie
 from console.settings import Settings
 from console.web import pages
 from console.web.api import HttpApi
+from console.web.entrance import Entrance
 from console.wiring import Wiring, now
 from monitoring.api import drift
 from registry.api import audit, people, rollouts, webhooks
@@ -91,7 +92,8 @@ def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
     if settings.accounts:
         is_secure = settings.public_url.startswith("https:")
         cookie = SessionCookie(settings.lasting, always_secure=is_secure)
-        renderer = pages.install(app, api, logins=wiring.accounts, cookie=cookie)
+        entrance = Entrance(wiring.accounts, cookie, wiring.provider_door, settings.public_url)
+        renderer = pages.install(app, api, entrance=entrance)
         gate = Gate(wiring.accounts, cookie, renderer.error, owner)
         app.add_middleware(Authentication, gate=gate)
     else:

@@ -28,7 +28,7 @@ class SessionCookie:
             token,
             max_age=int(self.lasting.at_most.total_seconds()),
             path="/",
-            secure=self._is_secure(request),
+            secure=self.is_secure(request),
             httponly=True,
             samesite="lax",
         )
@@ -38,14 +38,15 @@ class SessionCookie:
         response.delete_cookie(
             self._name(request),
             path="/",
-            secure=self._is_secure(request),
+            secure=self.is_secure(request),
             httponly=True,
             samesite="lax",
         )
 
-    def _is_secure(self, request: Request) -> bool:
+    def is_secure(self, request: Request) -> bool:
+        """Whether this browser speaks https with us, or with the proxy before us."""
         return self.always_secure or request.url.scheme == "https"
 
     def _name(self, request: Request) -> str:
         """Over https a name that browsers take from this very host only."""
-        return f"__Host-{_PLAIN}" if self._is_secure(request) else _PLAIN
+        return f"__Host-{_PLAIN}" if self.is_secure(request) else _PLAIN

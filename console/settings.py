@@ -4,14 +4,15 @@ import difflib
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from registry.domain.errors import Invalid
 from registry.domain.login import Lasting
+from registry.domain.provider import ClaimRules, parse_roles
 
 
 class Settings(BaseSettings):
@@ -31,6 +32,14 @@ class Settings(BaseSettings):
     auth: Literal["on", "off"] = "off"
     secret_key: SecretStr = SecretStr("")
     public_url: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_scopes: str = "openid profile email"
+    oidc_name_claim: str = "preferred_username"
+    oidc_role_claim: str = "roles"
+    oidc_roles: str = ""
+    oidc_label: str = "single sign-on"
     session_idle_minutes: float = Field(120, gt=0)
     session_max_minutes: float = Field(840, gt=0)
     max_upload_bytes: int = Field(20 * 2**20, gt=0)
@@ -62,6 +71,35 @@ class Settings(BaseSettings):
         if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.path > "/"):
             raise ValueError("write what stands in people's browsers, https://HOST, without a path")
         return url.rstrip("/")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, url: str) -> str:
+        parts = urlsplit(url)
+        here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        if url and not (parts.netloc and (parts.scheme == "https" or here)):
+            raise ValueError("write https://HOST/..., as the provider's own description has it")
+        return url
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        if bool(self.oidc_issuer) is not bool(self.oidc_client_id):
+            raise ValueError("STAGEGATE_OIDC_ISSUER and STAGEGATE_OIDC_CLIENT_ID need each other")
+        return self
+
+    @field_validator("oidc_roles")
+    @classmethod
+    def _known_roles(cls, text: str) -> str:
+        try:
+            parse_roles(text)
+        except Invalid as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    @property
+    def claim_rules(self) -> ClaimRules:
+        """How the provider's claims are read."""
+        return ClaimRules(self.oidc_name_claim, self.oidc_role_claim, parse_roles(self.oidc_roles))
 
     @property
     def accounts(self) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 from console.accounts import Accounts
 from console.deliver import Effect
 from console.private_files import keep_private
+from console.provider import OpenIdProvider
+from console.provider_door import ProviderDoor
 from console.settings import Settings
 from monitoring.adapters.metrics import Metrics
 from monitoring.adapters.reference_files import CachedReferences
@@ -130,6 +132,16 @@ class Wiring:
         return Accounts(
             self.database, lambda: self.passwords, self.veil, self.settings.lasting, now
         )
+
+    @cached_property
+    def provider_door(self) -> ProviderDoor | None:
+        """The OpenID provider whose accounts may log in, if one is set."""
+        s = self.settings
+        if not s.oidc_issuer:
+            return None
+        secret = s.oidc_client_secret.get_secret_value()
+        provider = OpenIdProvider(s.oidc_issuer, s.oidc_client_id, secret, s.oidc_scopes)
+        return ProviderDoor(s.oidc_label, provider, s.claim_rules, self.accounts)
 
     def veil(self, text: str) -> str:
         """A text of few possible values, as it may be stored."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from registry.domain.login import Session, Tally
+from registry.domain.login import ProviderLogin, Session, Tally
 from registry.domain.people import ApiKey, Person
 from registry.ports import Audit
 
@@ -96,6 +96,16 @@ class Tallies(Protocol):
         """Forget the windows that are over."""
 
 
+class ProviderLogins(Protocol):
+    """Logins that have gone to an OpenID provider and not come back yet."""
+
+    def add(self, login: ProviderLogin) -> None:
+        """Store one."""
+
+    def take(self, state_hash: str, now: datetime) -> ProviderLogin | None:
+        """Take one out, once; None if it is unknown, used or too old; drop what is too old."""
+
+
 class PeopleUnit(Protocol):
     """One transaction's view of people; the edge commits it."""
 
@@ -114,6 +124,10 @@ class PeopleUnit(Protocol):
     @property
     def tallies(self) -> Tallies:
         """Attempts to log in."""
+
+    @property
+    def provider_logins(self) -> ProviderLogins:
+        """Logins on their way."""
 
     @property
     def audit(self) -> Audit:

@@ -1,21 +1,19 @@
 """All pages of the product as one router, over the product's own HTTP contract."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 
-from console.session_cookie import SessionCookie
-from console.web import dashboards, login_pages, review_pages
+from console.web import dashboards, login_pages, provider_pages, review_pages
 from console.web.api import Api
 from console.web.assets import Assets
-from console.web.login_pages import Logins
+from console.web.entrance import Entrance
+from console.web.login_pages import LoginDesk
 from console.web.render import Renderer, page_route
-from registry.domain.login import Lasting
 
 Clock = Callable[[], datetime]
-_NO_COOKIE = SessionCookie(Lasting(timedelta(0), timedelta(0)))
 
 
 def utc_now() -> datetime:
@@ -24,20 +22,22 @@ def utc_now() -> datetime:
 
 
 def install(
-    app: FastAPI,
-    api: Api,
-    clock: Clock = utc_now,
-    logins: Logins | None = None,
-    cookie: SessionCookie = _NO_COOKIE,
+    app: FastAPI, api: Api, clock: Clock = utc_now, entrance: Entrance | None = None
 ) -> Renderer:
     """Add the pages to an application; gives what makes pages, for errors outside of them.
 
-    Without logins the visitor's word says who they are.
+    Without an entrance the visitor's word says who they are.
     """
     assets = Assets()
     renderer = Renderer(assets)
     pages = _router(assets, renderer, api, clock)
-    login_pages.add(pages, renderer, logins, cookie)
+    if entrance:
+        desk = LoginDesk(renderer, entrance)
+        login_pages.add(pages, desk)
+        provider_pages.add(pages, desk, entrance)
+    else:
+        login_pages.add_none(pages)
+        review_pages.add_name(pages)
     app.include_router(pages)
     return renderer
 

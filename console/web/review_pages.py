@@ -9,7 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from console.visit import present
 from console.web.api import Api, Document
 from console.web.render import Frame, Renderer
 from console.web.views.review import (
@@ -21,7 +20,7 @@ from console.web.views.review import (
     skipped,
 )
 from console.web.visitor import local_address, named_visitor, remember, same_origin, visitor
-from registry.domain.errors import Conflict, Forbidden, Invalid, StagegateError
+from registry.domain.errors import Conflict, Invalid, StagegateError
 from registry.domain.people import valid_name
 
 Text = Annotated[str, Form(max_length=2000)]
@@ -34,7 +33,6 @@ def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], date
     desk = Desk(api, renderer, clock)
     _add_looking(pages, desk)
     _add_answering(pages, desk)
-    _add_name(pages)
 
 
 class Desk:
@@ -156,11 +154,11 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
         return await desk.renew(item, epoch, reviewer)
 
 
-def _add_name(pages: APIRouter) -> None:
+def add_name(pages: APIRouter) -> None:
+    """Where there are no accounts a visitor gives their name."""
+
     @pages.post("/name", dependencies=_CHECKED)
     def name(request: Request, name: Text, back: Text = "/review") -> Response:
-        if present().identity:
-            raise Forbidden("you are logged in; log out and in again to be somebody else")
         response = RedirectResponse(local_address(back), 303)
         remember(response, valid_name(name.strip()), secure=request.url.scheme == "https")
         return response

@@ -143,8 +143,8 @@ def test_the_token_of_one_session_is_none_of_another(service: World):
 
 def test_a_form_without_end_is_refused(service: World):
     with service.logged_in("ada") as browser:
-        data = {"csrf_token": csrf(browser), "name": "x" * 2**21}
-        assert browser.post("/name", data=data, headers=ORIGIN).status_code == 413
+        data = {"csrf_token": csrf(browser), "reason": "x" * 2**21}
+        assert browser.post("/logout", data=data, headers=ORIGIN).status_code == 413
 
 
 def test_another_site_cannot_log_anybody_in(service: World):
@@ -218,12 +218,6 @@ def test_the_name_that_acts_is_the_one_that_logged_in(service: World):
         refused = browser.get("/v1/me", headers={"X-Stagegate-Actor": "grace"})
         assert refused.status_code == 403
         assert "you are ada, not 'grace'" in refused.json()["detail"]
-
-
-def test_a_name_given_by_hand_is_refused_to_who_is_logged_in(service: World):
-    with service.logged_in("ada") as browser:
-        data = {"name": "grace", "csrf_token": csrf(browser)}
-        assert browser.post("/name", data=data, headers=ORIGIN).status_code == 403
 
 
 def test_a_key_works_until_it_is_revoked_and_is_shown_once(service: World):

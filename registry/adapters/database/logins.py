@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from registry.adapters.database.dialect import insert
 from registry.adapters.database.people import OWN, person_from, with_person
-from registry.adapters.database.people_tables import login_session, login_tally
-from registry.domain.login import WINDOW, Session, Tally
+from registry.adapters.database.people_tables import login_session, login_tally, provider_login
+from registry.domain.login import WINDOW, ProviderLogin, Session, Tally
 from registry.domain.people import Person
 
 
@@ -96,6 +96,27 @@ class SqlTallies:
         """Forget the windows that are over."""
         t = login_tally
         self._connection.execute(sa.delete(t).where(t.c.started_at <= now - WINDOW))
+
+
+class SqlProviderLogins:
+    """Implements registry.people_ports.ProviderLogins."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, login: ProviderLogin) -> None:
+        """Store one."""
+        values = {column.name: getattr(login, column.name) for column in provider_login.c}
+        self._connection.execute(sa.insert(provider_login).values(values))
+
+    def take(self, state_hash: str, now: datetime) -> ProviderLogin | None:
+        """Take one out, once; None if it is unknown, used or too old; drop what is too old."""
+        t = provider_login
+        self._connection.execute(sa.delete(t).where(t.c.expires_at <= now))
+        row = self._connection.execute(
+            sa.delete(t).where(t.c.state_hash == state_hash).returning(*t.c)
+        ).first()
+        return None if row is None else ProviderLogin(**row._asdict())
 
 
 def _session(row: Any) -> Session:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from registry.adapters.database.audit import SqlAudit
-from registry.adapters.database.logins import SqlSessions, SqlTallies
+from registry.adapters.database.logins import SqlProviderLogins, SqlSessions, SqlTallies
 from registry.adapters.database.people import SqlApiKeys, SqlPeople
 
 
@@ -20,4 +20,5 @@ class SqlPeopleUnit:
         self.sessions = SqlSessions(connection)
         self.keys = SqlApiKeys(connection)
         self.tallies = SqlTallies(connection, veil)
+        self.provider_logins = SqlProviderLogins(connection)
         self.audit = SqlAudit(connection)

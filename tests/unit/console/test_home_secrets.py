@@ -151,5 +151,17 @@ def test_a_public_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatc
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ISSUER", "http://id.example"), ("ISSUER", "https://id.example"), ("ROLES", "ml=owner")],
+)
+def test_half_a_provider_or_a_wrong_one_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+):
+    monkeypatch.setenv(f"STAGEGATE_OIDC_{name}", value)
+    with pytest.raises(Invalid, match="STAGEGATE_OIDC_"):
+        load_settings()
+
+
 def test_no_secret_of_the_settings_is_printed():
     assert "hidden" not in repr(Settings(secret_key="hidden"))
