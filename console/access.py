@@ -70,6 +70,7 @@ _REVIEWER = (
     "DELETE /v1/predictions/{prediction_id}",
     "GET /review",
     "GET /review/item",
+    "GET /v1/review/corrections",
     "GET /v1/review/next",
     "POST /models/{model}/invocations",
     "POST /review/{item}/decision",

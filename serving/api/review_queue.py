@@ -6,9 +6,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 
 from registry.api.actor import Who
 from registry.domain.people import Identity
+from serving.adapters.corrections import SqlCorrections, documents
 from serving.api import review_shapes as shapes
 from serving.api.parts import Serving
 from serving.api.predictions import safe_headers
@@ -50,6 +52,18 @@ def add(routes: APIRouter, serving: Serving) -> None:
         """How many items wait, since when and why."""
         now = serving.clock()
         return await serving.read(lambda unit: unit.reviews.stats(now))
+
+    @routes.get("/corrections")
+    def decided(
+        model: Name,
+        after: Annotated[str, Query(max_length=64, description="The last item you have")] = "",
+        since: AwareDatetime | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> dict[str, Any]:
+        """Decided items with what the model said, people found, and the chance of review."""
+        with serving.database.read() as connection:
+            found = SqlCorrections(connection).page(model, after, limit, since)
+        return {"corrections": list(documents(found))}
 
     @routes.get("/{item}/payload")
     async def payload(item: Name) -> Response:

@@ -1,0 +1,163 @@
+"""`stagegate review export`: what people decided, as a training set.
+
+A folder of images by label and a table beside it, which fastai's `ImageDataLoaders.from_df` and
+MLflow's `mlflow.data.from_pandas` read as they are.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from console.cli.session import Session, session
+from registry.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from console.client import Client
+
+PAGE = 200
+NONE_FITS = "_none_of_these"
+_ENDINGS = {
+    "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/bmp": ".bmp",
+    "image/webp": ".webp",
+}  # fmt: skip
+Row = dict[str, Any]
+
+
+class Kind(StrEnum):
+    """How the table is written."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+def export(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new folder.")],
+    kind: Annotated[Kind, typer.Option("--format", help="How the table is written.")] = (
+        Kind.PARQUET
+    ),
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what was decided since then, in UTC.")
+    ] = None,
+    training_data: Annotated[
+        Path | None,
+        typer.Option(help="Its training images by label: names those that may be mislabelled."),
+    ] = None,
+) -> None:
+    """Write what people decided as a training set: images by label, and a table."""
+    here = session(context)
+    if output.exists():
+        raise Invalid(f"{output} is there already; name a new folder")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Whole or not at all: what stands under the name was written to its end.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as made:
+        folder = Path(made) / "export"
+        folder.mkdir()
+        with here.client() as client:
+            rows = list(_rows(client, model, since, folder))
+        table = _write_table(rows, folder, kind)
+        suspects = _suspects(here, model, rows, folder, training_data) if training_data else None
+        folder.rename(output)
+    found = _summary(rows, output, table, suspects)
+    here.show(found, lambda: _text(found))
+
+
+def _rows(client: "Client", model: str, since: datetime | None, folder: Path) -> Iterator[Row]:
+    """Each decided item with its image stored; an image that is gone leaves its row without."""
+    from console.client import Refused
+
+    after = ""
+    while True:
+        asked: dict[str, Any] = {"model": model, "after": after, "limit": PAGE}
+        if since is not None:
+            asked["since"] = since.replace(tzinfo=since.tzinfo or UTC).isoformat()
+        page = client.get("/v1/review/corrections", **asked)["corrections"]
+        for row in page:
+            after = row["item_id"]
+            place = _place(row)
+            try:
+                data = client.download(f"/v1/review/{row['item_id']}/payload")
+            except Refused as error:
+                if error.status != 404:
+                    raise
+                yield {"file": None, **row}
+                continue
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_bytes(data)
+            yield {"file": place.as_posix(), **row}
+        if len(page) < PAGE:
+            return
+
+
+def _place(row: Mapping[str, Any]) -> Path:
+    """Where an image goes; a label may be any text, so it is written as a name of a file."""
+    label = row["label"]
+    name = NONE_FITS if label is None else quote(label, safe=" ()+,=@")
+    name = name.replace(".", "%2E") if name.strip(".") == "" else name
+    return Path("images", name, row["prediction_id"] + _ENDINGS.get(row["payload_type"], ".bin"))
+
+
+def _write_table(rows: Sequence[Row], folder: Path, kind: Kind) -> str:
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    if kind is Kind.CSV:
+        frame.to_csv(folder / "corrections.csv", index=False)
+        return "corrections.csv"
+    frame.to_parquet(folder / "corrections.parquet", index=False)
+    return "corrections.parquet"
+
+
+def _suspects(here: Session, model: str, rows: Sequence[Row], folder: Path, training: Path) -> int:
+    """Training images close to corrections that they disagree with, in suspects.csv."""
+    import pandas as pd
+
+    from console.wiring import Wiring
+    from registry.adapters.database.unit_of_work import SqlUnitOfWork
+    from serving.adapters.suspects import suspects
+
+    if here.server:
+        raise Invalid("--training-data works on the home of this machine; leave --server out")
+    wiring = Wiring(here.settings())
+    with wiring.database.read() as connection:
+        version = SqlUnitOfWork(connection).versions.list(model)[-1]
+    found = suspects(wiring.bundles.fetch(version), version.labels, training, folder, rows)
+    pd.DataFrame(found, columns=list(_SUSPECT)).to_csv(folder / "suspects.csv", index=False)
+    return len(found)
+
+
+_SUSPECT = ("training_file", "training_label", "found_label", "similarity", "file")
+
+
+def _summary(rows: Sequence[Row], output: Path, table: str, suspects: int | None) -> Row:
+    return {
+        "folder": os.fspath(output),
+        "table": table,
+        "rows": len(rows),
+        "images": sum(row["file"] is not None for row in rows),
+        "corrected": sum(not row["agrees"] for row in rows),
+        "suspects": suspects,
+    }
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    if not found["rows"]:
+        return f"Nobody has decided anything yet; {found['folder']} has an empty table."
+    gone = found["rows"] - found["images"]
+    lines = [
+        f"{found['rows']} decided answers, {found['corrected']} of them corrected, in"
+        f" {found['folder']}/{found['table']}; images beside it by label."
+    ]
+    if gone:
+        lines.append(f"{gone} images are no longer stored; their rows have no file.")
+    if found["suspects"] is not None:
+        lines.append(f"{found['suspects']} training images may be mislabelled: suspects.csv.")
+    return "\n".join(lines)
