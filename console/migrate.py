@@ -1,5 +1,6 @@
 """Bringing the database to the revision that this code expects, and checking that it is there."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,16 @@ def downgrade(url: str, revision: str) -> None:
 
 def current(url: str) -> str | None:
     """The revision of the database; None if it has never been set up."""
-    from alembic.migration import MigrationContext
-
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
         return None  # looking must not make a file
     database = Database(url)
     try:
-        with database.read() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+        return _revision(database)
     finally:
         database.close()
 
 
+@cache
 def head() -> str:
     """The revision that this code expects."""
     from alembic.script import ScriptDirectory
@@ -60,7 +59,23 @@ def head() -> str:
 
 def check(url: str) -> None:
     """WrongRevision, with the command that mends it, unless the database is up to date."""
-    found, expected = current(url), head()
+    _judge(current(url))
+
+
+def check_open(database: Database) -> None:
+    """The same of a database that this process has open, through its own connections."""
+    _judge(_revision(database))
+
+
+def _revision(database: Database) -> str | None:
+    from alembic.migration import MigrationContext
+
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _judge(found: str | None) -> None:
+    expected = head()
     if found == expected:
         return
     if found is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from console.caller import login_name
-from console.private_files import write_private
+from registry.adapters.private_files import write_private
 from registry.domain.people import Identity, Role, is_name
 
 FILE = "owner.key"

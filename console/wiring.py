@@ -11,7 +11,6 @@ from typing import Any
 
 from console.accounts import Accounts
 from console.deliver import Effect
-from console.private_files import keep_private
 from console.provider import OpenIdProvider
 from console.provider_door import ProviderDoor
 from console.settings import Settings
@@ -23,6 +22,7 @@ from monitoring.services.attainable_level import require_level
 from registry.adapters.bundle_store import BundleStore
 from registry.adapters.database.engine import Database
 from registry.adapters.mlflow_registry import MlflowRegistry
+from registry.adapters.private_files import keep_private
 from registry.adapters.tokens import new_token, veiled
 from registry.domain.versions import ModelVersion
 from registry.people_ports import Passwords
@@ -192,10 +192,10 @@ class Wiring:
 
     def why_not_ready(self) -> tuple[str, ...]:
         """What is wrong with the database, if anything."""
-        from console.migrate import check
+        from console.migrate import check_open
 
         try:
-            check(self.settings.database)
+            check_open(self.database)
         except Exception as error:  # noqa: BLE001 - readiness reports, it does not fail
             return (str(error),)
         return ()

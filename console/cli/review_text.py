@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from console.cli.rollout_text import stage_words
 from console.cli.session import JsonDocument, table
 
 
@@ -21,7 +22,7 @@ def items_text(items: list[dict[str, Any]], state: str | None) -> str:
 
 def item_text(item: JsonDocument) -> str:
     """One item, and how to answer it."""
-    lines = [f"{item['id']}  {item['model']}@{item['version']} in {item['stage']}"]
+    lines = [f"{item['id']}  {item['model']}@{item['version']} in {stage_words(item)}"]
     lines += [f"  - {reason['reason']}" for reason in item["reasons"]]
     lines += [f"  labels: {', '.join(item['labels'])}", f"  input: {item['payload_url']}"]
     if item.get("payload_missing"):

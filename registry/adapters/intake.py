@@ -62,7 +62,12 @@ def _pack(folder: Path, target: Path) -> None:
     if not folder.is_dir():
         raise Invalid(f"--code names a folder; {folder} is none")
     with zipfile.ZipFile(target, "x", zipfile.ZIP_STORED) as archive:
-        for path in _sources(folder):
+        paths = list(_sources(folder))
+        # Folders too: without them Python finds no package in an archive that has no __init__.py.
+        inside = {p for path in paths for p in path.relative_to(folder).parents} - {Path()}
+        for package in sorted(inside):
+            archive.writestr(zipfile.ZipInfo(f"{package.as_posix()}/", _EPOCH), b"")
+        for path in paths:
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
             archive.writestr(entry, path.read_bytes())
 

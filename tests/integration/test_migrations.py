@@ -1,9 +1,14 @@
 """Revisions run up and down on both databases and describe exactly the tables of the code."""
 
+from pathlib import Path
+
 import pytest
+import sqlalchemy as sa
 from alembic import command
 
 from console.migrate import WrongRevision, _config, check, current, downgrade, head, upgrade
+from console.settings import load_settings
+from console.wiring import Wiring
 from registry.adapters.database.engine import Database
 
 pytestmark = pytest.mark.integration
@@ -40,3 +45,15 @@ def test_every_revision_runs_down_and_up_again(database_url: str):
 def test_the_revisions_describe_the_tables_of_the_code(database_url: str):
     upgrade(database_url)
     command.check(_config(database_url))
+
+
+def test_readiness_is_asked_through_the_connections_of_the_process(tmp_path: Path):
+    settings = load_settings(home=tmp_path)
+    upgrade(settings.database)
+    wiring, used = Wiring(settings), []
+    sa.event.listen(wiring.database.engine, "checkout", lambda *_: used.append(1))
+    assert [wiring.why_not_ready() for _ in range(3)] == [()] * 3
+    assert len(used) == 3
+    downgrade(settings.database, "base")
+    assert "run `stagegate db upgrade`" in wiring.why_not_ready()[0]
+    wiring.database.close()

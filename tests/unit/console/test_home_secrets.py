@@ -13,8 +13,8 @@ from console.caller import Caller, caller
 from console.client import connect
 from console.exposure import exposure, is_local, require_decision
 from console.owner import keep, kept_key, new_owner
-from console.private_files import keep_private
 from console.settings import Settings, load_settings
+from registry.adapters.private_files import keep_private
 from registry.domain.errors import Invalid
 
 

@@ -1,5 +1,7 @@
 """Telling what kind of file a model is."""
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -62,6 +64,18 @@ def test_the_same_code_is_packed_into_the_same_bytes(tmp_path: Path):
         packed.append(taken.beside["code.zip"].read_bytes())
         assert zipfile.ZipFile(taken.beside["code.zip"]).namelist() == ["nets.py"]
     assert packed[0] == packed[1]
+
+
+def test_packages_are_found_in_packed_code_that_has_no_init_files(tmp_path: Path):
+    code = tmp_path / "code"
+    (code / "nets/deep").mkdir(parents=True)
+    (code / "nets/deep/waste.py").write_text("LAYERS = 4\n")
+    (tmp_path / "weights.pt").write_bytes(b"weights")
+    packed = tmp_path / "code.zip"
+    taken = FileIntake(code).take(tmp_path / "weights.pt", tmp_path)
+    packed.write_bytes(taken.beside["code.zip"].read_bytes())
+    using = "import sys; sys.path.insert(0, sys.argv[1]); from nets.deep.waste import LAYERS"
+    assert subprocess.run([sys.executable, "-c", using, str(packed)], check=False).returncode == 0
 
 
 def test_code_that_leads_out_of_its_folder_is_refused(tmp_path: Path):
