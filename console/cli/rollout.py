@@ -1,9 +1,9 @@
 """`stagegate rollout`: start, look at, and move rollouts."""
 
-import sys
+import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from console.cli import rollout_text as text
 from console.cli.session import JsonDocument, Session, session
 from registry.documents.plan_json_schema import plan_schema_text
 from registry.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from console.client import Client
 
 rollout_app = typer.Typer(help="Take a version through its stages.", no_args_is_help=True)
 
@@ -70,13 +73,10 @@ def get(
     """Show where a rollout stands."""
     here = session(context)
     with here.client() as client:
-        _show(here, client.get(f"/v1/rollouts/{model}"))
-        while watch:
-            time.sleep(_POLL_SECONDS)
-            document = client.get(f"/v1/rollouts/{model}")
-            if sys.stdout.isatty():
-                typer.echo("\x1b[2J\x1b[H", nl=False)  # clear the screen, go to its top
-            _show(here, document)
+        if not watch:
+            _show(here, client.get(f"/v1/rollouts/{model}"))
+            return
+        _watch(here, client, model)
 
 
 @rollout_app.command()
@@ -239,6 +239,18 @@ def seconds(duration: str) -> float:
         return float(duration.rstrip("smh")) * factor
     except ValueError as error:
         raise typer.BadParameter(f"{duration!r} is no duration; write 60s, 5m or 1h") from error
+
+
+def _watch(here: Session, client: "Client", model: str) -> None:
+    from rich.console import Console
+
+    from console.cli.rollout_watch import EVENTS, watch
+
+    def look() -> tuple[JsonDocument, list[JsonDocument]]:
+        document = client.get(f"/v1/rollouts/{model}")
+        return document, client.get(f"/v1/rollouts/{model}/history", limit=EVENTS)["events"]
+
+    watch(look, Console(highlight=False), line=json.dumps if here.json else None)
 
 
 def _change(context: typer.Context, path: str, body: dict[str, Any]) -> None:

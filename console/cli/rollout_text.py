@@ -17,7 +17,7 @@ def name(document: JsonDocument) -> str:
 
 def overview(document: JsonDocument) -> str:
     """Where the rollout stands, its gates, and what the next promotion needs."""
-    lines = [f"{name(document)}: {_place(document)}  (generation {document['generation']})"]
+    lines = [f"{name(document)}: {place(document)}  (generation {document['generation']})"]
     if document["paused"]:
         stop = document["paused"]
         lines.append(paint(f"  paused by {stop['by']}: {stop['reason']}", "yellow"))
@@ -37,7 +37,7 @@ def overview(document: JsonDocument) -> str:
 def reasons(document: JsonDocument) -> str:
     """What each gate found, and why the rollout goes on or waits."""
     decision = document.get("decision") or {"action": "none", "reasons": []}
-    lines = [f"{name(document)} is in {_place(document)}.", *gates(document)]
+    lines = [f"{name(document)} is in {place(document)}.", *gates(document)]
     lines.append(f"Decision: {decision['action']}.")
     return "\n".join([*lines, *(f"  - {reason}" for reason in decision["reasons"])])
 
@@ -87,6 +87,14 @@ def events(found: Sequence[JsonDocument]) -> str:
     return table(("#", "when (UTC)", "who", "what", "version", "hash"), rows)
 
 
+def event_line(event: JsonDocument) -> str:
+    """One event of the audit log in a few words."""
+    detail = event["detail"]
+    to, why = detail.get("to"), detail.get("reason") or detail.get("sentence") or ""
+    where = f" to {place(to)}" if isinstance(to, dict) and "stage" in to else ""
+    return f"{event['action']}{where}{f': {why}' if why else ''}"
+
+
 def certified(said: JsonDocument) -> str:
     """Where a certificate is, and what to keep to check it by."""
     head = said["audit_head"]
@@ -103,7 +111,8 @@ def verified(statements: Sequence[str]) -> str:
     )
 
 
-def _place(document: JsonDocument) -> str:
+def place(document: JsonDocument) -> str:
+    """The stage, and in gradual its weight."""
     if document["stage"] != "gradual":
         return stage_words(document)
     return f"gradual at {document['weight']:g} %"
