@@ -217,8 +217,12 @@ class Audit(Protocol):
         rollout_id: str | None = None,
         action: str | None = None,
         since: int | None = None,
+        until: int | None = None,
     ) -> tuple[AuditEvent, ...]:
-        """Events, oldest first; with a limit, the last ones; `since` is the first number wanted."""
+        """Events, oldest first; with a limit, the last ones.
+
+        since, until: the first and the last number that are wanted.
+        """
 
     def head(self) -> AuditHead | None:
         """The number and the hash of the last event, kept apart from the events."""

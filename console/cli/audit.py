@@ -1,4 +1,8 @@
-"""`stagegate audit`: whether the audit log is whole."""
+"""`stagegate audit`: take the audit log away, and see whether it is whole."""
+
+import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,11 +17,45 @@ def _group() -> None:
 
 
 @audit_app.command()
-def verify(context: typer.Context) -> None:
+def verify(
+    context: typer.Context,
+    expect_head: Annotated[
+        str | None, typer.Option(help="A hash of the log that you kept; it must still be in it.")
+    ] = None,
+) -> None:
     """Recompute the chain of hashes; exit 1 if a row was edited, removed or moved."""
     here = session(context)
     with here.client() as client:
-        found = client.get("/v1/audit:verify")
+        found = client.get("/v1/audit:verify", expect_head=expect_head)
     here.show(found, lambda: str(found["sentence"]))
     if not found["intact"]:
         raise typer.Exit(1)
+
+
+@audit_app.command()
+def export(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    model: Annotated[str | None, typer.Option(help="Only the events of this model.")] = None,
+) -> None:
+    """Write the log as JSON Lines, an event a line; prints the hash to keep apart."""
+    here = session(context)
+    with here.client() as client:
+        params = {"format": "jsonl", **({"model": model} if model else {})}
+        content = client.request("GET", "/v1/audit", params=params).content
+    output.write_bytes(content)
+    lines = content.splitlines()
+    last = json.loads(lines[-1]) if lines else {"sequence": 0, "hash": None}
+    head = {"sequence": last["sequence"], "hash": last["hash"]}
+    said = {"file": str(output), "events": len(lines), "head": head}
+    here.show(said, lambda: _exported(str(output), len(lines), last["hash"]))
+
+
+def _exported(file: str, events: int, hash_: str | None) -> str:
+    if hash_ is None:
+        return f"{file}: the audit log is empty."
+    return (
+        f"{file}: {events} events, the last with the hash {hash_}.\n"
+        f"Keep it apart; `stagegate audit verify --expect-head {hash_}` finds a log that was cut "
+        "or rewritten."
+    )

@@ -67,22 +67,29 @@ def chained(event: AuditEvent, last: AuditEvent | AuditHead | None) -> AuditEven
 
 
 def verify(
-    events: Iterable[AuditEvent], head: AuditHead | None, generations: Mapping[str, int]
+    events: Iterable[AuditEvent],
+    head: AuditHead | None,
+    generations: Mapping[str, int],
+    expected: str | None = None,
 ) -> ChainCheck:
     """Walk the whole log, oldest first, and name the first event that does not fit.
 
     Events that were removed at the very end leave a chain that is whole in itself. They are missed
     by the head, which is kept apart, and by the rollouts, each of whose generations is logged.
+    Whoever edits those, too, is found by `expected`: a hash of the log that was kept elsewhere.
     """
+    met = expected in (None, GENESIS)
     count, previous, logged = 0, GENESIS, dict.fromkeys(generations, 0)
     for count, event in enumerate(events, start=1):
         fault = _fault(event, count, previous)
         if fault:
             return ChainCheck(count, event.sequence, f"{_BROKEN}: {fault}")
         previous = event.hash
+        met = met or previous == expected
         if event.rollout_id is not None and "generation" in event.detail:
             logged[event.rollout_id] = event.detail["generation"]
-    fault = _fault_at_end(AuditHead(count, previous), head) or _unlogged(logged, generations)
+    end = AuditHead(count, previous)
+    fault = _fault_at_end(end, head) or _unlogged(logged, generations) or _unmet(met, expected)
     if fault:
         return ChainCheck(count, count + 1, f"{_BROKEN}: {fault}")
     return ChainCheck(count, None, f"the audit log is intact: {count} events, last hash {previous}")
@@ -94,6 +101,12 @@ def _fault_at_end(found: AuditHead, head: AuditHead | None) -> str | None:
     if head.sequence > found.sequence:
         return f"it ends with event {found.sequence}, and event {head.sequence} was written"
     return None if head == found else f"event {found.sequence} is not the one that was written last"
+
+
+def _unmet(met: bool, expected: str | None) -> str | None:
+    return (
+        None if met else f"it does not contain the event with the hash {expected}, kept elsewhere"
+    )
 
 
 def _unlogged(logged: Mapping[str, int], generations: Mapping[str, int]) -> str | None:

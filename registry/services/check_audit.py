@@ -4,6 +4,7 @@ from registry.domain.audit_chain import ChainCheck, verify
 from registry.ports import UnitOfWork
 
 
-def check_audit(unit: UnitOfWork) -> ChainCheck:
-    """Walk the whole log, and compare it with its end and with every rollout."""
-    return verify(unit.audit.read(), unit.audit.head(), unit.rollouts.generations())
+def check_audit(unit: UnitOfWork, expected: str | None = None) -> ChainCheck:
+    """Walk the whole log, and compare it with its end, every rollout, and a hash that was kept."""
+    generations = unit.rollouts.generations()
+    return verify(unit.audit.read(), unit.audit.head(), generations, expected)

@@ -63,12 +63,18 @@ class SqlAudit:
         rollout_id: str | None = None,
         action: str | None = None,
         since: int | None = None,
+        until: int | None = None,
     ) -> tuple[AuditEvent, ...]:
-        """Events, oldest first; with a limit, the last ones; `since` is the first number wanted."""
+        """Events, oldest first; with a limit, the last ones.
+
+        since, until: the first and the last number that are wanted.
+        """
         wanted = ((t.c.model, model), (t.c.rollout_id, rollout_id), (t.c.action, action))
         query = sa.select(t).where(*(column == one for column, one in wanted if one is not None))
         if since is not None:
             query = query.where(t.c.sequence >= since)
+        if until is not None:
+            query = query.where(t.c.sequence <= until)
         rows = self._connection.execute(query.order_by(t.c.sequence.desc()).limit(limit)).all()
         return tuple(_event(row) for row in reversed(rows))
 

@@ -1,5 +1,6 @@
 """The HTTP of rollouts gives what its contract says."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -162,3 +163,39 @@ def test_a_text_that_cannot_be_stored_is_refused(client: TestClient, escape: str
 def test_a_version_that_no_database_can_number_is_not_found(world: World) -> None:
     with pytest.raises(NotFound, match="bears has no version 99999999999999999999"):
         world.do(lambda unit: unit.versions.get("bears", 99_999_999_999_999_999_999))
+
+
+def test_the_audit_log_is_taken_away_line_by_line(client: TestClient, world: World) -> None:
+    assert client.get("/v1/audit", params={"format": "jsonl"}).text == ""
+    client.post("/v1/rollouts", json={"plan": PLAN})
+    many = 1_003  # more than one part
+    world.do(lambda u: [u.audit.append(world.now, "eve", "looked", "cats") for _ in range(many)])
+    answer = client.get("/v1/audit", params={"format": "jsonl"})
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    events = [json.loads(line) for line in answer.text.splitlines()]
+    assert events == client.get("/v1/audit").json()["events"]
+    assert len(events) == many + 1
+    mine = client.get("/v1/audit", params={"format": "jsonl", "model": "bears"}).text
+    assert [json.loads(line)["action"] for line in mine.splitlines()] == ["started"]
+    kept = events[-1]["hash"]
+    assert client.get("/v1/audit:verify", params={"expect_head": kept}).json()["intact"]
+    other = client.get("/v1/audit:verify", params={"expect_head": "sha256:0"}).json()
+    assert "does not contain the event with the hash sha256:0" in other["sentence"]
+
+
+def test_an_event_says_who_moved_what_from_where_to_where_on_what(
+    client: TestClient, world: World
+) -> None:
+    client.post("/v1/rollouts", json={"plan": PLAN})
+    world.review(correct=80)
+    client.post("/v1/rollouts/bears:promote", json={"reason": "on to the rangers"})
+    started, promoted = client.get("/v1/rollouts/bears/history").json()["events"]
+    detail = promoted["detail"]
+    assert (promoted["actor"], detail["reason"]) == ("bob", "on to the rangers")
+    assert (detail["from"]["stage"], detail["to"]["stage"]) == ("manual-review", "limited-scope")
+    assert detail["plan_digest"] == started["detail"]["plan_digest"]
+    assert detail["version_digest"] == "sha256:2"
+    assert started["detail"]["environment"] == {"torch": "2.13"}
+    assert detail["gates"][0]["numbers"]["reviewed"] == 80
+    assert detail["log"]["frontier"] is None
+    assert detail["log"]["rows"] == 80

@@ -98,3 +98,25 @@ def test_a_log_that_was_cut_together_with_its_head_is_missed_by_its_rollouts() -
     assert not cut.intact
     assert "rollout r1 is at generation 2, and its last change in the log is 1" in cut.sentence
     assert not verify_all([], None, {"r1": 1}).intact
+
+
+def test_a_log_that_was_cut_off_with_its_head_is_found_by_a_hash_that_was_kept() -> None:
+    log = a_log(6)
+    cut = log[:4]
+    head = AuditHead(4, cut[-1].hash)
+    assert verify_all(cut, head, {}).intact
+    found = verify_all(cut, head, {}, log[-1].hash)
+    assert not found.intact
+    assert "kept elsewhere" in found.sentence
+    for event in log:
+        assert verify_all(log, AuditHead(6, log[-1].hash), {}, event.hash).intact
+
+
+def test_a_log_that_was_written_anew_is_found_by_a_hash_that_was_kept() -> None:
+    log = a_log(3)
+    anew = [chained(replace(log[0], actor="mallory"), None)]
+    anew += [chained(log[1], anew[0])]
+    anew += [chained(log[2], anew[1])]
+    head = AuditHead(3, anew[-1].hash)
+    assert verify_all(anew, head, {}).intact
+    assert not verify_all(anew, head, {}, log[-1].hash).intact
