@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.session import session
+from console.cli.session import JsonDocument, session
 
 audit_app = typer.Typer(help="The append-only log of decisions.", no_args_is_help=True)
 
@@ -46,16 +46,17 @@ def export(
     output.write_bytes(content)
     lines = content.splitlines()
     last = json.loads(lines[-1]) if lines else {"sequence": 0, "hash": None}
-    head = {"sequence": last["sequence"], "hash": last["hash"]}
+    head = {name: last[name] for name in ("sequence", "hash")}
     said = {"file": str(output), "events": len(lines), "head": head}
-    here.show(said, lambda: _exported(str(output), len(lines), last["hash"]))
+    here.show(said, lambda: _exported(said))
 
 
-def _exported(file: str, events: int, hash_: str | None) -> str:
+def _exported(said: JsonDocument) -> str:
+    hash_ = said["head"]["hash"]
     if hash_ is None:
-        return f"{file}: the audit log is empty."
+        return f"{said['file']}: the audit log is empty."
     return (
-        f"{file}: {events} events, the last with the hash {hash_}.\n"
+        f"{said['file']}: {said['events']} events, the last with the hash {hash_}.\n"
         f"Keep it apart; `stagegate audit verify --expect-head {hash_}` finds a log that was cut "
         "or rewritten."
     )
