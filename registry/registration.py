@@ -169,6 +169,9 @@ class OpenBundle(Protocol):
     def model(self) -> Path:
         """The graph."""
 
+    def said(self) -> Mapping[str, Any]:
+        """The manifest as JSON."""
+
     def preprocessing(self) -> Preprocessing:
         """The preprocessing document."""
 

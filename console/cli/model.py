@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli.model_text import (
+    difference_document,
+    difference_text,
     registered_text,
     verified_document,
     verified_text,
@@ -116,6 +118,25 @@ def show(
         version = _find(unit, name)
         document = version_document(version, _stage(unit, version))
     here.show(document, lambda: version_text(document))
+
+
+@model_app.command()
+def diff(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    first: Annotated[int, typer.Argument(help="Number of a version.", min=1)],
+    second: Annotated[int, typer.Argument(help="Number of another.", min=1)],
+) -> None:
+    """Show what changed from one version to another: graph, preprocessing, labels, environment."""
+    from registry.adapters.bundle import BundleFolders
+    from registry.services.compare import compare
+
+    here = session(context)
+    with _units(here) as unit:
+        one, other = unit.versions.get(name, first), unit.versions.get(name, second)
+    found = compare(one, other, _wiring(here).bundles, BundleFolders())
+    document = difference_document(name, first, second, found)
+    here.show(document, lambda: difference_text(document))
 
 
 @model_app.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from console.cli.session import paint, table
 
 if TYPE_CHECKING:
+    from registry.domain.difference import Difference
     from registry.domain.versions import ModelVersion
     from registry.services.verify import Verified
 
@@ -41,6 +42,30 @@ def verified_document(found: "Verified") -> dict[str, Any]:
         "parity": found.parity.document(),
         "compatibility": [dict(zip(names, row, strict=True)) for row in found.compatibility],
     }
+
+
+def difference_document(
+    name: str, first: int, second: int, found: "Sequence[Difference]"
+) -> dict[str, Any]:
+    """What differs between two versions."""
+    changes = [{"what": d.place, "first": d.first, "second": d.second} for d in found]
+    return {"model": name, "first": first, "second": second, "differences": changes}
+
+
+def difference_text(document: Mapping[str, Any]) -> str:
+    """One line for each difference."""
+    names = [f"{document['model']}@{document[which]}" for which in ("first", "second")]
+    if not document["differences"]:
+        return f"{names[0]} and {names[1]} differ in nothing but when and by whom."
+    rows: list[tuple[object, ...]] = [
+        (d["what"], _short(d["first"]), _short(d["second"])) for d in document["differences"]
+    ]
+    return table(("what", *names), rows)
+
+
+def _short(value: object, most: int = 40) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def versions_text(documents: Sequence[Mapping[str, Any]]) -> str:

@@ -31,6 +31,10 @@ class Bundle:
         """The graph."""
         return self.path / MODEL
 
+    def said(self) -> Mapping[str, Any]:
+        """The manifest as JSON."""
+        return self.manifest.model_dump(mode="json")
+
     def preprocessing(self) -> Preprocessing:
         """The preprocessing document."""
         return read_preprocessing(self.read(PREPROCESSING))

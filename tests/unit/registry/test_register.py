@@ -27,6 +27,7 @@ from registry.registration import (
     StoredVersion,
     Taken,
 )
+from registry.services.compare import compare
 from registry.services.prove import paths, spread
 from registry.services.register import Registered, Registration, Tools, register
 from registry.services.verify import verify
@@ -432,3 +433,15 @@ def test_a_replaced_manifest_and_other_answers_fail_verification(world: World):
 class FakeShifted(FakeRuntime):
     def probabilities(self, pictures: Sequence[bytes], batch: int) -> Any:
         return super().probabilities(pictures, batch) + np.float32(0.1)
+
+
+def test_two_versions_differ_in_what_was_changed_and_not_in_when(world: World):
+    first = world.register().version
+    same = world.register(description="again").version
+    assert compare(first, same, world.store, BundleFolders()) == ()
+    other = world.register(kind=Format.ONNX, declared=DECLARED).version
+    found = {
+        d.place: (d.first, d.second) for d in compare(first, other, world.store, BundleFolders())
+    }
+    assert found["source.format"] == ("fastai", "onnx")
+    assert found["files.input.json"][0] is None
