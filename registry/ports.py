@@ -16,6 +16,7 @@ from registry.domain.evidence import (
 )
 from registry.domain.evidence_log import LoggedAnswer
 from registry.domain.evidence_table import EvidenceTable
+from registry.domain.exposure import Exposure, ExposureTable
 from registry.domain.observations import FeatureBlock, Observations
 from registry.domain.readings import Series
 from registry.domain.rollout import Rollout
@@ -172,6 +173,28 @@ class EvidenceLogs(Protocol):
         """What was kept."""
 
 
+class Exposures(Protocol):
+    """Requests whose version was drawn by lot."""
+
+    def add(self, exposure: Exposure) -> None:
+        """Append one."""
+
+    def read(self, rollout_id: str, stage: Stage) -> tuple[Exposure, ...]:
+        """All of a stage, in the order in which they were written."""
+
+    def after(self, rollout_id: str, stage: Stage, cursor: int, recent: datetime) -> ExposureTable:
+        """Those that were written after the one of number `cursor`, as columns.
+
+        Only those created since `recent` say when.
+        """
+
+    def until(self, rollout_id: str, stage: Stage, moment: datetime) -> ExposureTable:
+        """Those that were created up to a moment, as columns."""
+
+    def written(self, after: int, up_to: int) -> int:
+        """How many there are, of all rollouts, between two numbers; the second is included."""
+
+
 class Drift(Protocol):
     """Measurements of drift."""
 
@@ -326,6 +349,10 @@ class UnitOfWork(Protocol):
     @property
     def evidence_logs(self) -> EvidenceLogs:
         """The rows behind promotions."""
+
+    @property
+    def exposures(self) -> Exposures:
+        """Requests whose version was drawn by lot."""
 
     @property
     def drift(self) -> Drift:

@@ -152,6 +152,28 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "exposure",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("rollout_id", sa.String(length=36), nullable=False),
+        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("share", sa.Float(), nullable=False),
+        sa.Column("candidate", sa.Boolean(), nullable=False),
+        sa.Column("unit", sa.BigInteger(), nullable=False),
+        sa.Column("action", sa.String(length=256), nullable=True),
+        sa.Column("failed", sa.Boolean(), nullable=False),
+        sa.Column("answer_ms", sa.Float(), nullable=True),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_exposure")),
+    )
+    op.create_index(
+        op.f("ix_exposure_rollout_id_stage_id"),
+        "exposure",
+        ["rollout_id", "stage", "id"],
+        unique=False,
+    )
+    op.create_table(
         "gate_series",
         sa.Column("rollout_id", sa.String(length=36), nullable=False),
         sa.Column("stage", sa.String(length=24), nullable=False),
@@ -696,6 +718,8 @@ def downgrade() -> None:
     op.drop_table("lease")
     op.drop_table("judged_evidence")
     op.drop_table("gate_series")
+    op.drop_index(op.f("ix_exposure_rollout_id_stage_id"), table_name="exposure")
+    op.drop_table("exposure")
     op.drop_index(op.f("ix_evidence_rollout_id_stage_id"), table_name="evidence")
     op.drop_index(op.f("ix_evidence_prediction_id"), table_name="evidence")
     op.drop_index(

@@ -14,6 +14,7 @@ from registry.documents.evidence_record import (
     log_of,
     snapshot_record,
 )
+from registry.documents.exposure_record import exposures_of, exposures_record
 from registry.documents.plan_record import plan_digest, plan_document, plan_from_document
 from registry.documents.rollout_document import event_document
 from registry.domain.certificate import judge_again
@@ -41,6 +42,7 @@ def certificate_document(certificate: Certificate) -> dict[str, Any]:
             "head": {"sequence": certificate.head.sequence, "hash": certificate.head.hash},
         },
         "answers": _answers(certificate),
+        "exposures": _exposures(certificate),
         "promotions": [
             {"sequence": number, **snapshot_record(log)}
             for number, log in sorted(certificate.logs.items())
@@ -122,6 +124,16 @@ def _answers(certificate: Certificate) -> dict[str, list[Any]]:
     return {stage: [rows[key] for key in sorted(rows)] for stage, rows in found.items()}
 
 
+def _exposures(certificate: Certificate) -> dict[str, Any]:
+    """Those of each stage once; the last promotion out of it has seen what earlier ones had."""
+    last = {
+        _stage_before(certificate, number): log.traffic
+        for number, log in sorted(certificate.logs.items())
+        if log.traffic is not None
+    }
+    return {stage: exposures_record(traffic.exposures) for stage, traffic in last.items()}
+
+
 def _stage_before(certificate: Certificate, number: int) -> str:
     (event,) = (event for event in certificate.own if event.sequence == number)
     return str(Stage(event.detail["from"]["stage"]).value)
@@ -155,5 +167,7 @@ def _event_of(record: Document) -> AuditEvent | Elided:
 
 
 def _log_of(document: Document, stages: Mapping[int, str], one: Document) -> EvidenceLog:
-    rows = {row[0]: row for row in document["answers"].get(stages[one["sequence"]], [])}
-    return log_of(rows, one)
+    stage = stages[one["sequence"]]
+    rows = {row[0]: row for row in document["answers"].get(stage, [])}
+    exposures = document["exposures"].get(stage)
+    return log_of(rows, one, None if exposures is None else exposures_of(exposures))

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from registry.documents.exposure_record import exposures_record, traffic_record, until_of
 from registry.domain.evidence import Arm, CheckKind, DriftMeasurement, ReviewerCheck
-from registry.domain.evidence_log import EvidenceLog, LoggedAnswer
+from registry.domain.evidence_log import EvidenceLog, LoggedAnswer, SettledTraffic
 from registry.domain.evidence_table import Rival, Standing
+from registry.domain.exposure import ExposureTable
 
 Answer = list[Any]
 Snapshot = Mapping[str, Any]
@@ -32,7 +34,8 @@ def digest_of(text: str) -> str:
 def log_digest(log: EvidenceLog) -> str:
     """The digest of everything in a log; the audit log refers to it."""
     lines = [answer_record(answer) for answer in log.answers]
-    return digest_of(canonical([lines, snapshot_record(log)]))
+    exposures = None if log.traffic is None else exposures_record(log.traffic.exposures)
+    return digest_of(canonical([lines, snapshot_record(log), exposures]))
 
 
 def answer_record(answer: LoggedAnswer) -> Answer:
@@ -91,11 +94,21 @@ def snapshot_record(log: EvidenceLog) -> dict[str, Any]:
         "reviewers": [places.get(answer.reviewer or "", -1) for answer in log.answers],
         "checks": [_check_record(check) for check in log.checks],
         "drift": None if log.drift is None else _drift_record(log.drift),
+        "traffic": traffic_record(log.traffic),
     }
 
 
-def log_of(answers: Mapping[int, Answer], snapshot: Snapshot) -> EvidenceLog:
-    """The log that was judged, from the rows by their number; KeyError if one is missing."""
+def log_of(
+    answers: Mapping[int, Answer], snapshot: Snapshot, exposures: ExposureTable | None = None
+) -> EvidenceLog:
+    """The log that was judged, from the rows by their number; KeyError if one is missing.
+
+    exposures: those of the stage, at least up to the moment that the snapshot names.
+    """
+    until = until_of(snapshot)
+    traffic = None
+    if until is not None and exposures is not None:
+        traffic = SettledTraffic(until, exposures.until(until.timestamp()))
     names: Sequence[str] = snapshot["names"]
     stood = (snapshot[part] for part in ("ids", "standings", "rivals", "reviewers"))
     rows = zip(*stood, strict=True)
@@ -108,6 +121,7 @@ def log_of(answers: Mapping[int, Answer], snapshot: Snapshot) -> EvidenceLog:
         ),
         None if snapshot["drift"] is None else _drift_of(snapshot["drift"]),
         tuple(_check_of(record) for record in snapshot["checks"]),
+        traffic,
     )
 
 

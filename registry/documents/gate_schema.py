@@ -1,10 +1,19 @@
 """The shape of the gates in a plan file: one document for each type, and those of plugins."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
+from registry.documents.plan_values import LARGEST_INTEGER, wrong
 from registry.domain.gate_plugins import plugin_names
 
 # These read people's verdicts on a random sample of answers.
@@ -66,6 +75,79 @@ class DriftDocument(_Gate):
     type: Literal["drift"]
 
 
+class FailuresDocument(_Gate):
+    """Errors and time-outs of the candidate are rare, or no worse than the baseline's."""
+
+    type: Literal["failures"]
+    at_most: float = Field(0.01, gt=0, lt=1, examples=[0.01])
+    ratio_at_most: float = Field(2.0, ge=1, le=1_000, examples=[2])
+
+
+class LatencyDocument(_Gate):
+    """A quantile of the candidate's answer times is at most a multiple of the baseline's."""
+
+    type: Literal["latency"]
+    p99_ratio_at_most: float | None = Field(None, gt=0, le=1_000, examples=[1.5])
+    quantile: float | None = Field(None, ge=0.5, le=0.999, examples=[0.95])
+    ratio_at_most: float | None = Field(None, gt=0, le=1_000, examples=[1.5])
+
+    @model_validator(mode="after")
+    def _one_way_or_the_other(self) -> Self:
+        pair = (self.quantile, self.ratio_at_most)
+        if (self.p99_ratio_at_most is None) is (pair == (None, None)) or pair.count(None) == 1:
+            raise wrong(
+                "a latency gate needs one quantile and what it may be at most; write "
+                "`p99_ratio_at_most: 1.5`, or for example `quantile: 0.95, ratio_at_most: 1.5`"
+            )
+        return self
+
+
+class SplitDocument(_Gate):
+    """Units fell to candidate and baseline as the weight says."""
+
+    type: Literal["split"]
+    after_units: int = Field(100, ge=1, le=LARGEST_INTEGER, examples=[100])
+
+
+class ActionRateDocument(_Gate):
+    """Each label is given about as often as by the baseline, or as stated."""
+
+    type: Literal["action-rate"]
+    ratio: list[float] = Field([0.5, 2.0], min_length=2, max_length=2, examples=[[0.5, 2]])
+    against: Literal["baseline"] | dict[str, float] = Field(
+        "baseline", examples=[{"bear": 0.2, "nothing": 0.8}]
+    )
+    rare_below: float = Field(0.05, gt=0, lt=1, examples=[0.05])
+
+    @field_validator("ratio")
+    @classmethod
+    def _holds_one(cls, ends: list[float]) -> list[float]:
+        if not 0 < ends[0] < 1 < ends[1]:
+            raise wrong(f"{ends} must rise from below 1 to above 1; write for example `[0.5, 2]`")
+        return ends
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _is_known(cls, against: Any) -> Any:
+        if against == "baseline" or isinstance(against, Mapping):
+            return against
+        raise wrong(
+            f"{against!r} is nothing to compare with; write `baseline`, or rates such as "
+            "`{bear: 0.2, nothing: 0.8}`"
+        )
+
+    @field_validator("against")
+    @classmethod
+    def _are_rates(cls, against: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(against, str):
+            return against
+        if not against or min(against.values()) <= 0 or sum(against.values()) > 1 + 1e-9:
+            raise wrong(
+                f"{against} are no rates: each lies above 0, and together they make at most 1"
+            )
+        return against
+
+
 class PluginGateDocument(_Gate):
     """A gate that an installed package brings; all other keys are its options."""
 
@@ -78,6 +160,10 @@ _BuiltIn = Annotated[
     | ErrorRatioDocument
     | AgreementDocument
     | GoldDocument
+    | FailuresDocument
+    | LatencyDocument
+    | SplitDocument
+    | ActionRateDocument
     | DriftDocument,
     Field(discriminator="type"),
 ]
@@ -107,4 +193,8 @@ def reads_verdicts(gates: Sequence[_Gate]) -> str | None:
 
 def options(gate: _Gate) -> dict[str, object]:
     """What a gate is to know besides its type."""
+    if isinstance(gate, LatencyDocument) and gate.p99_ratio_at_most is not None:
+        return {"quantile": 0.99, "ratio_at_most": gate.p99_ratio_at_most}
+    if isinstance(gate, LatencyDocument):
+        return {"quantile": gate.quantile, "ratio_at_most": gate.ratio_at_most}
     return gate.model_dump(exclude={"type", "dry_run"})

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from registry.documents.plan_yaml import Path
+from registry.documents.traffic_rules import traffic_disagreements
 from registry.domain.stages import Stage
 
 _ORDER = [stage.value for stage in (Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL)]
@@ -84,6 +85,7 @@ def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[t
             "per_segment",
             "the plan names no segments; write for example `segments: [site]` beside `model`",
         )
+    yield from traffic_disagreements(plan, part, gate)
     name, stage = _get(gate, "type"), _get(part, "stage")
     if name not in _COMPARED_IN or stage not in _ORDER:
         return

@@ -9,6 +9,7 @@ from registry.domain.gates import Evidence
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
 from registry.domain.stages import Stage
+from registry.domain.traffic import Traffic
 
 _GLOB = set("*?[")
 
@@ -46,6 +47,7 @@ def assemble(
     drift: DriftMeasurement | None,
     answers_until: int,
     reviewers: ReviewerTally,
+    traffic: Traffic,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in.
 
@@ -64,4 +66,6 @@ def assemble(
         step=rollout.step if gradual else None,
         weights=tuple(step.weight for step in rollout.stage_plan.steps) if gradual else (),
         reviewers=reviewers,
+        traffic=traffic,
+        baseline=rollout.baseline is not None and rollout.stage is Stage.GRADUAL,
     )

@@ -20,10 +20,12 @@ from registry.domain.evidence_table import (
     table_of,
     table_of_columns,
 )
+from registry.domain.exposure import ExposureTable
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Running
+from registry.domain.traffic import count, latency_gates, no_traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,24 @@ class LoggedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SettledTraffic:
+    """The exposures of a stage that were created up to a moment, all of which were written by then.
+
+    Nothing can be added to them or changed, so a later reading finds the same.
+    """
+
+    until: datetime
+    exposures: ExposureTable = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceLog:
     """Everything that the gates of one stage looked at, at one moment."""
 
     answers: tuple[LoggedAnswer, ...] = ()
     drift: DriftMeasurement | None = None
     checks: tuple[ReviewerCheck, ...] = field(default=())
+    traffic: SettledTraffic | None = None
 
     @property
     def verdicts(self) -> Mapping[str, int]:
@@ -67,7 +81,10 @@ def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged
     rows = _table(log.answers, tuple(expected))
     answers = Running.start(expected).take(0, table_of([], tuple(expected)), rows).answers(now)
     until = _answers_until(rollout, log)
-    evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks))
+    traffic = no_traffic(latency_gates(rollout.stage_plan.gates))
+    if log.traffic is not None:
+        traffic = count(traffic, log.traffic.exposures)
+    evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks), traffic)
     return judge_gates(rollout.stage_plan.gates, evidence)
 
 

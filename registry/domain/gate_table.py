@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from registry.domain.action_rate_gate import action_rate
 from registry.domain.drift_gate import drift
 from registry.domain.error_rate_gate import error_rate
 from registry.domain.error_ratio_gate import error_ratio
+from registry.domain.failures_gate import failures
 from registry.domain.gate_plugins import foreign
 from registry.domain.gates import Evidence, Gate, Judged
+from registry.domain.latency_gate import latency
 from registry.domain.paired_loss_gate import paired_loss
 from registry.domain.plan import GateSpec
 from registry.domain.reviewer_gates import agreement, gold
+from registry.domain.split_gate import split
 
 GATES: Mapping[str, Gate] = {
     "error-rate": error_rate,
@@ -17,6 +21,10 @@ GATES: Mapping[str, Gate] = {
     "error-ratio": error_ratio,
     "agreement": agreement,
     "gold": gold,
+    "failures": failures,
+    "latency": latency,
+    "split": split,
+    "action-rate": action_rate,
     "drift": drift,
 }
 

@@ -9,6 +9,7 @@ from registry.domain.evidence import DriftMeasurement, ReviewerTally
 from registry.domain.plan import Defaults, GateSpec
 from registry.domain.running import Answers
 from registry.domain.segments import Segment
+from registry.domain.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Evidence:
     compared: how many inputs of this stage it has seen, counted up to a sufficient number.
     inclusion: the plan's smallest probability of review. step: the present step of gradual, None
     in other stages. weights: the shares of its steps in percent, none in other stages. reviewers:
-    how their own work was checked since the rollout began.
+    how their own work was checked since the rollout began. traffic: the requests of this stage
+    that were drawn for an arm. baseline: whether a version answers for the other arm.
     """
 
     answers: Answers
@@ -80,6 +82,8 @@ class Evidence:
     step: int | None = None
     weights: tuple[float, ...] = ()
     reviewers: ReviewerTally = field(default_factory=ReviewerTally)
+    traffic: Traffic = field(default_factory=Traffic)
+    baseline: bool = False
 
 
 Gate = Callable[[GateSpec, Evidence], tuple[Judged, ...]]

@@ -2,6 +2,7 @@
 
 from registry.documents.certificate import certificate_document, certificate_of
 from registry.documents.evidence_record import answer_record, log_digest, log_of, unpack
+from registry.documents.exposure_record import until_of
 from registry.domain.audit_chain import GENESIS, content_digest
 from registry.domain.errors import Conflict, NotFound, StageConflict
 from registry.domain.evidence import AuditEvent
@@ -75,7 +76,10 @@ def _log(
         answers = unit.evidence_logs.read(rollout.id, Stage(stage), event.at)
         rows[stage] = {answer.id: answer_record(answer) for answer in answers}
     try:
-        log = log_of(rows[stage], unpack(content))
+        snapshot = unpack(content)
+        until = until_of(snapshot)
+        seen = None if until is None else unit.exposures.until(rollout.id, Stage(stage), until)
+        log = log_of(rows[stage], snapshot, seen)
     except KeyError as error:
         raise Conflict(changed) from error
     if log_digest(log) != digest:

@@ -7,14 +7,16 @@ from registry.domain.assemble import assemble, counted_for_drift
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
-from registry.domain.evidence_log import EvidenceLog
+from registry.domain.evidence_log import EvidenceLog, SettledTraffic
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
+from registry.domain.traffic import SETTLING_SECONDS, Traffic, reads_traffic
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
 from registry.services.follow_evidence import Followed, follow
+from registry.services.follow_traffic import TrafficMemory
 
 # Rows that were numbered earlier and committed later do not always show in a mark.
 _REMEMBERED = timedelta(seconds=5)
@@ -39,21 +41,30 @@ class GateMemory:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, bool], _Seen] = {}
+        self._traffic = TrafficMemory()
 
     def gates(self, unit: UnitOfWork, rollout: Rollout, now: datetime) -> tuple[Judged, ...]:
         """The verdicts of all gates, judged anew where there is something new."""
         drift = _newest_drift(unit, rollout)
         evidence = unit.evidence.mark(rollout.id, rollout.stage, now)
         reviewers = unit.checks.tally(rollout.model, rollout.started_at)
-        mark = (rollout.id, rollout.generation, evidence, drift.at if drift else None, reviewers)
+        reads = reads_traffic(rollout.stage_plan.gates)
+        traffic = self._traffic.traffic(unit.exposures, rollout, now) if reads else Traffic()
+        mark = (
+            rollout.id,
+            rollout.generation,
+            evidence,
+            drift.at if drift else None,
+            reviewers,
+            traffic.cursor,
+        )
         which = (rollout.model, rollout.active)  # a candidate, and the live version under watch
         seen = self._seen.get(which)
         if seen is None or seen.mark != mark or not seen.at <= now < seen.until:
             followed = follow(unit, rollout, now, seen.followed if seen else None)
             answers = followed.running.answers(now)
-            gates = judge_gates(
-                rollout.stage_plan.gates, gather(unit, rollout, now, answers, drift, reviewers)
-            )
+            looked_at = gather(unit, rollout, now, answers, drift, reviewers, traffic)
+            gates = judge_gates(rollout.stage_plan.gates, looked_at)
             until = min(now + _REMEMBERED, evidence.next_due or now + _REMEMBERED)
             seen = self._seen[which] = _Seen(mark, now, until, gates, followed)
         return seen.gates
@@ -86,12 +97,13 @@ def gather(
     answers: Answers,
     drift: DriftMeasurement | None,
     reviewers: ReviewerTally,
+    traffic: Traffic,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in."""
     until, most = 0, counted_for_drift(rollout, drift)
     if drift is not None and most is not None:
         until = unit.evidence.answers_until(rollout.id, rollout.stage, drift.window_to, most)
-    return assemble(rollout, now, answers, drift, until, reviewers)
+    return assemble(rollout, now, answers, drift, until, reviewers, traffic)
 
 
 def read_log(unit: UnitOfWork, rollout: Rollout, now: datetime) -> EvidenceLog:
@@ -100,7 +112,14 @@ def read_log(unit: UnitOfWork, rollout: Rollout, now: datetime) -> EvidenceLog:
         unit.evidence_logs.read(rollout.id, rollout.stage, now),
         _newest_drift(unit, rollout),
         unit.checks.read(rollout.model, rollout.started_at),
+        _settled(unit, rollout, now) if reads_traffic(rollout.stage_plan.gates) else None,
     )
+
+
+def _settled(unit: UnitOfWork, rollout: Rollout, now: datetime) -> SettledTraffic:
+    """The traffic of the stage as far as nothing can be added to it any more."""
+    until = now - timedelta(seconds=SETTLING_SECONDS)
+    return SettledTraffic(until, unit.exposures.until(rollout.id, rollout.stage, until))
 
 
 def _newest_drift(unit: UnitOfWork, rollout: Rollout) -> DriftMeasurement | None:

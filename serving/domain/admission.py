@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from registry.domain.evidence import Arm, EvidenceRow, Verdict
+from registry.domain.exposure import Exposure
 from registry.domain.plan import Late
 from registry.domain.rollout import Rollout
 from serving.domain.comparing import compared, drawn_by_chance, unit_number
 from serving.domain.decide import Abstain, Answer, Hold, Outcome, StandIn, flag, withheld
+from serving.domain.exposing import UNTIMED, Timing, exposure
 from serving.domain.failure import FAILED, Failure
 from serving.domain.prediction import (
     Code,
@@ -60,6 +62,7 @@ class Record:
     shadows: tuple[ShadowRecord, ...] = ()
     evidence: tuple[EvidenceRow, ...] = ()
     item: Item | None = None
+    exposure: Exposure | None = None
 
 
 def record(
@@ -68,11 +71,12 @@ def record(
     outcome: Outcome,
     raws: Mapping[int, RawPrediction],
     failures: Mapping[int, Failure] | None = None,
+    timing: Timing = UNTIMED,
 ) -> Record:
     """Everything to write about a request.
 
     `raws` holds what every version said that ran: the answering one, the shadows, and a stand-in;
-    `failures` why the candidate said nothing.
+    `failures` why the candidate said nothing; `timing` is the answering version's.
     """
     failures = failures or {}
     subject = _subject(assignment, raws)
@@ -91,6 +95,7 @@ def record(
             *(_of_baseline(asked, assignment, raws, chance) if beside and sampled else ()),
         ),
         item,
+        exposure(assignment, outcome, raws, failures, timing, asked.now),
     )
 
 

@@ -1,12 +1,11 @@
 """Which answers of the baseline are reviewed, so that a gate can compare the candidate with it."""
 
 from collections.abc import Mapping
-from hashlib import blake2b
 
 from registry.domain.plan import Review
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
-from serving.domain.routing import Assignment
+from serving.domain.routing import Assignment, unit_hash, unit_of
 
 _COMPARES = "error-ratio"
 
@@ -34,9 +33,5 @@ def drawn_by_chance(random_number: float, review: Review) -> bool:
 
 def unit_number(rollout: Rollout, attributes: Mapping[str, object]) -> int | None:
     """Who asks, as 64 bits with a sign; None if the request does not say."""
-    name = rollout.plan.unit
-    unit = attributes.get(name) if name else None
-    if unit is None or unit == "":
-        return None
-    digest = blake2b(f"{rollout.salt}|{unit}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
+    unit = unit_of(rollout, attributes)
+    return None if unit is None else unit_hash(rollout.salt, unit)

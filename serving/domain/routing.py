@@ -6,6 +6,7 @@ from datetime import date, datetime
 from hashlib import blake2b
 
 from registry.domain.errors import NotFound, Unavailable
+from registry.domain.evidence import Arm
 from registry.domain.plan import Answers, FlaggedThen, Flags, Review, StagePlan
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
@@ -73,6 +74,17 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Lot:
+    """The arm that a request's unit is in, by lot or because it is inside the scope.
+
+    unit: the salted hash of its name, from which its place in the lot follows.
+    """
+
+    arm: Arm
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """The outcome of routing one request.
 
@@ -84,6 +96,7 @@ class Assignment:
     fallback: the version that stands in when a flag or a late review asks for the baseline.
     quota, when_full: a count that must have room, and what applies when it has none.
     watched: the rollout that made the answering version live, while harm still takes it back.
+    lot: set where the request is one that arms are compared by.
     """
 
     model: str
@@ -100,6 +113,7 @@ class Assignment:
     quota: Quota | None = None
     when_full: "Assignment | None" = None
     watched: Rollout | None = None
+    lot: Lot | None = None
 
     @property
     def candidate(self) -> int | None:
@@ -148,8 +162,18 @@ def in_share(salt: str, unit: str, weight: float) -> bool:
 
     A unit's place depends on nothing but the salt, so a larger weight only adds units.
     """
-    place = int.from_bytes(blake2b(f"{salt}|{unit}".encode(), digest_size=8).digest()) % PARTS
-    return place < weight * (PARTS // 100)
+    return place(unit_hash(salt, unit)) < weight * (PARTS // 100)
+
+
+def unit_hash(salt: str, unit: str) -> int:
+    """A unit in 64 bits with a sign, as databases keep them."""
+    digest = blake2b(f"{salt}|{unit}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+def place(hashed: int) -> int:
+    """Where a unit stands among the millionths of the traffic."""
+    return hashed % 2**64 % PARTS
 
 
 def _live(route: Route) -> Assignment:
@@ -190,7 +214,7 @@ def _limited_scope(
     part = rollout.stage_plan
     if objection := scopes.outside(part.scope, attributes, now):
         return _not_candidate(route, rollout, f"outside the limited scope: {objection}")
-    inside = _in_scope(route, rollout, part)
+    inside = _in_scope(route, rollout, part, attributes)
     limit = part.scope.at_most_per_day
     if limit is None:
         return inside
@@ -203,28 +227,36 @@ def _limited_scope(
     )
 
 
-def _in_scope(route: Route, rollout: Rollout, part: StagePlan) -> Assignment:
+def _in_scope(
+    route: Route, rollout: Rollout, part: StagePlan, attributes: Mapping[str, object]
+) -> Assignment:
     reason = f"inside the limited scope of version {rollout.version}"
-    if part.answers is Answers.IMMEDIATELY:
-        return _candidate(route, rollout, reason)
-    return _candidate(
-        route,
-        rollout,
-        reason,
-        hold=f"version {rollout.version} is in limited scope and answers after approval",
-    )
+    held = f"version {rollout.version} is in limited scope and answers after approval"
+    hold = None if part.answers is Answers.IMMEDIATELY else held
+    inside, unit = _candidate(route, rollout, reason, hold=hold), unit_of(rollout, attributes)
+    if unit is None:
+        return inside
+    return replace(inside, lot=Lot(Arm.CANDIDATE, unit_hash(rollout.salt, unit)))
+
+
+def unit_of(rollout: Rollout, attributes: Mapping[str, object]) -> str | None:
+    """The unit that a request names; an empty one is none."""
+    found = attributes.get(rollout.plan.unit) if rollout.plan.unit else None
+    return None if found is None or found == "" else str(found)
 
 
 def _gradual(route: Route, rollout: Rollout, attributes: Mapping[str, object]) -> Assignment:
-    name = rollout.plan.unit
-    unit = attributes.get(name) if name else None
-    if unit is None or unit == "":
+    name, unit = rollout.plan.unit, unit_of(rollout, attributes)
+    if unit is None:
         missing = f"the request has no {name}" if name else "the plan names no unit"
         return _not_candidate(route, rollout, f"{missing}, so it sticks to no version")
     share = f"the {rollout.weight:g} % of version {rollout.version}"
-    if in_share(rollout.salt, str(unit), rollout.weight):
-        return _candidate(route, rollout, f"{name} {unit} is among {share}")
-    return _not_candidate(route, rollout, f"{name} {unit} is not among {share}")
+    hashed = unit_hash(rollout.salt, unit)
+    if in_share(rollout.salt, unit, rollout.weight):
+        mine = _candidate(route, rollout, f"{name} {unit} is among {share}")
+        return replace(mine, lot=Lot(Arm.CANDIDATE, hashed))
+    other = _not_candidate(route, rollout, f"{name} {unit} is not among {share}")
+    return replace(other, lot=Lot(Arm.BASELINE, hashed))
 
 
 def _candidate(

@@ -12,7 +12,10 @@ from json import dumps
 import structlog
 
 from registry.domain.errors import Conflict, Invalid
+from registry.domain.exposure import Exposure
 from serving.domain.admission import Asked, Record, record
+from serving.domain.exposing import failed_exposure
+from serving.domain.failure import ModelFailed
 from serving.domain.prediction import Prediction
 from serving.domain.routing import Assignment, Quota
 from serving.ports import Fleet, Generation, Ledger, Measurements, Payloads, ServingUnit
@@ -86,6 +89,8 @@ def store(unit: ServingUnit, written: Record) -> None:
         unit.predictions.add_shadow(shadow)
     if written.evidence:
         unit.registry.evidence.add(written.evidence)
+    if written.exposure:
+        unit.registry.exposures.add(written.exposure)
     if written.item:
         unit.reviews.add(written.item)
 
@@ -124,9 +129,24 @@ async def _work(
     assignment: Assignment,
     now: datetime,
 ) -> Record:
-    ran = await run(generation, assignment, command.payload, world.patience)
+    try:
+        ran = await run(generation, assignment, command.payload, world.patience)
+    except ModelFailed:
+        await _keep_failure(failed_exposure(assignment, now), world.ledger)
+        raise
     asked = await _asked(command, world, now)
-    return record(asked, assignment, ran.outcome, ran.raws, ran.failures)
+    return record(asked, assignment, ran.outcome, ran.raws, ran.failures, ran.timing)
+
+
+async def _keep_failure(exposure: Exposure | None, ledger: Ledger) -> None:
+    """The baseline's failures are no predictions, but the candidate's are measured by them."""
+    if exposure is None:
+        return
+
+    def work(unit: ServingUnit) -> None:
+        unit.registry.exposures.add(exposure)
+
+    await asyncio.wrap_future(ledger.write(work))
 
 
 async def _asked(command: PredictCommand, world: Predicting, now: datetime) -> Asked:

@@ -4,14 +4,16 @@ A candidate that fails costs the caller nothing: the baseline answers instead, o
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from registry.domain.errors import StagegateError, Unavailable
 from registry.domain.plan import Late
 from serving.domain.decide import Hold, Outcome, StandIn, decide, decide_without, hold_back
+from serving.domain.exposing import UNTIMED, Timing
 from serving.domain.failure import Failure, ModelFailed
 from serving.domain.prediction import RawPrediction
 from serving.domain.routing import Assignment
@@ -35,6 +37,7 @@ class Ran:
     outcome: Outcome
     raws: Mapping[int, RawPrediction]
     failures: Mapping[int, Failure] = field(default_factory=dict)
+    timing: Timing = UNTIMED
 
 
 async def run(
@@ -46,7 +49,9 @@ async def run(
         for version in assignment.shadows
     }
     try:
+        began = time.perf_counter()
         answering = await _answering(generation, assignment, payload, patience)
+        seconds = time.perf_counter() - began
         if shadows:
             await asyncio.wait(shadows.values(), timeout=patience.shadow_seconds)
     finally:
@@ -56,7 +61,10 @@ async def run(
     said = {v: _too_slow(patience) if v in late else t.result() for v, t in shadows.items()}
     if assignment.answering is not None and answering is not None:
         said[assignment.answering] = answering
-    return await _decided(generation, assignment, payload, answering, said)
+    ran = await _decided(generation, assignment, payload, answering, said)
+    if answering is None or (isinstance(answering, Failure) and not answering.counts):
+        return ran
+    return replace(ran, timing=Timing(seconds, seconds > patience.answer_seconds))
 
 
 async def _answering(

@@ -239,6 +239,25 @@ gate_series = table(
     C("points", sa.JSON, nullable=False),
 )
 
+# One row for each request whose version was drawn by lot. It is written with every prediction of
+# such a rollout, so it is narrow and has one index.
+exposure = table(
+    "exposure",
+    C("id", SERIAL, primary_key=True),
+    C("rollout_id", sa.String(36), nullable=False),
+    C("stage", sa.String(24), nullable=False),
+    C("step", sa.Integer, nullable=False),
+    C("epoch", sa.Integer, nullable=False),  # the rollout's generation
+    C("share", sa.Float, nullable=False),  # part of the units that were the candidate's then
+    C("candidate", sa.Boolean, nullable=False),  # the arm
+    C("unit", sa.BigInteger, nullable=False),  # a salted hash
+    C("action", sa.String(256), nullable=True),
+    C("failed", sa.Boolean, nullable=False),
+    C("answer_ms", sa.Float, nullable=True),
+    C("created_at", UtcDateTime, nullable=False),
+    sa.Index(None, "rollout_id", "stage", "id"),
+)
+
 # What monitoring measured, for the drift gate to read.
 drift_evidence = table(
     "drift_evidence",

@@ -10,6 +10,7 @@ from registry.adapters.database.audit import SqlAudit
 from registry.adapters.database.checks import SqlChecks
 from registry.adapters.database.evidence import SqlDrift, SqlEvidence
 from registry.adapters.database.evidence_logs import SqlEvidenceLogs
+from registry.adapters.database.exposures import SqlExposures
 from registry.adapters.database.outbox import SqlOutbox
 from registry.adapters.database.readings import SqlReadings
 from registry.adapters.database.rollouts import SqlRollouts
@@ -29,6 +30,7 @@ class SqlUnitOfWork:
         self.evidence = SqlEvidence(connection)
         self.evidence_logs = SqlEvidenceLogs(connection)
         self.checks = SqlChecks(connection)
+        self.exposures = SqlExposures(connection)
         self.drift = SqlDrift(connection)
         self.approvals = SqlApprovals(connection)
         self.audit = SqlAudit(connection)

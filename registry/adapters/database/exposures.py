@@ -1,0 +1,106 @@
+"""Exposures in the database: written with each prediction, read from where one has got to."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from registry.adapters.database.tables import exposure as t
+from registry.domain.evidence import Arm
+from registry.domain.exposure import Exposure, ExposureTable
+from registry.domain.stages import Stage
+
+
+class SqlExposures:
+    """Implements registry.ports.Exposures; the serial id is the order of writing."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(self, exposure: Exposure) -> None:
+        """Append one."""
+        self._connection.execute(sa.insert(t), [_values(exposure)])
+
+    def read(self, rollout_id: str, stage: Stage) -> tuple[Exposure, ...]:
+        """All of a stage, in the order in which they were written."""
+        query = sa.select(t).where(*_of(rollout_id, stage)).order_by(t.c.id)
+        return tuple(_exposure(row) for row in self._connection.execute(query))
+
+    def after(self, rollout_id: str, stage: Stage, cursor: int, recent: datetime) -> ExposureTable:
+        """Those that were written after the one of number `cursor`, as columns.
+
+        Only those created since `recent` say when.
+        """
+        when = sa.case((t.c.created_at >= recent, t.c.created_at))
+        return self._columns(when, *_of(rollout_id, stage), t.c.id > cursor)
+
+    def until(self, rollout_id: str, stage: Stage, moment: datetime) -> ExposureTable:
+        """Those that were created up to a moment, as columns."""
+        here = _of(rollout_id, stage)
+        return self._columns(t.c.created_at, *here, t.c.created_at <= moment)
+
+    def written(self, after: int, up_to: int) -> int:
+        """How many there are, of all rollouts, between two numbers; the second is included."""
+        between = (t.c.id > after, t.c.id <= up_to)
+        return self._connection.execute(sa.select(sa.func.count()).where(*between)).scalar_one()
+
+    def _columns(
+        self, when: sa.ColumnElement[Any], *where: sa.ColumnElement[bool]
+    ) -> ExposureTable:
+        names = ("id", "unit", "candidate", "share", "step", "failed", "answer_ms")
+        columns = [*(t.c[name] for name in names), when, t.c.action]
+        query = sa.select(*columns).where(*where).order_by(t.c.id)
+        rows = self._connection.execute(query).all()
+        return _table(*(zip(*rows, strict=True) if rows else [()] * len(columns)))
+
+
+def _table(*parts: tuple[Any, ...]) -> ExposureTable:
+    numbers, units, candidate, shares, steps, failed, answer_ms, created, actions = parts
+    return ExposureTable(
+        np.array(numbers, np.int64),
+        np.array(units, np.int64),
+        np.array(candidate, np.bool_),
+        np.array(shares, np.float64),
+        np.array(steps, np.int32),
+        np.array(failed, np.bool_),
+        np.array(answer_ms, np.float64),  # None becomes NaN
+        np.array([-np.inf if at is None else at.timestamp() for at in created], np.float64),
+        actions,
+    )
+
+
+def _of(rollout_id: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
+    return t.c.rollout_id == rollout_id, t.c.stage == stage.value
+
+
+def _values(exposure: Exposure) -> dict[str, Any]:
+    return {
+        "rollout_id": exposure.rollout_id,
+        "stage": exposure.stage.value,
+        "step": exposure.step,
+        "epoch": exposure.epoch,
+        "share": exposure.share,
+        "candidate": exposure.arm is Arm.CANDIDATE,
+        "unit": exposure.unit,
+        "action": exposure.action,
+        "failed": exposure.failed,
+        "answer_ms": exposure.answer_ms,
+        "created_at": exposure.created_at,
+    }
+
+
+def _exposure(row: Any) -> Exposure:
+    return Exposure(
+        rollout_id=row.rollout_id,
+        stage=Stage(row.stage),
+        step=row.step,
+        epoch=row.epoch,
+        share=row.share,
+        arm=Arm.CANDIDATE if row.candidate else Arm.BASELINE,
+        unit=row.unit,
+        action=row.action,
+        failed=row.failed,
+        answer_ms=row.answer_ms,
+        created_at=row.created_at,
+    )

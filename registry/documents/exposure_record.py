@@ -1,0 +1,61 @@
+"""The exposures of a promotion as JSON: columns as the bytes of their numbers, exactly."""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from registry.domain.evidence_log import SettledTraffic
+from registry.domain.exposure import ExposureTable
+
+_COLUMNS = {
+    "numbers": "<i8",
+    "units": "<i8",
+    "candidate": "|b1",
+    "shares": "<f8",
+    "steps": "<i4",
+    "failed": "|b1",
+    "answer_ms": "<f8",
+    "created": "<f8",
+}
+
+
+def exposures_record(table: ExposureTable) -> dict[str, Any]:
+    """The table; `exposures_of` gives it back."""
+    names = sorted({action for action in table.actions if action is not None})
+    places = {name: place for place, name in enumerate(names)}
+    codes = [-1 if action is None else places[action] for action in table.actions]
+    columns = {name: _text(getattr(table, name), kind) for name, kind in _COLUMNS.items()}
+    return {**columns, "names": names, "actions": _text(np.array(codes, np.int32), "<i4")}
+
+
+def exposures_of(record: Mapping[str, Any]) -> ExposureTable:
+    """The table that `exposures_record` described."""
+    columns = {name: _array(record[name], kind) for name, kind in _COLUMNS.items()}
+    names = record["names"]
+    codes = _array(record["actions"], "<i4").tolist()
+    return ExposureTable(**columns, actions=[names[code] if code >= 0 else None for code in codes])
+
+
+def traffic_record(traffic: SettledTraffic | None) -> dict[str, Any] | None:
+    """Which exposures there were; they never change."""
+    if traffic is None:
+        return None
+    until = traffic.until.astimezone(UTC).isoformat(timespec="microseconds")
+    return {"until": until, "rows": len(traffic.exposures)}
+
+
+def until_of(snapshot: Mapping[str, Any]) -> datetime | None:
+    """Up to when a promotion looked at exposures; None if it did not."""
+    record = snapshot["traffic"]
+    return None if record is None else datetime.fromisoformat(record["until"])
+
+
+def _text(column: Any, kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(column, dtype=kind).tobytes()).decode()
+
+
+def _array(text: str, kind: str) -> Any:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind)

@@ -1,0 +1,81 @@
+"""Exposures: the requests of a rollout whose version was drawn by lot, and how they went."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.domain.evidence import Arm
+from registry.domain.stages import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One request of a unit that was drawn for one arm; in limited scope that is the candidate's.
+
+    epoch: the rollout's generation, so each change of weight, pause or resumption begins one.
+    share: the part of the units that the candidate answered then. unit: a salted hash.
+    action: the label that the caller was told, or will be once a person approves; None if no label
+    was. failed: an error or a time-out of the version. answer_ms: how long the version took; None
+    if none was asked, or it gave no answer.
+    """
+
+    rollout_id: str
+    stage: Stage
+    step: int
+    epoch: int
+    share: float
+    arm: Arm
+    unit: int
+    action: str | None
+    failed: bool
+    answer_ms: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureTable:
+    """n exposures as columns, in the order in which they were written.
+
+    numbers: rising. answer_ms: NaN where there is none. created: seconds since 1970, or minus
+    infinity for what happened long ago.
+    """
+
+    numbers: npt.NDArray[np.int64]
+    units: npt.NDArray[np.int64]
+    candidate: npt.NDArray[np.bool_]
+    shares: npt.NDArray[np.float64]
+    steps: npt.NDArray[np.int32]
+    failed: npt.NDArray[np.bool_]
+    answer_ms: npt.NDArray[np.float64]
+    created: npt.NDArray[np.float64]
+    actions: Sequence[str | None]
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def part(self, start: int, end: int) -> "ExposureTable":
+        """The rows from one position up to another."""
+        return self._pick(slice(start, end), self.actions[start:end])
+
+    def until(self, moment: float) -> "ExposureTable":
+        """The rows that were created up to a moment, in seconds since 1970."""
+        rows = np.flatnonzero(self.created <= moment)
+        return self._pick(rows, [self.actions[row] for row in rows.tolist()])
+
+    def _pick(
+        self, rows: slice | npt.NDArray[np.intp], actions: Sequence[str | None]
+    ) -> "ExposureTable":
+        return ExposureTable(
+            self.numbers[rows],
+            self.units[rows],
+            self.candidate[rows],
+            self.shares[rows],
+            self.steps[rows],
+            self.failed[rows],
+            self.answer_ms[rows],
+            self.created[rows],
+            actions,
+        )

@@ -1,0 +1,74 @@
+"""The latency gate: a quantile of the answer times is at most a multiple of the baseline's.
+
+Candidate answers above `ratio` times the baseline's running quantile are held against baseline
+answers above the quantile itself. If the candidate's quantile is `ratio` times the baseline's, both
+are equally rare, so that each such event is the candidate's with the chance of its unit's draw.
+Requests are concurrent and drawn by lot, so what slows both arms down cancels. Each unit counts
+once: its inputs hang together.
+"""
+
+from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
+from registry.domain.plan import GateSpec
+from registry.domain.ratio_evalues import log_ratio_above, log_ratio_below
+from registry.domain.slowness import SlowAnswers
+from registry.domain.traffic import Traffic
+from registry.domain.traffic_gates import (
+    by_chance,
+    needed,
+    outlook,
+    scaled,
+    seen_in_step,
+    settled,
+    times_more,
+    total,
+)
+
+
+def latency(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
+    """Whether the candidate answers fast enough."""
+    traffic = evidence.traffic
+    quantile = float(str(spec.options["quantile"]))
+    slow = traffic.slow_answers(quantile, float(str(spec.options["ratio_at_most"])))
+    result = seen_in_step(_result(slow, traffic, evidence), traffic, evidence)
+    return (Judged(spec.type, result, dry_run=spec.dry_run),)
+
+
+def _result(slow: SlowAnswers, traffic: Traffic, evidence: Evidence) -> Result:
+    name = f"p{slow.quantile * 100:.4g}"
+    if not evidence.baseline:
+        return Inconclusive(f"latency: there is no baseline to compare the {name} with")
+    if slow.threshold_ms is None:
+        return Inconclusive(
+            f"latency: {slow.answers} of the {slow.needed} answers of the baseline that its "
+            f"{name} takes",
+            {"answers": slow.answers, "answers_needed": slow.needed},
+        )
+    events, need = by_chance(slow.events), needed(evidence)
+    quiet = settled(events, traffic, evidence, "slow", slow.quantile, slow.ratio)
+    for_pass, for_harm = float(log_ratio_below(quiet, 1)), float(log_ratio_above(events, 1))
+    mine, others = total(events)
+    numbers = {
+        "quantile": slow.quantile,
+        "ratio_at_most": slow.ratio,
+        "threshold_ms": slow.threshold_ms,
+        "slow": mine,
+        "baseline_slow": others,
+        "log_e_pass": for_pass,
+        "log_e_pass_needed": need.to_pass,
+        "log_e_harm": for_harm,
+        "log_e_harm_needed": need.to_fail,
+    }
+    said = (
+        f"latency: {mine} units of the candidate met an answer above {slow.ratio:.4g} times the "
+        f"baseline's {name} of {slow.threshold_ms:.3g} ms, {others} of the baseline one above it"
+    )
+    if for_harm >= need.to_fail:
+        what = f"the {name} is more than {slow.ratio:.4g} times the baseline's"
+        return Failed(f"{said}: {what} at confidence {need.sure_fail}", numbers)
+    if for_pass >= need.to_pass:
+        what = f"the {name} is at most {slow.ratio:.4g} times the baseline's"
+        return Passed(f"{said}: {what} at confidence {need.sure_pass}", numbers)
+    factor = times_more(lambda k: log_ratio_below(scaled(quiet, k), 1), need.to_pass)
+    units = sum(traffic.draws.values())
+    hint = outlook(factor, units) if mine + others else ", nothing to compare yet"
+    return Inconclusive(said + hint, numbers)

@@ -1,0 +1,177 @@
+"""Running counts of a stage's exposures: what gates on traffic read, kept up row by row.
+
+A look at the gates costs what has come in since the last one. The counts are the same however the
+rows are cut into looks.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.domain import slowness
+from registry.domain.exposure import ExposureTable
+from registry.domain.plan import GateSpec
+from registry.domain.slowness import SlowAnswers
+from registry.domain.unit_lots import UnitLots, UnitSet
+
+# Answers are written when they are done. After this long even those are there that were slow or
+# timed out; sooner, good ones would be counted before bad ones.
+SETTLING_SECONDS = 60.0
+
+TRAFFIC_GATES = frozenset({"failures", "latency", "split", "action-rate"})
+
+Key = tuple[object, ...]
+JOINED: Key = ("joined",)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the exposures of a stage say.
+
+    cursor: number of the last row that is counted. draws: fresh draws by chance and arm (candidate
+    or not). actions: the same by chance, arm and first action. joined: units by their first action
+    as the candidate's. failed: units by the share and arm of their first failure.
+    candidate_failed: units that met a failure of the candidate. steps: the candidate's answers by
+    step. slow: slow answers, for each latency gate. recent: for what lets a gate pass, when its
+    latest events began.
+    """
+
+    cursor: int = 0
+    rows: int = 0
+    lots: UnitLots = field(default_factory=UnitLots)
+    draws: Mapping[tuple[float, bool], int] = field(default_factory=dict)
+    actions: Mapping[tuple[float, bool, str], int] = field(default_factory=dict)
+    joined: Mapping[str | None, int] = field(default_factory=dict)
+    failed: Mapping[tuple[float, bool], int] = field(default_factory=dict)
+    failed_units: UnitSet = field(default_factory=UnitSet)
+    candidate_failed: UnitSet = field(default_factory=UnitSet)
+    steps: Mapping[int, int] = field(default_factory=dict)
+    slow: tuple[SlowAnswers, ...] = ()
+    recent: Mapping[Key, npt.NDArray[np.float64]] = field(default_factory=dict)
+
+    def unsettled(self, key: Key, now: datetime) -> int:
+        """How many events are so recent that slower ones of the same time may be missing."""
+        since = now.timestamp() - SETTLING_SECONDS
+        return int((self.recent.get(key, np.empty(0)) > since).sum())
+
+    def slow_answers(self, quantile: float, ratio: float) -> SlowAnswers:
+        """The counts for one latency gate."""
+        for one in self.slow:
+            if (one.quantile, one.ratio) == (quantile, ratio):
+                return one
+        return SlowAnswers(quantile, ratio)
+
+
+def no_traffic(latencies: Sequence[tuple[float, float]] = ()) -> Traffic:
+    """Nothing counted yet; `latencies` are the quantiles and ratios that gates ask for."""
+    return Traffic(slow=tuple(SlowAnswers(*pair) for pair in dict.fromkeys(latencies)))
+
+
+def reads_traffic(gates: Sequence[GateSpec]) -> bool:
+    """Whether any of these gates looks at exposures."""
+    return any(gate.type in TRAFFIC_GATES for gate in gates)
+
+
+def latency_gates(gates: Sequence[GateSpec]) -> tuple[tuple[float, float], ...]:
+    """The quantiles and ratios that a stage's gates compare answer times by."""
+    specs = (gate.options for gate in gates if gate.type == "latency")
+    return tuple((float(str(o["quantile"])), float(str(o["ratio_at_most"]))) for o in specs)
+
+
+def count(traffic: Traffic, rows: ExposureTable) -> Traffic:
+    """The counts after more rows."""
+    if not len(rows):
+        return traffic
+    ends = [0, *(np.flatnonzero(np.diff(rows.shares)) + 1).tolist(), len(rows)]
+    for start, end in pairwise(ends):
+        traffic = _count_share(traffic, rows.part(start, end))
+    steps, times = np.unique(rows.steps[rows.candidate], return_counts=True)
+    seen = Counter(dict(zip(steps.tolist(), times.tolist(), strict=True)))
+    return replace(
+        traffic,
+        cursor=int(rows.numbers[-1]),
+        rows=traffic.rows + len(rows),
+        steps=Counter(traffic.steps) + seen,
+        recent=_still_recent(traffic.recent, float(rows.created.max())),
+    )
+
+
+def _count_share(traffic: Traffic, rows: ExposureTable) -> Traffic:
+    """Rows of one share."""
+    traffic = _count_draws(traffic, rows)
+    traffic = _count_failures(traffic, rows)
+    slow, recent = [], dict(traffic.recent)
+    share = float(rows.shares[0])
+    for one in traffic.slow:
+        after, baseline = slowness.see(one, rows)
+        key = ("slow", one.quantile, one.ratio, share)
+        recent = _add(recent, key, rows.created[baseline])
+        slow.append(after)
+    return replace(traffic, slow=tuple(slow), recent=recent)
+
+
+def _count_draws(traffic: Traffic, rows: ExposureTable) -> Traffic:
+    draws, lots = traffic.lots.draw(rows.units, rows.candidate, float(rows.shares[0]))
+    if not len(draws.positions):
+        return traffic
+    chances, arms = draws.chances.tolist(), draws.candidate.tolist()
+    told = [rows.actions[position] for position in draws.positions.tolist()]
+    drawn = [(chance, arm) for chance, arm in zip(chances, arms, strict=True) if chance < 1]
+    acted = [
+        (chance, arm, action)
+        for chance, arm, action in zip(chances, arms, told, strict=True)
+        if chance < 1 and action is not None
+    ]
+    joined = [action for action, new in zip(told, draws.joined.tolist(), strict=True) if new]
+    created = rows.created[draws.positions[draws.joined]]
+    return replace(
+        traffic,
+        lots=lots,
+        draws=Counter(traffic.draws) + Counter(drawn),
+        actions=Counter(traffic.actions) + Counter(acted),
+        joined=Counter(traffic.joined) + Counter(joined),
+        recent=_add(traffic.recent, JOINED, created),
+    )
+
+
+def _count_failures(traffic: Traffic, rows: ExposureTable) -> Traffic:
+    """A unit's first failure counts, and the first that it met as the candidate's."""
+    at = np.flatnonzero(rows.failed)
+    if not len(at):
+        return traffic
+    share = float(rows.shares[0])
+    first, failed_units = traffic.failed_units.first_times(rows.units[at])
+    arms = rows.candidate[at[first]]
+    mine = at[rows.candidate[at]]
+    _, candidate_failed = traffic.candidate_failed.first_times(rows.units[mine])
+    baseline = rows.created[at[first][~arms]]
+    return replace(
+        traffic,
+        failed=Counter(traffic.failed) + Counter((share, arm) for arm in arms.tolist()),
+        failed_units=failed_units,
+        candidate_failed=candidate_failed,
+        recent=_add(traffic.recent, ("failed", share), baseline),
+    )
+
+
+def _add(
+    recent: Mapping[Key, npt.NDArray[np.float64]], key: Key, created: npt.NDArray[np.float64]
+) -> dict[Key, npt.NDArray[np.float64]]:
+    new = created[np.isfinite(created)]
+    if not len(new):
+        return dict(recent)
+    return {**recent, key: np.concatenate((recent.get(key, np.empty(0)), new))}
+
+
+def _still_recent(
+    recent: Mapping[Key, npt.NDArray[np.float64]], newest: float
+) -> dict[Key, npt.NDArray[np.float64]]:
+    """Twice the time, since the clocks of replicas differ."""
+    since = newest - 2 * SETTLING_SECONDS
+    kept = {key: times[times > since] for key, times in recent.items()}
+    return {key: times for key, times in kept.items() if len(times)}

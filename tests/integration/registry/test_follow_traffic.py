@@ -1,0 +1,158 @@
+"""Counting what has come in: nothing twice, nothing lost, whoever else is writing."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from exposure_rows import an_exposure
+from rollout_world import World
+
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.exposure import Exposure, ExposureTable
+from registry.domain.gates import Failed
+from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+from registry.domain.traffic import Traffic
+from registry.ports import Exposures
+from registry.services import control
+from registry.services.follow_traffic import TrafficMemory
+from registry.services.judge import GateMemory, judge
+
+pytestmark = pytest.mark.integration
+
+PLAN = """\
+apiVersion: stagegate/v1
+model: {name: bears, version: 2, baseline: 1}
+unit: user_id
+stages:
+- stage: gradual
+  steps: [{weight: 25}, {weight: 50}]
+  gates: [{type: split}, {type: failures}, {type: latency, quantile: 0.9, ratio_at_most: 1.5}]
+"""
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    world = World(database)
+    world.start(PLAN)
+    return world
+
+
+def write(world: World, *rows: Exposure) -> None:
+    def add(unit: SqlUnitOfWork) -> None:
+        for row in rows:
+            unit.exposures.add(replace(row, rollout_id=world.rollout().id, created_at=world.now))
+
+    world.do(add)
+
+
+def look(world: World, memory: TrafficMemory) -> Traffic:
+    with world.database.read() as connection:
+        return memory.traffic(SqlUnitOfWork(connection).exposures, world.rollout(), world.now)
+
+
+def test_a_row_comes_back_as_it_was_written(world: World):
+    row = an_exposure(-(2**63), candidate=False, action=None, answer_ms=None, failed=True)
+    write(world, row)
+    with world.database.read() as connection:
+        found = SqlUnitOfWork(connection).exposures.read("rollout-1", Stage.GRADUAL)
+    assert found == (replace(row, rollout_id="rollout-1", created_at=world.now),)
+
+
+def test_looks_add_up_and_a_look_reads_only_what_is_new(world: World):
+    memory = TrafficMemory()
+    for n in range(5):
+        write(world, an_exposure(n), an_exposure(n + 100, candidate=False))
+        assert look(world, memory).rows == 2 * n + 2
+    assert reads(world, memory) == 0
+    fresh, kept = look(world, TrafficMemory()), look(world, memory)
+    assert (fresh.draws, fresh.joined, fresh.rows) == (kept.draws, kept.joined, kept.rows)
+
+
+def test_rows_of_others_do_not_count(world: World):
+    world.do(lambda unit: unit.exposures.add(an_exposure(1, rollout_id="another")))
+    write(world, an_exposure(2), an_exposure(3, stage=Stage.LIMITED_SCOPE))
+    assert look(world, TrafficMemory()).rows == 1
+
+
+def write_numbered(world: World, number: int) -> None:
+    """A row of the unit of that number, as if other replicas had taken the numbers between."""
+    write(world, an_exposure(number))
+    with world.database.begin() as connection:
+        change = sa.text("UPDATE exposure SET id = :number WHERE unit = :number")
+        connection.execute(change, {"number": number})
+
+
+def test_a_row_that_was_numbered_earlier_and_committed_later_is_not_lost(world: World):
+    memory = TrafficMemory()
+    for seen, number in enumerate([40, 20, 41, 30, 42], start=1):
+        write_numbered(world, number)
+        traffic = look(world, memory)
+        assert (traffic.rows, sum(traffic.joined.values())) == (seen, seen)
+
+
+def test_a_number_that_never_appears_is_given_up_after_a_while(world: World):
+    memory = TrafficMemory()
+    write_numbered(world, 40)
+    assert look(world, memory).rows == 1
+    assert reads(world, memory) == 1
+    world.wait(seconds=11)
+    assert reads(world, memory) == 1
+    assert reads(world, memory) == 0
+    assert look(world, memory).rows == 1
+
+
+class Noting:
+    """Exposures of the database, and how many rows were read of them."""
+
+    def __init__(self, exposures: Exposures) -> None:
+        self._exposures = exposures
+        self.add, self.read, self.written = exposures.add, exposures.read, exposures.written
+        self.rows = 0
+
+    def after(self, rollout_id: str, stage: Stage, cursor: int, recent: datetime) -> ExposureTable:
+        table = self._exposures.after(rollout_id, stage, cursor, recent)
+        self.rows += len(table)
+        return table
+
+
+def reads(world: World, memory: TrafficMemory) -> int:
+    """How many rows a look reads."""
+    with world.database.read() as connection:
+        noting = Noting(SqlUnitOfWork(connection).exposures)
+        memory.traffic(noting, world.rollout(), world.now)
+    return noting.rows
+
+
+def test_another_stage_or_rollout_begins_anew(world: World):
+    memory = TrafficMemory()
+    write(world, an_exposure(1))
+    assert look(world, memory).rows == 1
+    world.do(lambda unit: control.abort(unit, "bears", "ann", world.now))
+    world.start(PLAN.replace("version: 2", "version: 3"))
+    assert look(world, memory).rows == 0
+
+
+def test_harm_in_the_traffic_shows_at_the_next_look(world: World):
+    memory, rollout = GateMemory(), world.rollout()
+    write(world, *(an_exposure(n + 100, candidate=False) for n in range(60)))
+    assert not _harm(world, rollout, memory)
+    write(world, *(an_exposure(n, failed=True) for n in range(12)))
+    assert _harm(world, rollout, memory)
+
+
+def _harm(world: World, rollout: Rollout, memory: GateMemory) -> bool:
+    world.wait(seconds=1)
+    with world.database.read() as connection:
+        gates = judge(SqlUnitOfWork(connection), rollout, world.now, memory).gates
+    return any(isinstance(gate.result, Failed) for gate in gates)
+
+
+def test_the_look_of_a_while_later_counts_the_same_rows(world: World):
+    memory = TrafficMemory()
+    write(world, *(an_exposure(n) for n in range(5)))
+    before = look(world, memory)
+    world.now += timedelta(hours=3)
+    assert look(world, memory) is before
