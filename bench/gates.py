@@ -363,8 +363,8 @@ def not_covered(runs: int, rng: Random) -> None:
 
 
 PARTS = (
-    full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers, segments,
-    not_covered,
+    full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
+    segments, not_covered,
 )  # fmt: skip
 
 if __name__ == "__main__":
