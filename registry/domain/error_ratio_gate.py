@@ -5,6 +5,8 @@ gradual each unit is answered by one version, drawn at random with the share rho
 random sample of both versions' answers is reviewed. Under a ratio r a unit's first error is the
 candidate's with probability q = rho r / (rho r + 1 - rho), so that S_c of S_c + S_b first errors
 are weighed as the error-rate gate weighs errors, against the bound q; one factor for each step.
+This compares how many units meet an error; it is the ratio of the error rates, too, as long as few
+units meet more than one in a step, and for a ratio of 1 always.
 
 Reference: Lindon and Malek, arXiv 2011.03567 (counting processes with a mixture; here one-sided).
 """
