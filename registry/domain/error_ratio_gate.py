@@ -19,7 +19,7 @@ from typing import Any
 
 from registry.domain import evalues
 from registry.domain.arm_errors import ArmErrors, Errors
-from registry.domain.error_rate_gate import DECIDED, behind, unreviewable
+from registry.domain.error_rate_gate import behind, seen_in_step, unreviewable
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.pairs import Items, count_pairs, excess, numbers_of, pair_items
 from registry.domain.plan import GateSpec
@@ -65,18 +65,8 @@ def _result(ratio: float, evidence: Evidence) -> Result:
         return Failed(f"{said}: above {than} {defaults.rollback_confidence:.4g}", numbers)
     if found.for_pass < -math.log(alpha):
         return Inconclusive(f"{said}, not enough to tell{behind(found.waiting)}", numbers)
-    if evidence.step is not None and not _seen(evidence, evidence.step):
-        return Inconclusive(
-            f"{said}: below {than} {defaults.confidence:.4g}, but no answer of the present step "
-            "has been reviewed yet",
-            numbers,
-        )
-    return Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
-
-
-def _seen(evidence: Evidence, step: int) -> bool:
-    counts = evidence.answers.whole.counts
-    return any(kind.step == step and kind.standing in DECIDED for kind in counts)
+    passed = Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
+    return seen_in_step(passed, whole, evidence.step)
 
 
 def _in_shadow(evidence: Evidence, ratio: float) -> _Found:

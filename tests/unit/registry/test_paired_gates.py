@@ -241,3 +241,18 @@ def test_of_units_that_err_alike_in_both_arms_at_most_one_run_in_twenty_passes()
     logs = log_pass(mine, np.arange(1, errors + 1), share)
     passed = (logs >= np.log(20)).any(axis=1).mean()
     assert passed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+@pytest.mark.parametrize("spec", [PAIRED, RATIO])
+def test_pairs_without_a_chance_of_review_leave_the_gate_inconclusive(spec: GateSpec) -> None:
+    unseen = a_pair(True, True, sampled=False, verdict=None, inclusion_probability=0.1)
+    result = said(spec, [*[BOTH] * 500, unseen])
+    assert isinstance(result, Inconclusive)
+    assert "less than the plan's chance of being reviewed" in result.sentence
+
+
+def test_a_step_is_not_left_before_somebody_has_looked_at_its_answers() -> None:
+    theirs = [an_error(Arm.BASELINE, unit) for unit in range(100, 130)]
+    result = beside(theirs, step=1)
+    assert isinstance(result, Inconclusive)
+    assert result.sentence.endswith("no answer of the present step has been reviewed yet")
