@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import environment  # noqa: F401 - before all that reads the environment
 import postgresql
 from hypothesis import HealthCheck, settings
+from sharing import SharingScheduling
 
 from console.migrate import upgrade
 from registry.adapters.database.engine import Database
@@ -25,6 +26,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("stagegate")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Ours, unless `--dist` asks for another."""
+    return SharingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(scope="session")

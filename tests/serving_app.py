@@ -9,6 +9,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from serving_fakes import FakeRunner, Measured, a_plan, a_rollout, a_version
 from starlette.testclient import TestClient
+from waiting import PATIENCE
 
 from console import problems
 from monitoring.domain.reference import Reference
@@ -32,9 +33,12 @@ from serving.api import (
     review,
 )
 from serving.api.parts import Serving
+from serving.services.run import Patience
 from serving.services.wait import Arrivals
 
 MAX_BYTES = 100_000
+# Whoever answers here is waited for, however slow the machine is.
+ENDLESS = Patience(answer_seconds=PATIENCE, shadow_seconds=PATIENCE)
 ROLLOUT_FLAGS = Flags(out_of_domain=0.01, min_confidence=0.7)
 
 
@@ -103,6 +107,7 @@ def parts(
         new_id=new_id,
         max_upload_bytes=MAX_BYTES,
         render_metrics=lambda: b"stagegate_up 1\n",
+        patience=ENDLESS,
     )
 
 

@@ -9,7 +9,7 @@ from browser import served, violations
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waiting import PATIENCE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 
 @dataclass

@@ -17,8 +17,7 @@ from waiting import PATIENCE
 
 from console.web import pages
 
-# On one worker, so that one browser serves them all.
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.e2e
 
 Open = Callable[..., Page]
 

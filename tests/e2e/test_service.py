@@ -16,8 +16,7 @@ from waiting import PATIENCE
 from registry.adapters.bundle import Bundle
 from registry.adapters.database.engine import Database
 
-# Together on one worker, since they share services that take seconds to start.
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("service")]
+pytestmark = pytest.mark.e2e
 
 PLAN = """
 apiVersion: stagegate/v1

@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from standardwebhooks import Webhook
+from waiting import PATIENCE
 
 from console import problems
 from console.deliver import deliver
@@ -92,7 +93,7 @@ class Town:
         with self.database.begin() as connection:
             SqlUnitOfWork(connection).outbox.add(NOTIFICATION, payload, self.now)
 
-    def turn(self, timeout: float = 10) -> int:
+    def turn(self, timeout: float = PATIENCE) -> int:
         deliver(self.database, {}, self.now, {NOTIFICATION: spread})
         return notify(self.database, lambda: self.now, timeout)
 
@@ -246,7 +247,7 @@ def test_nothing_that_an_endpoint_does_harms_us(small_town: Town, receiver: Rece
             over.set()
 
     def silence(_: http.server.BaseHTTPRequestHandler) -> None:
-        over.wait(60)
+        over.wait(PATIENCE)
 
     receiver.answers["/x"] = {
         "redirect": status(302, location=f"{receiver.url}/other"),
@@ -255,7 +256,7 @@ def test_nothing_that_an_endpoint_does_harms_us(small_town: Town, receiver: Rece
     }.get(answer, status(204))
     small_town.add("http://127.0.0.1:9/x" if answer == "nobody" else f"{receiver.url}/x")
     small_town.happens("n0")
-    arrived = small_town.turn(timeout=0.5 if answer == "silence" else 10)
+    arrived = small_town.turn(timeout=0.5 if answer == "silence" else PATIENCE)
     over.set()
     assert arrived == (1 if answer == "endless" else 0)
     assert "/other" not in [path for path, _, _ in receiver.got]
@@ -316,7 +317,7 @@ def test_a_process_that_dies_after_sending_leaves_it_to_be_sent_again_under_the_
     started = threading.Event()
 
     def kill_the_sender(_: http.server.BaseHTTPRequestHandler) -> None:
-        assert started.wait(60)
+        assert started.wait(PATIENCE)
         os.kill(sender[0].pid, signal.SIGKILL)
 
     receiver.answers["/all"] = kill_the_sender
@@ -325,7 +326,7 @@ def test_a_process_that_dies_after_sending_leaves_it_to_be_sent_again_under_the_
     deliver(town.database, {}, town.now, {NOTIFICATION: spread})
     sender.append(subprocess.Popen([sys.executable, "-c", SENDER, migrated_url]))
     started.set()
-    assert sender[0].wait(60) == -signal.SIGKILL
+    assert sender[0].wait(PATIENCE) == -signal.SIGKILL
     receiver.answers["/all"] = status(204)
     assert town.turn() == 1
     first, second = receiver.ids("/all")

@@ -32,8 +32,7 @@ from registry.domain.versions import ModelVersion
 from registry.registration import Converted, Declared
 from serving.adapters.runner import BundleRunner
 
-# On one worker, since their models take long to make.
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("formats")]
+pytestmark = pytest.mark.integration
 FACTORY = "nets.colours:make"
 
 

@@ -24,11 +24,7 @@ from registry.services.register import record
 from registry.services.sweep import GRACE, sweep, unrecorded
 
 # MLflow warns of its own use of its libraries.
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.filterwarnings("ignore"),
-    pytest.mark.xdist_group("mlflow"),  # on one worker, since importing MLflow takes seconds
-]
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore")]
 TAGS = {DIGEST_TAG: "sha256:ab", HOME_TAG: "here"}
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from waiting import PATIENCE
 
 from console.accounts import Accounts
 from registry.adapters.database.engine import Database
@@ -81,7 +82,7 @@ def at_once(works: list[Callable[[], object]]) -> list[object]:
     ready = threading.Barrier(len(works))
 
     def run(work: Callable[[], object]) -> object:
-        ready.wait(30)
+        ready.wait(PATIENCE)
         try:
             return work()
         except StagegateError as error:

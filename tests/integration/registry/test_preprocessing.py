@@ -8,7 +8,7 @@ import pytest
 from registry.adapters.imaging import ImagePreprocessor
 from registry.documents.preprocessing import Method, Preprocessing, Resize
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("fastai")]
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("method", Method)

@@ -21,8 +21,7 @@ from registry.domain.errors import Invalid
 from registry.domain.observations import FeatureBlock
 from registry.domain.parity import compare
 
-# On one worker, since their learners take long to make.
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("fastai")]
+pytestmark = pytest.mark.integration
 LINUX = sys.platform == "linux" and platform.machine() == "x86_64"
 
 

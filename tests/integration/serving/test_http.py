@@ -32,8 +32,6 @@ Serve = Callable[..., TestClient]
 URL = "/v1/models/waste/predict"
 GRADUAL = StagePlan(Stage.GRADUAL, steps=(Step(100.0, 0.0),), review=Review(sample=0.0))
 SUPERVISED = StagePlan(Stage.LIMITED_SCOPE, answers=Answers.AFTER_APPROVAL)
-# Whoever answers here is waited for, however slow the machine is.
-ENDLESS = Patience(answer_seconds=PATIENCE, shadow_seconds=PATIENCE)
 ANN = {"X-Stagegate-Actor": "ann"}
 BOB = {"X-Stagegate-Actor": "bob"}
 
@@ -52,7 +50,7 @@ def serve(database: Database, tmp_path: Path, parts: list[Serving]) -> Iterator[
         def start(part: StagePlan | None, **changes: Any) -> TestClient:
             runners = changes.pop("runners", None) or {1: FakeRunner("paper"), 2: FakeRunner()}
             draw = changes.pop("draw", lambda: 0.5)
-            patience = changes.pop("patience", ENDLESS)
+            patience = changes.pop("patience", serving_app.ENDLESS)
             serving_app.register(database, part, **changes)
             made = serving_app.parts(database, str(tmp_path / "payloads"), runners, draw)
             made = replace(made, patience=patience)
