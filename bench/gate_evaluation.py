@@ -42,7 +42,7 @@ unit: user_id
 segments: [site, camera]
 stages:
 - stage: manual-review
-  review: {sample: 0.1, due: 24h}
+  review: {sample: 0.1, due: 24h, gold: 0.01, opinions: {audit: 2}}
   gates:
   - {type: error-rate, at_most: 0.05, per_segment: true}
   - {type: paired-loss, margin: 0.02, per_segment: true}

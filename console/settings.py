@@ -143,10 +143,14 @@ def load_settings(**given: object) -> Settings:
     try:
         return Settings(**{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(
-            f"STAGEGATE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
-        )
+        wrong = "; ".join(_fault(one["loc"], one["msg"]) for one in error.errors())
         raise Invalid(f"{wrong}. The README's table of settings says what each takes.") from error
+
+
+def _fault(place: tuple[int | str, ...], message: str) -> str:
+    """One sentence; what is wrong with several variables together names them itself."""
+    said = message.removeprefix("Value error, ")
+    return f"STAGEGATE_{'_'.join(map(str, place)).upper()}: {said}" if place else said
 
 
 def _refuse_unknown_names() -> None:

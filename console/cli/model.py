@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from registry.domain.versions import ModelVersion
     from registry.ports import UnitOfWork
     from registry.registration import Declared, Progress
-    from registry.services.register import Registration, Tools
+    from registry.services.make_bundle import Tools
+    from registry.services.registration_request import Registration
 
 model_app = typer.Typer(help="Register, list, show and verify versions.", no_args_is_help=True)
 
@@ -76,7 +77,7 @@ def register(
     """Convert a file, prove that it answers like its original, and store it as a new version."""
     here = session(context)
     _refuse_server(here)
-    from registry.services.register import Registration
+    from registry.services.registration_request import Registration
 
     kind = _format(file_format, path)
     request = Registration(
@@ -192,7 +193,7 @@ def _tools(
     from registry.adapters.installed import installed_environment
     from registry.adapters.proof_pictures import proof_pictures
     from registry.adapters.readers import reader
-    from registry.services.register import Tools
+    from registry.services.make_bundle import Tools
 
     workshop = wiring.settings.home / "workshop"
     intake, converter, original = reader(

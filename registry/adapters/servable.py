@@ -6,7 +6,7 @@ import torch  # noqa: TID253 - only the jailed converter imports this module
 from torch import nn  # noqa: TID253
 from torch.nn import functional as F  # noqa: N812, TID253 - as everybody calls it
 
-from registry.adapters.fastai_export import Resampling
+from registry.adapters.fastai_batch import Resampling
 from registry.domain.errors import Invalid
 from registry.domain.observations import FeatureBlock
 

@@ -86,6 +86,7 @@ def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[t
             "the plan names no segments; write for example `segments: [site]` beside `model`",
         )
     yield from traffic_disagreements(plan, part, gate)
+    yield from _checked_reviewers(plan, part, gate)
     name, stage = _get(gate, "type"), _get(part, "stage")
     if name not in _COMPARED_IN or stage not in _ORDER:
         return
@@ -97,6 +98,32 @@ def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[t
             f"in {stage} candidate and baseline do not answer requests that can be compared; "
             f"{name} belongs into {' or '.join(_COMPARED_IN[name])}",
         )
+
+
+def _checked_reviewers(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str, str]]:
+    """Checks of reviewers count from the rollout's start: this stage or one before makes them."""
+    stages = _get(plan, "stages")
+    until = stages[: next(i for i, one in enumerate(stages) if one is part) + 1]
+    gold = any(_get(one, "review", "gold") for one in until)
+    twice = any(_more_than_one(_get(one, "review", "opinions")) for one in until)
+    name = _get(gate, "type")
+    if not gold and (name == "gold" or _get(gate, "reviewers") == "gold"):
+        yield (
+            "type" if name == "gold" else "reviewers",
+            "no gold items would test the reviewers; write for example `gold: 0.02` in the "
+            "stage's review",
+        )
+    if name == "agreement" and not twice:
+        yield (
+            "type",
+            "no answer would be reviewed by two people; write for example `opinions: {audit: 2}` "
+            "in the stage's review",
+        )
+
+
+def _more_than_one(opinions: Any) -> bool:
+    counts = opinions.values() if isinstance(opinions, Mapping) else ()
+    return any(isinstance(count, int) and count > 1 for count in counts)
 
 
 def _get(value: Any, *path: str) -> Any:

@@ -5,6 +5,8 @@ gradual each unit is answered by one version, drawn at random with the share rho
 random sample of both versions' answers is reviewed. Under a ratio r a unit's first error is the
 candidate's with probability q = rho r / (rho r + 1 - rho), so that S_c of S_c + S_b first errors
 are weighed as the error-rate gate weighs errors, against the bound q; one factor for each step.
+This compares how many units meet an error; it is the ratio of the error rates, too, as long as few
+units meet more than one in a step, and for a ratio of 1 always.
 
 Reference: Lindon and Malek, arXiv 2011.03567 (counting processes with a mixture; here one-sided).
 """
@@ -17,7 +19,7 @@ from typing import Any
 
 from registry.domain import evalues
 from registry.domain.arm_errors import ArmErrors, Errors
-from registry.domain.error_rate_gate import DECIDED, behind, unreviewable
+from registry.domain.error_rate_gate import behind, seen_in_step, unreviewable
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.pairs import Items, count_pairs, excess, numbers_of, pair_items
 from registry.domain.plan import GateSpec
@@ -63,18 +65,8 @@ def _result(ratio: float, evidence: Evidence) -> Result:
         return Failed(f"{said}: above {than} {defaults.rollback_confidence:.4g}", numbers)
     if found.for_pass < -math.log(alpha):
         return Inconclusive(f"{said}, not enough to tell{behind(found.waiting)}", numbers)
-    if evidence.step is not None and not _seen(evidence, evidence.step):
-        return Inconclusive(
-            f"{said}: below {than} {defaults.confidence:.4g}, but no answer of the present step "
-            "has been reviewed yet",
-            numbers,
-        )
-    return Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
-
-
-def _seen(evidence: Evidence, step: int) -> bool:
-    counts = evidence.answers.whole.counts
-    return any(kind.step == step and kind.standing in DECIDED for kind in counts)
+    passed = Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
+    return seen_in_step(passed, whole, evidence.step)
 
 
 def _in_shadow(evidence: Evidence, ratio: float) -> _Found:

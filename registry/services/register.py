@@ -1,86 +1,21 @@
-"""Registering a version: from an exported file to a bundle that is proven, stored and recorded."""
+"""Registering a version: its bundle is made, stored in MLflow and recorded, in this order."""
 
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from registry.documents.manifest import Source
-from registry.documents.proof import NAME as PROOF
-from registry.domain.errors import Invalid
-from registry.domain.formats import Format, needs
-from registry.domain.mistakes import mistake
-from registry.domain.observations import Observations
 from registry.domain.parity import Parity
 from registry.domain.stages import Stage
 from registry.domain.versions import ModelVersion
-from registry.ports import ReferenceFitter, UnitOfWork
-from registry.registration import (
-    DIGEST_TAG,
-    HOME_TAG,
-    Alternatives,
-    Answering,
-    ArtifactStore,
-    Bundles,
-    Converted,
-    Converter,
-    Declared,
-    Images,
-    Intake,
-    LabelledImage,
-    Original,
-    Progress,
-    Runtime,
-    StoredVersion,
-    Taken,
-)
-from registry.services.prove import BATCH, Question, paths, prove, spread
+from registry.ports import UnitOfWork
+from registry.registration import DIGEST_TAG, HOME_TAG, ArtifactStore, StoredVersion
+from registry.services.make_bundle import Made, Tools, make_bundle
+from registry.services.registration_request import Registration, check_request
 from registry.services.sweep import sweep
-
-MISTAKES_SAMPLE = 300
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What a person asks for."""
-
-    model: str
-    path: Path
-    actor: str
-    training_data: Path
-    calibration_data: Path | None = None
-    kind: Format = Format.FASTAI
-    declared: Declared | None = None
-    trust_pickle: bool = False
-    description: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What registration works with."""
-
-    intake: Intake
-    converter: Converter
-    original: Original
-    images: Images
-    runtime: Runtime
-    alternatives: Alternatives
-    fitter: ReferenceFitter
-    bundles: Bundles
-    store: ArtifactStore
-    environment: Mapping[str, str]
-    pictures: Mapping[str, bytes]
-    workshop: Path
-    home: str
-    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +26,6 @@ class Registered:
     parity: Parity
     globals: Mapping[str, Any]
     jail: Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A bundle that is not stored yet."""
-
-    bundle: Path
-    digest: str
-    converted: Converted
-    parity: Parity
-    environment: Mapping[str, str]
-    locks: Mapping[str, Mapping[str, Any]]
 
 
 def register(
@@ -120,152 +43,14 @@ def register(
     sweep(tools.store, transaction, tools.home, request.model, now)
     tools.workshop.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=tools.workshop) as folder:
-        made = _make(request, tools, Path(folder), now)
+        made = make_bundle(request, tools, Path(folder), now)
         stored = _store(request, made, tools)
     version = _version(request, made, stored, now)
     _record(version, tools.store, stored, transaction, now)
     return Registered(version, made.parity, made.converted.globals, made.locks)
 
 
-def _make(request: Registration, tools: Tools, folder: Path, now: datetime) -> "_Made":
-    """The bundle of an export, proven, in this folder."""
-    tools.progress("reading the export", 0, 1)
-    taken = tools.intake.take(request.path, folder)
-    converted = tools.converter.convert(taken.path)
-    tools.progress("reading the export", 1, 1)
-    training = tools.images.read(request.training_data, converted.labels)
-    calibration = (
-        tools.images.read(request.calibration_data, converted.labels)
-        if request.calibration_data
-        else None
-    )
-    graph = folder / "model.onnx"
-    graph.write_bytes(converted.graph)
-    answering = tools.runtime.open(converted.preprocessing, graph)
-    if request.declared is not None:
-        _refuse_mistakes(request.declared, converted, training, tools)
-    question = Question(taken.path, paths(spread(training)), tools.pictures)
-    tools.progress("asking the original", 0, 1)
-    proven = prove(question, converted, tools.original, answering, folder)
-    tools.progress("asking the original", 1, 1)
-    files: dict[str, bytes | Path] = {
-        "model.onnx": graph,
-        "preprocessing.json": converted.preprocessing.document(),
-        PROOF: proven.proof.document(),
-        **taken.beside,
-        **_declared_files(request),
-        **_fit(converted, training, calibration, answering, tools),
-    }
-    locks = {"conversion": dict(converted.jail), "original": dict(proven.jail)}
-    fields = manifest_fields(request, taken, converted, proven.parity, tools.environment, now)
-    fields["jail"] = locks
-    bundle = folder / "bundle"
-    digest = tools.bundles.write(bundle, fields, files)
-    return _Made(bundle, digest, converted, proven.parity, fields["environment"], locks)
-
-
-def _refuse_mistakes(
-    declared: Declared, converted: Converted, training: Sequence[LabelledImage], tools: Tools
-) -> None:
-    """Invalid if the training images say that something was declared wrong."""
-    images = spread(training, MISTAKES_SAMPLE)
-    truth = np.array([image.label for image in images])
-    said = tools.alternatives.labels(converted.graph, declared.input, images)
-    found = mistake(truth, said, converted.labels)
-    if found:
-        raise Invalid(found)
-
-
-def check_request(request: Registration) -> None:
-    """Invalid for what can be told before any work."""
-    if not _NAME.fullmatch(request.model):
-        raise Invalid(f"a model's name is letters, digits and . _ -, not {request.model!r}")
-    if not request.path.is_file():
-        raise Invalid(f"there is no file {request.path}")
-    needed = needs(request.kind, request.path.suffix)
-    if needed.described and request.declared is None:
-        raise Invalid(
-            f"{request.path.name} does not say how its images are prepared nor what its labels"
-            " are; give --preprocessing FILE and --labels FILE"
-        )
-    factory = request.declared.factory if request.declared else None
-    if needed.code and factory is None:
-        raise Invalid(
-            f"{request.path.name} holds weights only; name what makes the module with --factory"
-            " module:function, and its folder with --code"
-        )
-    if needed.trust and not request.trust_pickle:
-        raise Invalid(
-            f"{request.path.name} is a pickle, and a pickle can run any code when it is loaded."
-            " Reading it here runs nothing, but comparing it with its original does: if you trust"
-            " where it comes from, say so with --trust-pickle"
-        )
-
-
-def _source(request: Registration, taken: Taken) -> Source:
-    factory = request.declared.factory if request.declared else None
-    named = {} if factory is None else {"factory": factory}
-    return Source(
-        format=request.kind, name=taken.name, sha256=taken.sha256, size=taken.size, **named
-    )
-
-
-def _declared_files(request: Registration) -> dict[str, bytes]:
-    return {} if request.declared is None else {"input.json": request.declared.input.document()}
-
-
-def manifest_fields(
-    request: Registration,
-    taken: Taken,
-    converted: Converted,
-    parity: Parity,
-    environment: Mapping[str, str],
-    now: datetime,
-) -> dict[str, Any]:
-    """The manifest but for its files."""
-    made_with = dict(environment)
-    if converted.python is not None:
-        made_with["exported_with_python"] = converted.python
-    return {
-        "model": request.model,
-        "labels": converted.labels,
-        "activation": converted.activation,
-        "input_shape": converted.preprocessing.shape,
-        "feature_blocks": [{"name": b.name, "width": b.width} for b in converted.blocks],
-        "source": _source(request, taken),
-        "environment": made_with,
-        "parity": parity.document(),
-        "description": request.description,
-        "tags": dict(request.tags),
-        "author": request.actor,
-        "created_at": now,
-    }
-
-
-def _fit(
-    converted: Converted,
-    training: Sequence[LabelledImage],
-    calibration: Sequence[LabelledImage] | None,
-    answering: Answering,
-    tools: Tools,
-) -> Mapping[str, bytes]:
-    def stream(what: str, images: Sequence[LabelledImage]) -> Iterator[Observations]:
-        done = 0
-        tools.progress(what, done, len(images))
-        for seen in answering.observe(images, BATCH):
-            yield seen
-            done += len(seen)
-            tools.progress(what, done, len(images))
-
-    return tools.fitter.fit(
-        converted.labels,
-        converted.blocks,
-        stream("profiling training images", training),
-        stream("calibrating on held-out images", calibration) if calibration else None,
-    )
-
-
-def _store(request: Registration, made: _Made, tools: Tools) -> StoredVersion:
+def _store(request: Registration, made: Made, tools: Tools) -> StoredVersion:
     tools.progress("storing in MLflow", 0, 1)
     labels = made.converted.labels
     stored = tools.store.create_version(
@@ -288,7 +73,7 @@ def _store(request: Registration, made: _Made, tools: Tools) -> StoredVersion:
 
 
 def _version(
-    request: Registration, made: _Made, stored: StoredVersion, now: datetime
+    request: Registration, made: Made, stored: StoredVersion, now: datetime
 ) -> ModelVersion:
     return ModelVersion(
         model=request.model,

@@ -8,7 +8,7 @@ from registry.domain.evidence import Arm, EvidenceRow, Verdict
 from registry.domain.exposure import Exposure
 from registry.domain.plan import Late
 from registry.domain.rollout import Rollout
-from serving.domain.comparing import compared, drawn_by_chance, unit_number
+from serving.domain.comparing import compared, drawn_by_chance
 from serving.domain.decide import Abstain, Answer, Hold, Outcome, StandIn, flag, withheld
 from serving.domain.exposing import UNTIMED, Timing, exposure
 from serving.domain.failure import FAILED, Failure
@@ -80,7 +80,7 @@ def record(
     """
     failures = failures or {}
     subject = _subject(assignment, raws)
-    beside = compared(assignment, asked.attributes)
+    beside = compared(assignment)
     reasons, chance = _review(assignment, outcome, subject, raws, beside=beside)
     if asked.wants_review:
         reasons, chance = _asked_for(reasons), 1.0
@@ -350,5 +350,5 @@ def _row(
         due_at=asked.now + timedelta(seconds=assignment.review.due_seconds),
         segments={k: str(asked.attributes[k]) for k in names if k in asked.attributes},
         drawn=drawn_by_chance(asked.random_number, assignment.review),
-        unit=unit_number(rollout, asked.attributes),
+        unit=assignment.lot.unit if assignment.lot else None,
     )

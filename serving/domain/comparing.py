@@ -1,27 +1,25 @@
 """Which answers of the baseline are reviewed, so that a gate can compare the candidate with it."""
 
-from collections.abc import Mapping
-
+from registry.domain.evidence import Arm
 from registry.domain.plan import Review
-from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
-from serving.domain.routing import Assignment, unit_hash, unit_of
+from serving.domain.routing import Assignment
 
 _COMPARES = "error-ratio"
 
 
-def compared(assignment: Assignment, attributes: Mapping[str, object]) -> bool:
+def compared(assignment: Assignment) -> bool:
     """Whether this is an answer of the baseline to a unit that might as well have been drawn.
 
     Only such requests are like the candidate's: those without a unit never reach it.
     """
-    rollout = assignment.rollout
+    rollout, lot = assignment.rollout, assignment.lot
     return (
         rollout is not None
         and rollout.stage is Stage.GRADUAL
-        and assignment.candidate is None
+        and lot is not None
+        and lot.arm is Arm.BASELINE
         and assignment.answering == rollout.baseline
-        and unit_number(rollout, attributes) is not None
         and any(gate.type == _COMPARES for gate in rollout.stage_plan.gates)
     )
 
@@ -29,9 +27,3 @@ def compared(assignment: Assignment, attributes: Mapping[str, object]) -> bool:
 def drawn_by_chance(random_number: float, review: Review) -> bool:
     """Whether an answer is reviewed whatever flags there are: the same lot for both versions."""
     return random_number < min(review.sample, review.flagged)
-
-
-def unit_number(rollout: Rollout, attributes: Mapping[str, object]) -> int | None:
-    """Who asks, as 64 bits with a sign; None if the request does not say."""
-    unit = unit_of(rollout, attributes)
-    return None if unit is None else unit_hash(rollout.salt, unit)

@@ -37,8 +37,13 @@ pytestmark = pytest.mark.integration
 
 Document = dict[str, Any]
 
-OBSERVED = PLAN.replace("{type: drift}]", "{type: drift}, {type: gold, at_least: 0.5}]").replace(
-    "where: {site: [ranger-7]}", "where: {site: [ranger-7]}, until: 2027-01-31, at_most: 500/day"
+OBSERVED = (
+    PLAN.replace("sample: 1.0}", "sample: 1.0, gold: 0.02}")
+    .replace("{type: drift}]", "{type: drift}, {type: gold, at_least: 0.5}]")
+    .replace(
+        "where: {site: [ranger-7]}",
+        "where: {site: [ranger-7]}, until: 2027-01-31, at_most: 500/day",
+    )
 )
 APPROVED = OBSERVED.replace(
     "  deadline: {after: 30d", "  advance: {approvals: 1}\n  deadline: {after: 30d"

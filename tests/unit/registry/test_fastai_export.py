@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from registry.adapters.fastai_export import Resampling, read_vision_export
+from registry.adapters.fastai_batch import Resampling
+from registry.adapters.fastai_export import read_vision_export
 from registry.adapters.inert_pickle import CalledRecord, InertArchive, Record, Report
 from registry.domain.errors import Invalid
 

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from evidence_rows import answers_of
+from serving_fakes import a_rollout, gradual
 
+from registry.domain.decision import evidence_digest
 from registry.domain.evidence import Arm, EvidenceRow, Verdict
 from registry.domain.evidence_table import EvidenceTable, table_of
 from registry.domain.gate_table import judge_gates
@@ -214,3 +216,43 @@ def test_a_late_verdict_counts_against_whoever_would_gain_by_it() -> None:
 
 def arms_of(table: EvidenceTable):
     return Running.start({}).take(0, table_of([]), table).answers(NOW).arms
+
+
+@pytest.mark.parametrize("spec", [PAIRED, RATIO])
+def test_an_approval_outlives_what_speaks_for_the_candidate_and_not_what_speaks_against_it(
+    spec: GateSpec,
+) -> None:
+    def digest(rows: list[EvidenceRow]) -> str:
+        evidence = Evidence(answers_of(rows, NOW), None, Defaults(), NOW)
+        return evidence_digest(a_rollout(gradual(5)), judge_gates([spec], evidence))
+
+    some = [*[BOTH] * 5, MINE]
+    assert digest([*some, BOTH, THEIRS]) == digest(some)
+    assert digest([*some, MINE]) != digest(some)
+    late = a_pair(True, True, verdict=None, human_label=None, reviewer=None, due_at=NOW)
+    assert digest([*some, late]) != digest(some)
+
+
+def test_of_units_that_err_alike_in_both_arms_at_most_one_run_in_twenty_passes() -> None:
+    from registry.domain.evalues import log_pass
+
+    rng, runs, errors, share = np.random.default_rng(5), 400, 300, 0.25
+    mine = (rng.random((runs, errors)) < share).cumsum(axis=1)
+    logs = log_pass(mine, np.arange(1, errors + 1), share)
+    passed = (logs >= np.log(20)).any(axis=1).mean()
+    assert passed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+@pytest.mark.parametrize("spec", [PAIRED, RATIO])
+def test_pairs_without_a_chance_of_review_leave_the_gate_inconclusive(spec: GateSpec) -> None:
+    unseen = a_pair(True, True, sampled=False, verdict=None, inclusion_probability=0.1)
+    result = said(spec, [*[BOTH] * 500, unseen])
+    assert isinstance(result, Inconclusive)
+    assert "less than the plan's chance of being reviewed" in result.sentence
+
+
+def test_a_step_is_not_left_before_somebody_has_looked_at_its_answers() -> None:
+    theirs = [an_error(Arm.BASELINE, unit) for unit in range(100, 130)]
+    result = beside(theirs, step=1)
+    assert isinstance(result, Inconclusive)
+    assert result.sentence.endswith("no answer of the present step has been reviewed yet")

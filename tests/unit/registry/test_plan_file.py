@@ -362,14 +362,24 @@ def test_no_text_makes_lint_fail(value: object) -> None:
             "paired-loss belongs into manual-review",
         ),
         ("{type: paired-loss}", "live", "manual-review", "`margin` is missing; write for example"),
-        ("{type: agreement, at_least: 0.9}", "none", "manual-review", None),
-        ("{type: error-rate, at_most: 0.1, reviewers: gold}", "none", "manual-review", None),
+        ("{type: agreement, at_least: 0.9}", "none", "manual-review", "reviewed by two people"),
+        ("{type: agreement, at_least: 0.9}", "none", "limited-scope", None),
+        ("{type: gold, at_least: 0.9}", "none", "manual-review", "no gold items would test"),
+        ("{type: gold, at_least: 0.9}", "none", "limited-scope", None),
+        (
+            "{type: error-rate, at_most: 0.1, reviewers: gold}",
+            "none",
+            "manual-review",
+            "no gold items would test",
+        ),
     ],
 )
-def test_gates_that_compare_need_something_to_compare_with(
+def test_gates_need_something_to_compare_with_and_reviewers_that_are_checked(
     gate: str, baseline: str, stage: str, problem: str | None
 ) -> None:
-    scope = "  scope: {where: {site: [a]}}\n  review: {sample: 1.0}\n"
+    scope = (
+        "  scope: {where: {site: [a]}}\n  review: {sample: 1.0, gold: 0.02, opinions: {audit: 2}}\n"
+    )
     text = (
         "apiVersion: stagegate/v1\n"
         f"model: {{name: bears, version: 2, baseline: {baseline}}}\n"

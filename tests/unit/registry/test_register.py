@@ -28,8 +28,10 @@ from registry.registration import (
     Taken,
 )
 from registry.services.compare import compare
+from registry.services.make_bundle import Tools
 from registry.services.prove import paths, spread
-from registry.services.register import Registered, Registration, Tools, register
+from registry.services.register import Registered, register
+from registry.services.registration_request import Registration
 from registry.services.verify import verify
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)

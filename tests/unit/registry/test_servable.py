@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from registry.adapters.fastai_export import Resampling
+from registry.adapters.fastai_batch import Resampling
 from registry.adapters.inert_modules import build_module, build_tensor
 from registry.adapters.inert_pickle import InertArchive, Record, Report, StorageReference
 from registry.adapters.servable import Resampler, Servable

@@ -1,0 +1,371 @@
+"""How often gates are wrong, and what they cost, by simulation.
+
+    python -m bench.gates [--runs 10000] [--seed 0]
+
+Every gate is looked at after every event. Candidates stand exactly on the bound that the gate must
+reject. Wrong answers take 15 times longer to review, and some are past due before; requests come
+from units of which a fifth has 16 times the error rate of the others; the rollout pauses now and
+then. A false promotion is a run in which the gate passes at any time; what is allowed is alpha and
+3 standard errors.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from registry.domain import evalues
+from registry.domain.reviewer_error import miss_rate_at_most
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Random = np.random.Generator
+
+THETA, ALPHA, HARM = 0.05, 0.05, 0.01
+PASS_NEEDED, HARM_NEEDED = -np.log(ALPHA), -np.log(HARM)
+PORTION, UNITS, DUE = 200, 200, 400.0
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--runs", type=int, default=10_000)
+    arguments.add_argument("--seed", type=int, default=0)
+    chosen = arguments.parse_args()
+    for number, part in enumerate(PARTS):
+        began = time.perf_counter()
+        print(f"\n{part.__doc__}")
+        part(chosen.runs, np.random.default_rng([chosen.seed, number]))
+        print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)
+
+
+# How a rollout goes.
+
+
+@dataclass(frozen=True)
+class Looks:
+    """late: verdicts past their due time. seen: prefixes that are ever all that counts."""
+
+    late: Flags
+    seen: Flags
+
+
+def units(shape: tuple[int, int], rng: Random) -> tuple[npt.NDArray[np.int64], Array]:
+    """Who asks each time, and how their error rate compares with the mean over all."""
+    who = rng.integers(0, UNITS, shape)
+    return who, np.where(who < UNITS // 5, 4.0, 0.25)
+
+
+def errors(shape: tuple[int, int], rate: float, rng: Random) -> Flags:
+    return rng.random(shape) < rate * units(shape, rng)[1]
+
+
+def looks(wrong: Flags, rng: Random, reviewed: Flags | bool = True) -> Looks:
+    """When verdicts come, and up to which answers they count whenever anybody looks."""
+    pauses = np.where(rng.random(wrong.shape) < 0.002, 300.0, 0.0)
+    asked = (1 + pauses).cumsum(axis=1)
+    delay = np.where(reviewed, rng.exponential(np.where(wrong, 150.0, 10.0)), 0.0)
+    final = asked + np.minimum(delay, DUE)
+    before = np.maximum.accumulate(final, axis=1)
+    seen = np.ones(wrong.shape, bool)
+    seen[:, :-1] = final[:, 1:] > before[:, :-1]
+    return Looks(delay >= DUE, seen)
+
+
+def portions(runs: int, size: int = PORTION) -> Iterator[int]:
+    for at in range(0, runs, size):
+        yield min(size, runs - at)
+
+
+# What the gate says to counts, as tables: evidence falls with the errors.
+
+
+def most_to_pass(length: int, bound: float, needed: float = PASS_NEEDED) -> Array:
+    n, s = np.arange(1, length + 1)[:, None], np.arange(0, length // 4)[None, :]
+    return ((evalues.log_pass(s, n, bound) >= needed) & (s <= n)).sum(axis=1) - 1.0
+
+
+def fewest_to_harm(length: int, bound: float, needed: float = HARM_NEEDED) -> Array:
+    n, s = np.arange(1, length + 1)[:, None], np.arange(0, length // 2)[None, :]
+    harms = (evalues.log_harm(s, n, bound) >= needed) & (s <= n)
+    return np.where(harms.any(axis=1), harms.argmax(axis=1), np.inf)
+
+
+def fixed_sample(bound: float, rate: float, power: float = 0.9) -> int:
+    """The smallest sample with which an exact binomial test at ALPHA has this power."""
+    sizes = np.arange(20, 2_000)
+    most = stats.binom.ppf(ALPHA, sizes, bound)
+    most -= stats.binom.cdf(most, sizes, bound) > ALPHA
+    return int(sizes[stats.binom.cdf(most, sizes, rate) >= power][0])
+
+
+def path(gains: Array, stakes: Array) -> Array:
+    """The log e-value of a bet after each answer."""
+    logs = np.full(gains.shape, -np.inf)
+    for stake in stakes:
+        np.logaddexp(logs, np.log1p(stake * gains).cumsum(axis=1), out=logs)
+    return logs - np.log(len(stakes))
+
+
+def first(hit: Flags) -> Array:
+    return np.where(hit.any(axis=1), hit.argmax(axis=1) + 1.0, np.inf)
+
+
+def report(name: str, wrong: list[Flags], alpha: float) -> None:
+    found = np.concatenate(wrong)
+    limit = alpha + 3 * np.sqrt(alpha * (1 - alpha) / len(found))
+    said = "within" if found.mean() <= limit else "ABOVE"
+    print(f"  {name}: {found.mean():.2%} of {len(found)}, {said} {limit:.2%}")
+
+
+def cost(name: str, needed: list[Array], most: float, fixed: int) -> None:
+    found = np.concatenate(needed)
+    mean = np.minimum(found, most).mean()
+    print(
+        f"  {name}: mean {mean:.0f}, median {np.median(found):.0f}; fixed sample of 90 % power "
+        f"{fixed}: {mean / fixed:.2f} x; not passed within {most:.0f}: {np.isinf(found).mean():.2%}"
+    )
+
+
+# The gates.
+
+
+def full(runs: int, rng: Random) -> None:
+    """error-rate, every answer reviewed, at most 0.05"""
+    length = 3_000
+    most, fewest = most_to_pass(length, THETA), fewest_to_harm(length, THETA)
+    promoted, naive, harmed, to_pass, to_harm = [], [], [], [], []
+    n = np.arange(1, 2_001)
+    simple = stats.binom.ppf(ALPHA, n, THETA)
+    simple = np.where(stats.binom.cdf(simple, n, THETA) <= ALPHA, simple, simple - 1)
+    for count in portions(runs):
+        wrong = errors((count, length), THETA, rng)
+        seen = looks(wrong, rng)
+        promoted.append((((wrong | seen.late).cumsum(1) <= most) & seen.seen).any(1))
+        harmed.append((((wrong & ~seen.late).cumsum(1) >= fewest) & seen.seen).any(1))
+        naive.append((wrong[:, :2_000].cumsum(1) <= simple).any(1))
+        to_pass.append(first(errors((count, length), 0.02, rng).cumsum(1) <= most))
+        to_harm.append(first(errors((count, length), 2 * THETA, rng).cumsum(1) >= fewest))
+    report("false promotions", promoted, ALPHA)
+    print(f"  a naive exact test, looked at as often: {np.concatenate(naive).mean():.2%} promoted")
+    report("false rollbacks", harmed, HARM)
+    cost("reviews to pass, true rate 0.02", to_pass, length, fixed_sample(THETA, 0.02))
+    print(f"  reviews to roll back a doubled rate: median {np.median(np.concatenate(to_harm)):.0f}")
+
+
+def sampled(runs: int, rng: Random) -> None:
+    """error-rate, a tenth of the answers sampled, at most 0.05"""
+    _sampled(runs, rng, 0.0)
+
+
+def sampled_and_flagged(runs: int, rng: Random) -> None:
+    """the same, and a twentieth flagged and reviewed, which is wrong three times as often"""
+    _sampled(runs, rng, 0.05)
+
+
+def _sampled(runs: int, rng: Random, flagged_share: float) -> None:
+    length, enough, sample = 4_000, 12_000, 0.1
+    promoted, harmed, to_pass, to_harm = [], [], [], []
+
+    def drawn(count: int, rate: float, length: int = length) -> tuple[Array, Flags]:
+        """Weighted losses, and which are reviewed."""
+        shape = (count, length)
+        flagged = rng.random(shape) < flagged_share
+        chances = np.where(flagged, 1.0, sample)
+        lift = np.where(flagged, 3.0, 1.0) / (1 + 2 * flagged_share)
+        wrong = rng.random(shape) < rate * lift * units(shape, rng)[1]
+        reviewed = rng.random(shape) < chances
+        return np.where(reviewed & wrong, 1 / chances, 0.0), reviewed
+
+    most = evalues.PASS_STAKES / (1 / sample - THETA)
+    for count in portions(runs, 50):
+        loss, reviewed = drawn(count, THETA)
+        seen = looks(loss > 0, rng, reviewed)
+        late = seen.late
+        worst = np.where(late & (loss == 0), 1 / sample, loss)
+        promoted.append(((path(THETA - worst, most) >= PASS_NEEDED) & seen.seen).any(1))
+        kept = np.where(late, 0.0, loss)
+        logs = path(kept - THETA, evalues.HARM_STAKES / THETA)
+        harmed.append(((logs >= HARM_NEEDED) & seen.seen).any(1))
+        loss, reviewed = drawn(count, 0.02, enough)
+        at = first(path(THETA - loss, most) >= PASS_NEEDED)
+        used = reviewed.cumsum(1)[np.arange(count), np.minimum(at, enough).astype(int) - 1]
+        to_pass.append(np.where(np.isinf(at), np.inf, used))
+        loss, reviewed = drawn(count, 2 * THETA)
+        at = first(path(loss - THETA, evalues.HARM_STAKES / THETA) >= HARM_NEEDED)
+        used = reviewed.cumsum(1)[np.arange(count), np.minimum(at, length).astype(int) - 1]
+        to_harm.append(np.where(np.isinf(at), np.inf, used))
+    report("false promotions", promoted, ALPHA)
+    report("false rollbacks", harmed, HARM)
+    most_reviews = enough * (sample + flagged_share * (1 - sample))
+    cost("reviews to pass, true rate 0.02", to_pass, most_reviews, fixed_sample(THETA, 0.02))
+    print(f"  reviews to roll back a doubled rate: median {np.median(np.concatenate(to_harm)):.0f}")
+
+
+def by_gold(runs: int, rng: Random) -> None:
+    """error-rate with reviewers: gold; reviewers overlook a fifth of the errors, at most 0.05"""
+    length, missed, every = 2_000, 0.2, 20
+    known = length // every
+    bounds = np.array(
+        [[miss_rate_at_most(m, k, ALPHA / 5) for m in range(known + 1)] for k in range(known + 1)]
+    )
+    promoted, unaware = [], []
+    most, n = most_to_pass(length, THETA), np.arange(1, length + 1)
+    for count in portions(runs):
+        wrong = errors((count, length), THETA, rng)
+        found = (wrong & (rng.random(wrong.shape) > missed)).cumsum(1)
+        misses = (rng.random((count, known)) < missed).cumsum(1)
+        misses = np.concatenate([np.zeros((count, 1), int), misses], axis=1)
+        gold = n // every
+        bound = THETA * (1 - bounds[gold, misses[:, gold]])
+        near = (bound > 0) & (found + 0.5 < n * bound)  # elsewhere there is no evidence
+        logs = np.full(found.shape, -np.inf)
+        at = np.nonzero(near)
+        logs[at] = evalues_pass(found[at], n[at[1]], bound[at])
+        promoted.append((logs >= -np.log(0.8 * ALPHA)).any(1))
+        unaware.append((found <= most).any(1))
+    report("false promotions", promoted, ALPHA)
+    print(f"  reviewers taken as faultless: {np.concatenate(unaware).mean():.2%} promoted")
+
+
+def evalues_pass(s: Array, n: Array, bound: Array) -> Array:
+    """`log_pass` for a bound of each count's own."""
+    return np.asarray(evalues.log_pass(s, n, bound))  # type: ignore[arg-type]
+
+
+def paired(runs: int, rng: Random) -> None:
+    """paired-loss, margin 0.02; 4 % of the pairs go against the candidate, 2 % for it"""
+    length, margin = 3_000, 0.02
+    promoted, harmed, equal = [], [], []
+    for_pass, for_harm = (evalues.PAIR_STAKES / (1 + sign * margin) for sign in (-1, 1))
+
+    def excess(count: int, worse: float, better: float) -> Array:
+        lift = units((count, length), rng)[1]
+        lot = rng.random((count, length))
+        return np.where(lot < worse * lift, 1.0, np.where(lot > 1 - better * lift, -1.0, 0.0))
+
+    for count in portions(runs, 100):
+        found = excess(count, 0.04, 0.02)
+        seen = looks(found > 0, rng)
+        worst = np.where(seen.late, 1.0, found)
+        promoted.append(((path(margin - worst, for_pass) >= PASS_NEEDED) & seen.seen).any(1))
+        best = np.where(seen.late, -1.0, found)
+        harmed.append(((path(best - margin, for_harm) >= HARM_NEEDED) & seen.seen).any(1))
+        equal.append(first(path(margin - excess(count, 0.01, 0.03), for_pass) >= PASS_NEEDED))
+    report("false promotions", promoted, ALPHA)
+    report("false rollbacks", harmed, HARM)
+    print(f"  pairs to pass, better by 0.02: median {np.median(np.concatenate(equal)):.0f}")
+
+
+def ratio_in_shadow(runs: int, rng: Random) -> None:
+    """error-ratio in shadow, at most 1.5; 6 % errors against 4 %, half of these on both"""
+    length, ratio = 3_000, 1.5
+    promoted, harmed, better = [], [], []
+
+    def excess(count: int, mine: float, theirs: float, both: float) -> Array:
+        lift = units((count, length), rng)[1]
+        lot = rng.random((count, length))
+        on_both = lot < both * lift
+        only_mine = ~on_both & (lot < mine * lift)
+        only_theirs = lot > 1 - (theirs - both) * lift
+        return (only_mine | on_both) - ratio * (only_theirs | on_both)
+
+    for count in portions(runs, 100):
+        found = excess(count, 0.06, 0.04, 0.02)
+        seen = looks(found > 0, rng)
+        worst = np.where(seen.late, 1.0, found)
+        logs = path(-worst, evalues.PAIR_STAKES)
+        promoted.append(((logs >= PASS_NEEDED) & seen.seen).any(1))
+        best = np.where(seen.late, -ratio, found)
+        logs = path(best, evalues.PAIR_STAKES / ratio)
+        harmed.append(((logs >= HARM_NEEDED) & seen.seen).any(1))
+        good = excess(count, 0.02, 0.04, 0.02)
+        better.append(first(path(-good, evalues.PAIR_STAKES) >= PASS_NEEDED))
+    report("false promotions", promoted, ALPHA)
+    report("false rollbacks", harmed, HARM)
+    found = np.concatenate(better)
+    print(f"  pairs to pass, half the baseline's errors: median {np.median(found):.0f}")
+
+
+def ratio_of_arms(runs: int, rng: Random) -> None:
+    """error-ratio in gradual, at most 1: units stick, and err in bursts; steps of 10, 25, 50 %"""
+    weights, each, population = (0.1, 0.25, 0.5), 400, 20_000
+    promoted, harmed, by_answers = [], [], []
+    for _ in range(runs):
+        place = rng.random(population)
+        for_pass = for_harm = naive = 0.0
+        passed = harmful = fooled = False
+        for share in weights:
+            # A unit that errs does so several times in a row; its first error counts.
+            who = rng.choice(population, each, replace=False)
+            times = rng.geometric(0.2, each)
+            mine = (place[who] < share).cumsum()
+            n = np.arange(1, each + 1)
+            steps_pass = for_pass + evalues.log_pass(mine, n, share)
+            steps_harm = for_harm + evalues.log_harm(mine, n, share)
+            counted = (times * (place[who] < share)).cumsum()
+            steps_naive = naive + evalues.log_pass(counted, times.cumsum(), share)
+            passed |= bool((steps_pass >= PASS_NEEDED).any())
+            harmful |= bool((steps_harm >= HARM_NEEDED).any())
+            fooled |= bool((steps_naive >= PASS_NEEDED).any())
+            for_pass, for_harm = float(steps_pass[-1]), float(steps_harm[-1])
+            naive = float(steps_naive[-1])
+        promoted.append(np.array([passed]))
+        harmed.append(np.array([harmful]))
+        by_answers.append(fooled)
+    report("false promotions", promoted, ALPHA)
+    report("false rollbacks", harmed, HARM)
+    print(f"  counting answers instead of units: {np.mean(by_answers):.2%} promoted")
+
+
+def reviewers(runs: int, rng: Random) -> None:
+    """agreement and gold, at least 0.9"""
+    length = 1_000
+    most = most_to_pass(length, 0.1)
+    passed = [
+        (errors((count, length), 0.1, rng).cumsum(1) <= most).any(1) for count in portions(runs)
+    ]
+    report("passed on the bound", passed, ALPHA)
+
+
+def segments(runs: int, rng: Random) -> None:
+    """error-rate per segment, ten of them, all on the bound: harm in any of them"""
+    length, count_of = 3_000, 10
+    needed = [fewest_to_harm(length, THETA, np.log(2 / HARM))]
+    needed += [
+        fewest_to_harm(length, THETA, np.log(j * (j + 1) / HARM)) for j in range(2, count_of + 2)
+    ]
+    harmed = []
+    for count in portions(runs):
+        wrong = errors((count, length), THETA, rng)
+        where = rng.integers(0, count_of, wrong.shape)
+        hit = (wrong.cumsum(1) >= needed[0]).any(1)
+        for segment in range(count_of):
+            mine = where == segment
+            reviewed = np.maximum(mine.cumsum(1), 1)
+            hit |= ((wrong & mine).cumsum(1) >= needed[segment + 1][reviewed - 1]).any(1)
+        harmed.append(hit)
+    report("false rollbacks", harmed, HARM)
+
+
+def not_covered(runs: int, rng: Random) -> None:
+    """what no gate on answers covers: each unit asks 10 times in a row, always or never wrong"""
+    length = 3_000
+    most = most_to_pass(length, THETA)
+    promoted = [
+        (np.repeat(rng.random((count, length // 10)) < THETA, 10, axis=1).cumsum(1) <= most).any(1)
+        for count in portions(runs)
+    ]
+    print(f"  promoted: {np.concatenate(promoted).mean():.2%}")
+
+
+PARTS = (
+    full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
+    segments, not_covered,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    main()

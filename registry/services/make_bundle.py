@@ -1,0 +1,181 @@
+"""From an exported file to a bundle: converted, proven against its original, and profiled."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from registry.documents.manifest import Source
+from registry.documents.proof import NAME as PROOF
+from registry.domain.errors import Invalid
+from registry.domain.mistakes import mistake
+from registry.domain.observations import Observations
+from registry.domain.parity import Parity
+from registry.ports import ReferenceFitter
+from registry.registration import (
+    Alternatives,
+    Answering,
+    ArtifactStore,
+    Bundles,
+    Converted,
+    Converter,
+    Declared,
+    Images,
+    Intake,
+    LabelledImage,
+    Original,
+    Progress,
+    Runtime,
+    Taken,
+)
+from registry.services.prove import BATCH, Question, paths, prove, spread
+from registry.services.registration_request import Registration
+
+MISTAKES_SAMPLE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What registration works with."""
+
+    intake: Intake
+    converter: Converter
+    original: Original
+    images: Images
+    runtime: Runtime
+    alternatives: Alternatives
+    fitter: ReferenceFitter
+    bundles: Bundles
+    store: ArtifactStore
+    environment: Mapping[str, str]
+    pictures: Mapping[str, bytes]
+    workshop: Path
+    home: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A bundle that is not stored yet."""
+
+    bundle: Path
+    digest: str
+    converted: Converted
+    parity: Parity
+    environment: Mapping[str, str]
+    locks: Mapping[str, Mapping[str, Any]]
+
+
+def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime) -> Made:
+    """The bundle of an export, proven, in this folder."""
+    tools.progress("reading the export", 0, 1)
+    taken = tools.intake.take(request.path, folder)
+    converted = tools.converter.convert(taken.path)
+    tools.progress("reading the export", 1, 1)
+    training = tools.images.read(request.training_data, converted.labels)
+    calibration = (
+        tools.images.read(request.calibration_data, converted.labels)
+        if request.calibration_data
+        else None
+    )
+    graph = folder / "model.onnx"
+    graph.write_bytes(converted.graph)
+    answering = tools.runtime.open(converted.preprocessing, graph)
+    if request.declared is not None:
+        _refuse_mistakes(request.declared, converted, training, tools)
+    question = Question(taken.path, paths(spread(training)), tools.pictures)
+    tools.progress("asking the original", 0, 1)
+    proven = prove(question, converted, tools.original, answering, folder)
+    tools.progress("asking the original", 1, 1)
+    files: dict[str, bytes | Path] = {
+        "model.onnx": graph,
+        "preprocessing.json": converted.preprocessing.document(),
+        PROOF: proven.proof.document(),
+        **taken.beside,
+        **_declared_files(request),
+        **_fit(converted, training, calibration, answering, tools),
+    }
+    locks = {"conversion": dict(converted.jail), "original": dict(proven.jail)}
+    fields = _manifest_fields(request, taken, converted, proven.parity, tools.environment, now)
+    fields["jail"] = locks
+    bundle = folder / "bundle"
+    digest = tools.bundles.write(bundle, fields, files)
+    return Made(bundle, digest, converted, proven.parity, fields["environment"], locks)
+
+
+def _refuse_mistakes(
+    declared: Declared, converted: Converted, training: Sequence[LabelledImage], tools: Tools
+) -> None:
+    """Invalid if the training images say that something was declared wrong."""
+    images = spread(training, MISTAKES_SAMPLE)
+    truth = np.array([image.label for image in images])
+    said = tools.alternatives.labels(converted.graph, declared.input, images)
+    found = mistake(truth, said, converted.labels)
+    if found:
+        raise Invalid(found)
+
+
+def _source(request: Registration, taken: Taken) -> Source:
+    factory = request.declared.factory if request.declared else None
+    named = {} if factory is None else {"factory": factory}
+    return Source(
+        format=request.kind, name=taken.name, sha256=taken.sha256, size=taken.size, **named
+    )
+
+
+def _declared_files(request: Registration) -> dict[str, bytes]:
+    return {} if request.declared is None else {"input.json": request.declared.input.document()}
+
+
+def _manifest_fields(
+    request: Registration,
+    taken: Taken,
+    converted: Converted,
+    parity: Parity,
+    environment: Mapping[str, str],
+    now: datetime,
+) -> dict[str, Any]:
+    """The manifest but for its files."""
+    made_with = dict(environment)
+    if converted.python is not None:
+        made_with["exported_with_python"] = converted.python
+    return {
+        "model": request.model,
+        "labels": converted.labels,
+        "activation": converted.activation,
+        "input_shape": converted.preprocessing.shape,
+        "feature_blocks": [{"name": b.name, "width": b.width} for b in converted.blocks],
+        "source": _source(request, taken),
+        "environment": made_with,
+        "parity": parity.document(),
+        "description": request.description,
+        "tags": dict(request.tags),
+        "author": request.actor,
+        "created_at": now,
+    }
+
+
+def _fit(
+    converted: Converted,
+    training: Sequence[LabelledImage],
+    calibration: Sequence[LabelledImage] | None,
+    answering: Answering,
+    tools: Tools,
+) -> Mapping[str, bytes]:
+    def stream(what: str, images: Sequence[LabelledImage]) -> Iterator[Observations]:
+        done = 0
+        tools.progress(what, done, len(images))
+        for seen in answering.observe(images, BATCH):
+            yield seen
+            done += len(seen)
+            tools.progress(what, done, len(images))
+
+    return tools.fitter.fit(
+        converted.labels,
+        converted.blocks,
+        stream("profiling training images", training),
+        stream("calibrating on held-out images", calibration) if calibration else None,
+    )

@@ -1,0 +1,54 @@
+"""What a person asks for in a registration, and what can be refused before any work."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from registry.domain.errors import Invalid
+from registry.domain.formats import Format, needs
+from registry.registration import Declared
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a person asks for."""
+
+    model: str
+    path: Path
+    actor: str
+    training_data: Path
+    calibration_data: Path | None = None
+    kind: Format = Format.FASTAI
+    declared: Declared | None = None
+    trust_pickle: bool = False
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_request(request: Registration) -> None:
+    """Invalid for what can be told before any work."""
+    if not _NAME.fullmatch(request.model):
+        raise Invalid(f"a model's name is letters, digits and . _ -, not {request.model!r}")
+    if not request.path.is_file():
+        raise Invalid(f"there is no file {request.path}")
+    needed = needs(request.kind, request.path.suffix)
+    if needed.described and request.declared is None:
+        raise Invalid(
+            f"{request.path.name} does not say how its images are prepared nor what its labels"
+            " are; give --preprocessing FILE and --labels FILE"
+        )
+    factory = request.declared.factory if request.declared else None
+    if needed.code and factory is None:
+        raise Invalid(
+            f"{request.path.name} holds weights only; name what makes the module with --factory"
+            " module:function, and its folder with --code"
+        )
+    if needed.trust and not request.trust_pickle:
+        raise Invalid(
+            f"{request.path.name} is a pickle, and a pickle can run any code when it is loaded."
+            " Reading it here runs nothing, but comparing it with its original does: if you trust"
+            " where it comes from, say so with --trust-pickle"
+        )
