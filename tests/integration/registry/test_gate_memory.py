@@ -10,6 +10,7 @@ from rollout_world import PLAN, World
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.decision import Hold, RollBack
+from registry.domain.evidence import Verdict
 from registry.domain.gates import Judged
 from registry.services import control
 from registry.services.judge import GateMemory, judge
@@ -102,3 +103,25 @@ def test_what_was_remembered_lapses_after_a_few_seconds(world: World) -> None:
     said_of(world, memory)
     world.now += timedelta(seconds=5)
     assert reads_of_rows(world, lambda: said_of(world, memory)) == 1
+
+
+# SQLite has one writer at a time, so that numbers are given in the order of commits.
+@pytest.mark.parametrize("migrated_url", ["postgresql"], indirect=True)
+def test_a_row_that_was_numbered_first_and_committed_last_is_counted_all_the_same(
+    world: World,
+) -> None:
+    memory = GateMemory()
+    world.start()
+    world.review(correct=3)
+    said_of(world, memory)
+    world.wait(seconds=10)
+    late = world._row(world.rollout(), Verdict.ERROR)
+    with world.database.begin() as slow:
+        SqlUnitOfWork(slow).evidence.add([late])
+        world.review(correct=1)
+        assert said_of(world, memory) == said_of(world)
+    for seconds in (5, 20, 60):
+        world.wait(seconds=seconds)
+        assert said_of(world, memory) == said_of(world)
+    (found,) = said_of(world, memory)
+    assert (found.result.numbers["reviewed"], found.result.numbers["errors"]) == (5, 1)
