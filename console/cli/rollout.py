@@ -266,7 +266,11 @@ def _show(here: Session, document: JsonDocument) -> None:
 
 
 def _read(plan: Path) -> str:
+    """The plan with what it names by file, since the service cannot read the files of its users."""
+    from registry.documents.plan_files import with_files
+
     try:
-        return plan.read_text(encoding="utf-8")
+        written = plan.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise Invalid(f"{plan} is not text in UTF-8; a plan is a YAML file") from error
+    return with_files(written, lambda name: (plan.parent / name).read_text(encoding="utf-8"))

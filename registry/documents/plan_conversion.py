@@ -30,6 +30,7 @@ from registry.domain.plan import (
     Step,
     TimeWindow,
 )
+from registry.domain.region import Region
 from registry.domain.stages import Stage
 
 
@@ -127,9 +128,9 @@ def _scope(document: ScopeDocument) -> Scope:
     )
 
 
-def _area(document: AreaDocument | None) -> Area | None:
-    if document is None:
-        return None
+def _area(document: AreaDocument | None) -> Area | Region | None:
+    if document is None or document.latitude is None or document.longitude is None:
+        return document.geojson if document else None
     south, north = document.latitude
     west, east = document.longitude
     return Area((south, north), (west, east))

@@ -1,18 +1,21 @@
 """The shape of a plan file, `stagegate/v1`: what may be written where, and what must agree."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_validator,
 )
 
 from registry.documents.gate_schema import GateDocument, reads_verdicts
+from registry.documents.geojson import region_of
 from registry.documents.plan_values import (
     LARGEST_INTEGER,
     Clock,
@@ -26,6 +29,7 @@ from registry.documents.plan_values import (
     Zone,
     wrong,
 )
+from registry.domain.region import Region
 
 _DEADLINE = {"after": "14d", "then": "hold"}
 _GATES = [{"type": "error-rate", "at_most": 0.05}]
@@ -127,28 +131,46 @@ class DeadlineDocument(_Document):
     then: Literal["hold", "roll-back"] = Field(examples=["hold"])
 
 
-class AreaDocument(_Document):
-    """A box of latitudes and longitudes."""
+def _geojson(value: Any) -> Region:
+    return region_of(value)
 
-    latitude: list[float] = Field(min_length=2, max_length=2, examples=[[44.1, 45.1]])
-    longitude: list[float] = Field(min_length=2, max_length=2, examples=[[-111.2, -109.8]])
-    geojson: Any = None
+
+# On its way to a region it is an object; the command line puts it in the place of a file's name.
+GeoJson = Annotated[
+    Region,
+    PlainValidator(_geojson, json_schema_input_type=str | dict[str, Any]),
+]
+
+
+class AreaDocument(_Document):
+    """A box of latitudes and longitudes, or polygons in GeoJSON."""
+
+    latitude: list[float] | None = Field(None, min_length=2, max_length=2, examples=[[44.1, 45.1]])
+    longitude: list[float] | None = Field(
+        None, min_length=2, max_length=2, examples=[[-111.2, -109.8]]
+    )
+    geojson: GeoJson | None = Field(None, examples=["park.geojson"])
 
     @field_validator("latitude", "longitude")
     @classmethod
-    def _on_earth(cls, ends: list[float], info: ValidationInfo) -> list[float]:
-        limit = 90 if info.field_name == "latitude" else 180
-        if not -limit <= ends[0] < ends[1] <= limit:
-            raise wrong(f"{ends} must rise and lie within -{limit} and {limit} degrees")
+    def _on_earth(cls, ends: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        if ends is None:
+            return None
+        if info.field_name == "latitude" and not -90 <= ends[0] < ends[1] <= 90:
+            raise wrong(f"{ends} must rise and lie within -90 and 90 degrees")
+        if not all(-180 <= end <= 180 for end in ends) or ends[0] == ends[1]:
+            raise wrong(f"{ends} must be two longitudes within -180 and 180 degrees, west first")
         return ends
 
-    @field_validator("geojson")
-    @classmethod
-    def _not_yet(cls, _: object) -> None:
-        raise wrong(
-            "GeoJSON is not available in this version; write `latitude: [44.1, 45.1]` and "
-            "`longitude: [-111.2, -109.8]`"
-        )
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        box = (self.latitude, self.longitude)
+        if box.count(None) == 1 or (self.geojson is None) is (box == (None, None)):
+            raise wrong(
+                "an area is a box or polygons; write `latitude: [44.1, 45.1], longitude: "
+                "[-111.2, -109.8]`, or `geojson: FILE`"
+            )
+        return self
 
 
 class WindowDocument(_Document):

@@ -75,8 +75,7 @@ def _scopes(promotions: Sequence[Promotion]) -> Iterator[str]:
 def _scope(scope: Scope) -> str:
     rules = [f"{name} {' or '.join(values)}" for name, values in scope.where.items()]
     if scope.area is not None:
-        (south, north), (west, east) = scope.area.latitude, scope.area.longitude
-        rules.append(f"a place within {south:g} to {north:g} north, {west:g} to {east:g} east")
+        rules.append(f"a place within {scope.area}")
     for window in scope.when:
         days = ", ".join(_DAYS[day] for day in sorted(window.days))
         rules.append(f"{days} {window.start:%H:%M} to {window.end:%H:%M} {window.timezone}")

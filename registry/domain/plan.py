@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 
+from registry.domain.region import Region
 from registry.domain.stages import Stage
 
 
@@ -89,10 +90,17 @@ class TimeWindow:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A box of latitudes and longitudes in degrees, ends included."""
+    """A box of latitudes and longitudes in degrees, ends included.
+
+    From a western longitude to a smaller eastern one it crosses the antimeridian.
+    """
 
     latitude: tuple[float, float]
     longitude: tuple[float, float]
+
+    def __str__(self) -> str:
+        (south, north), (west, east) = self.latitude, self.longitude
+        return f"{south:g} to {north:g} north, {west:g} to {east:g} east"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class Scope:
     """Which requests the candidate may answer in limited scope; every rule must admit."""
 
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    area: Area | None = None
+    area: Area | Region | None = None
     when: tuple[TimeWindow, ...] = ()
     until: date | None = None
     at_most_per_day: int | None = None

@@ -214,7 +214,8 @@ def _limited_scope(
     part = rollout.stage_plan
     if objection := scopes.outside(part.scope, attributes, now):
         return _not_candidate(route, rollout, f"outside the limited scope: {objection}")
-    inside = _in_scope(route, rollout, part, attributes)
+    why = scopes.admitting(part.scope, attributes, now)
+    inside = _in_scope(route, rollout, part, attributes, why)
     limit = part.scope.at_most_per_day
     if limit is None:
         return inside
@@ -228,9 +229,9 @@ def _limited_scope(
 
 
 def _in_scope(
-    route: Route, rollout: Rollout, part: StagePlan, attributes: Mapping[str, object]
+    route: Route, rollout: Rollout, part: StagePlan, attributes: Mapping[str, object], why: str
 ) -> Assignment:
-    reason = f"inside the limited scope of version {rollout.version}"
+    reason = f"inside the limited scope of version {rollout.version}: {why}"
     held = f"version {rollout.version} is in limited scope and answers after approval"
     hold = None if part.answers is Answers.IMMEDIATELY else held
     inside, unit = _candidate(route, rollout, reason, hold=hold), unit_of(rollout, attributes)

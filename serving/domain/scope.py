@@ -6,6 +6,9 @@ from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
 from registry.domain.plan import Area, Scope, TimeWindow
+from registry.domain.region import Region
+
+_MOST_DEGREES = 360.0
 
 
 def outside(scope: Scope, attributes: Mapping[str, object], now: datetime) -> str | None:
@@ -14,6 +17,23 @@ def outside(scope: Scope, attributes: Mapping[str, object], now: datetime) -> st
     The daily quota is not looked at here: it has to be counted.
     """
     return next(_objections(scope, attributes, now), None)
+
+
+def admitting(scope: Scope, attributes: Mapping[str, object], now: datetime) -> str:
+    """Which rules admit a request that none keeps out, in words."""
+    rules = [
+        f"{name} {value!r} matches {next(p for p in patterns if fnmatchcase(value, p))}"
+        for name, patterns in scope.where.items()
+        if (value := str(attributes[name]))
+    ]
+    if scope.area:
+        rules.append(f"its place is within {scope.area}")
+    if scope.when:
+        window = next(window for window in scope.when if _during(window, now))
+        rules.append(f"it is {window.start:%H:%M} to {window.end:%H:%M} in {window.timezone}")
+    if scope.until:
+        rules.append(f"it is not after {scope.until}")
+    return ", ".join(rules) or "it admits every request"
 
 
 def local_day(scope: Scope, now: datetime) -> date:
@@ -43,13 +63,22 @@ def _where(name: str, patterns: tuple[str, ...], attributes: Mapping[str, object
     return f"{name} {value!r} is none of {', '.join(patterns)}"
 
 
-def _area(area: Area, attributes: Mapping[str, object]) -> str | None:
-    for name, (low, high) in (("latitude", area.latitude), ("longitude", area.longitude)):
-        value = _degrees(attributes.get(name))
-        if value is None:
-            return f"the request has no {name} in degrees"
-        if not low <= value <= high:
-            return f"{name} {value:g} is not between {low:g} and {high:g}"
+def _area(area: Area | Region, attributes: Mapping[str, object]) -> str | None:
+    latitude, longitude = (_degrees(attributes.get(name)) for name in ("latitude", "longitude"))
+    if latitude is None or longitude is None:
+        return f"the request has no {'latitude' if latitude is None else 'longitude'} in degrees"
+    if isinstance(area, Region):
+        if area.contains(longitude, latitude):
+            return None
+        place = f"latitude {latitude:g}, longitude {longitude:g}"
+        return f"{place} is outside the area's {area}"
+    (south, north), (west, east) = area.latitude, area.longitude
+    if not south <= latitude <= north:
+        return f"latitude {latitude:g} is not between {south:g} and {north:g}"
+    if west <= east and not west <= longitude <= east:
+        return f"longitude {longitude:g} is not between {west:g} and {east:g}"
+    if west > east and not (west <= longitude <= 180 or -180 <= longitude <= east):
+        return f"longitude {longitude:g} is not from {west:g} across 180 to {east:g}"
     return None
 
 
@@ -57,9 +86,10 @@ def _degrees(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return float(value)
+        degrees = float(value)
     except (ValueError, OverflowError):
         return None
+    return degrees if abs(degrees) <= _MOST_DEGREES else None
 
 
 def _during(window: TimeWindow, now: datetime) -> bool:

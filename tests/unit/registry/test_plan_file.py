@@ -281,13 +281,6 @@ def test_a_number_that_no_database_can_keep_is_refused(old: str, new: str, says:
     assert says in found
 
 
-def test_geojson_is_refused_as_not_yet_available() -> None:
-    found = problems(
-        "{latitude: [44.1, 45.1], longitude: [-111.2, -109.8]}", "{geojson: park.json}"
-    )
-    assert any("GeoJSON is not available in this version" in problem for problem in found)
-
-
 def test_all_problems_are_named_at_once() -> None:
     broken = (
         PLAN.replace("blind", "blnd")
