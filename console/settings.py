@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(20 * 2**20, gt=0)
     max_image_pixels: int = Field(50_000_000, gt=0)
     batch_max_size: int = Field(32, ge=1, le=1024)
+    lease_seconds: float = Field(600.0, ge=1, le=86_400)
     undo_seconds: float = Field(5.0, ge=0, le=600)
     batch_max_delay_ms: float = Field(2.0, ge=0, le=1000)
 

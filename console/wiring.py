@@ -109,6 +109,7 @@ class Wiring:
             max_upload_bytes=self.settings.max_upload_bytes,
             render_metrics=self.metrics.render,
             check=self.why_not_ready,
+            lease=timedelta(seconds=self.settings.lease_seconds),
             undo=timedelta(seconds=self.settings.undo_seconds),
         )
 

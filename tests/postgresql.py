@@ -26,13 +26,17 @@ def binaries() -> Path | None:
     return versions[-1].parent if versions else None
 
 
+# What a server that is thrown away need not do.
+_HASTE = " -c autovacuum=off -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+
+
 @contextmanager
-def server() -> Iterator[str]:
+def server(*, durable: bool = False) -> Iterator[str]:
     """A server of its own; yields the URL of its maintenance database.
 
     It listens on a socket in a new folder and on no port, so nothing else can be in its way.
     `TEST_PG_URL` names a running server to use instead. PostgreSQL refuses to run as root, so as
-    root it runs as the user `postgres`.
+    root it runs as the user `postgres`. With `durable` it writes to the disk as in production.
     """
     given = os.environ.get("TEST_PG_URL")
     if given:
@@ -50,9 +54,8 @@ def server() -> Iterator[str]:
         data = f"{folder}/data"
         run(where / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "--no-locale",
             "-E", "UTF8")  # fmt: skip
-        options = (
-            f"-k {folder} -c listen_addresses= -c max_connections=200 -c autovacuum=off"
-            " -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
+        options = f"-k {folder} -c listen_addresses= -c max_connections=200" + (
+            "" if durable else _HASTE
         )
         run(where / "pg_ctl", "-D", data, "-w", "-t", START_SECONDS, "-l", f"{folder}/log",
             "-o", options, "start")  # fmt: skip

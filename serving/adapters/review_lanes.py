@@ -5,6 +5,7 @@ reviewer, so what somebody is excluded from costs them nothing, however much of 
 """
 
 from collections.abc import Iterable
+from functools import cache
 from hashlib import sha256
 from json import dumps
 from typing import Any
@@ -16,6 +17,8 @@ from serving.adapters.review_tables import review_lane as lane
 from serving.adapters.review_tables import review_lane_member as member
 from serving.adapters.review_tables import review_slot as slot
 from serving.domain.review import Queue, SlotState
+
+_READY = SlotState.READY.value
 
 
 def lane_for(
@@ -53,45 +56,49 @@ def first_free(
     PostgreSQL locks it and passes over what another transaction is taking; on SQLite this
     transaction holds the only write lock.
     """
-    lanes = open_lanes(reviewer, model, queue)
-    if connection.dialect.name == "sqlite":
-        inner = slot.alias("inner")
-        head = _head(sa.select(inner.c.id), inner, lanes)
-        query = sa.select(slot.c.id).select_from(
-            lanes.join(slot, slot.c.id == head.scalar_subquery())
-        )
-        query = query.order_by(slot.c.sort_key, slot.c.id).limit(1)
-    else:
-        inner = slot.alias("inner")
-        heads = _head(sa.select(inner.c.id, inner.c.sort_key), inner, lanes)
-        each = heads.with_for_update(skip_locked=True).lateral()
-        query = sa.select(each.c.id).select_from(lanes.join(each, sa.true()))
-        query = query.order_by(each.c.sort_key, each.c.id).limit(1)
-    found: int | None = connection.execute(query).scalar()
+    query = _first_free(connection.dialect.name == "sqlite", any_model=model is None)
+    values = {"reviewer": reviewer, "queue": queue.value, "model": model}
+    found: int | None = connection.execute(query, values).scalar()
     return found
 
 
-def open_lanes(reviewer: str, model: str | None, queue: Queue) -> sa.CTE:
-    """The lanes that have something to take and that are open to a reviewer.
+def open_lanes(*, any_model: bool) -> sa.CTE:
+    """The lanes that have something to take and that are open to `reviewer`, in `queue`.
 
     Each step of the recursion jumps to the next lane in the index: lanes without work, of which
     there may be one for every set of people who ever passed something on, are never looked at.
     """
-    ready = slot.c.state == SlotState.READY
-    busy = (
-        sa.select(sa.func.min(slot.c.lane_id).label("id")).where(ready).cte("busy", recursive=True)
-    )
+    ready = slot.c.state == _READY
+    first = sa.select(sa.func.min(slot.c.lane_id).label("id")).where(ready)
+    busy = first.cte("busy", recursive=True)
     after = slot.alias("after")
     following = sa.select(sa.func.min(after.c.lane_id)).where(
-        after.c.state == SlotState.READY, after.c.lane_id > busy.c.id
+        after.c.state == _READY, after.c.lane_id > busy.c.id
     )
     busy = busy.union_all(sa.select(following.scalar_subquery()).where(busy.c.id.is_not(None)))
-    closed = sa.exists().where(member.c.lane_id == lane.c.id, member.c.reviewer == reviewer)
+    closed = sa.exists().where(
+        member.c.lane_id == lane.c.id, member.c.reviewer == sa.bindparam("reviewer")
+    )
     query = sa.select(lane.c.id).join(busy, busy.c.id == lane.c.id)
-    query = query.where(lane.c.queue == queue, ~closed)
-    return (query if model is None else query.where(lane.c.model == model)).cte("open_lane")
+    query = query.where(lane.c.queue == sa.bindparam("queue"), ~closed)
+    if not any_model:
+        query = query.where(lane.c.model == sa.bindparam("model"))
+    return query.cte("open_lane")
 
 
-def _head(query: sa.Select[Any], inner: sa.FromClause, lanes: sa.CTE) -> sa.Select[Any]:
-    first = query.where(inner.c.state == SlotState.READY, inner.c.lane_id == lanes.c.id)
-    return first.order_by(inner.c.sort_key, inner.c.id).limit(1).correlate(lanes)
+# Making such a statement takes longer than running it, so each is made once.
+@cache
+def _first_free(sqlite: bool, *, any_model: bool) -> sa.Select[Any]:
+    lanes, head = open_lanes(any_model=any_model), slot.alias("head")
+    first = (head.c.state == _READY, head.c.lane_id == lanes.c.id)
+    heads = sa.select(head.c.id, head.c.sort_key).where(*first)
+    heads = heads.order_by(head.c.sort_key, head.c.id).limit(1).correlate(lanes)
+    if sqlite:
+        only = heads.with_only_columns(head.c.id).scalar_subquery()
+        joined = lanes.join(slot, slot.c.id == only)
+        query = sa.select(slot.c.id).select_from(joined).order_by(slot.c.sort_key, slot.c.id)
+    else:
+        each = heads.with_for_update(skip_locked=True).lateral()
+        query = sa.select(each.c.id).select_from(lanes.join(each, sa.true()))
+        query = query.order_by(each.c.sort_key, each.c.id)
+    return query.limit(1)

@@ -6,6 +6,7 @@ epoch answers before anybody else has taken the item, even if the lease has run 
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,10 +53,10 @@ class SqlReviewQueue:
 
     def get(self, item_id: str) -> Task:
         """One item with its newest slot; NotFound if there is none."""
-        found = self._first(t.c.id == item_id)
-        if found is None:
+        row = self._connection.execute(_NEWEST_OF_ITEM, {"item": item_id}).first()
+        if row is None:
             raise NotFound(f"There is no review item {item_id!r}.")
-        return found
+        return _task(row)
 
     def of_prediction(self, prediction_id: str) -> Task | None:
         """The item about a request; gold items are about none."""
@@ -108,7 +109,7 @@ class SqlReviewQueue:
         self, item: Item, reviewer: str, now: datetime, until: datetime, limit: int
     ) -> tuple[Task, ...]:
         """Lease more items of the same likeness."""
-        lanes = open_lanes(reviewer, item.model, Queue.WORK)
+        lanes = open_lanes(any_model=False)
         query = sa.select(s.c.id).join(t, t.c.id == s.c.item_id)
         query = query.where(
             t.c.likeness == item.likeness, t.c.state == ItemState.OPEN,
@@ -116,7 +117,8 @@ class SqlReviewQueue:
         )  # fmt: skip
         query = query.order_by(s.c.sort_key, s.c.id).limit(limit)
         query = query.with_for_update(skip_locked=True, of=s)
-        found = self._connection.execute(query).scalars().all()
+        values = {"reviewer": reviewer, "queue": Queue.WORK.value, "model": item.model}
+        found = self._connection.execute(query, values).scalars().all()
         return tuple(self._lease(slot_id, reviewer, now, until) for slot_id in found)
 
     def reap(self, now: datetime) -> None:
@@ -125,9 +127,7 @@ class SqlReviewQueue:
         Holder and epoch stay, so an answer that is late still counts until someone else has taken
         the item.
         """
-        out = sa.select(s.c.id).where(s.c.state.in_(_TAKEN), s.c.free_at <= now)
-        out = out.limit(_REAPED_AT_ONCE).with_for_update(skip_locked=True)
-        ids = self._connection.execute(out).scalars().all()
+        ids = self._connection.execute(_RUN_OUT, {"now": now}).scalars().all()
         if ids:
             ready = sa.update(s).where(s.c.id.in_(ids)).values(state=SlotState.READY, free_at=None)
             self._connection.execute(ready)
@@ -265,15 +265,12 @@ class SqlReviewQueue:
         )
 
     def _lease(self, slot_id: int, reviewer: str, now: datetime, until: datetime) -> Task:
-        lease = {"state": SlotState.LEASED, "holder": reviewer, "free_at": until}
-        slot = sa.update(s).where(s.c.id == slot_id)
-        slot = slot.values(epoch=s.c.epoch + 1, claimed_at=now, informed=False, **lease)
-        self._connection.execute(slot)
+        lease = {"reviewer": reviewer, "until": until, "at": now, "slot": slot_id}
+        self._connection.execute(_LEASE, lease)
         turn = insert(self._connection, review_turn).values(reviewer=reviewer, claims=1)
         more = {"claims": review_turn.c.claims + 1}
         self._connection.execute(turn.on_conflict_do_update(index_elements=["reviewer"], set_=more))
-        row = self._connection.execute(_tasks().where(s.c.id == slot_id)).one()
-        return _task(row)
+        return _task(self._connection.execute(_OF_SLOT, {"slot": slot_id}).one())
 
     def _move(self, item_id: str, reviewer: str, epoch: int, **values: object) -> Slot | None:
         mine = (s.c.item_id == item_id, s.c.holder == reviewer, s.c.epoch == epoch)
@@ -287,9 +284,35 @@ class SqlReviewQueue:
         return None if row is None else _task(row)
 
 
+@cache
 def _tasks() -> sa.Select[Any]:
     slot = [column.label(f"slot_{column.name}") for column in s.c]
     return sa.select(*t.c, *slot).join(s, s.c.item_id == t.c.id)
+
+
+# What every claim runs, made once.
+_RUN_OUT = (
+    sa.select(s.c.id)
+    .where(s.c.state.in_(_TAKEN), s.c.free_at <= sa.bindparam("now"))
+    .limit(_REAPED_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    sa.update(s)
+    .where(s.c.id == sa.bindparam("slot"))
+    .values(
+        state=SlotState.LEASED.value,
+        holder=sa.bindparam("reviewer"),
+        epoch=s.c.epoch + 1,
+        free_at=sa.bindparam("until"),
+        claimed_at=sa.bindparam("at"),
+        informed=False,
+    )
+)
+_OF_SLOT = _tasks().where(s.c.id == sa.bindparam("slot"))
+_NEWEST_OF_ITEM = (
+    _tasks().where(t.c.id == sa.bindparam("item")).order_by(s.c.number.desc()).limit(1)
+)
 
 
 def _task(row: Any) -> Task:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from registry.adapters.database.engine import Database
 from serving.adapters.payloads import PayloadStore
+from serving.domain.review import LEASE
 from serving.ports import Fleet, Ledger, Measurements, ServingUnit
 from serving.services.predict import Predicting
 from serving.services.run import Patience
@@ -22,7 +23,8 @@ class Serving:
 
     check: gives why the process is not ready apart from its models, such as a wrong revision of
     the database; empty when nothing is wrong. render_metrics: the metrics as Prometheus reads them.
-    undo: for how long a reviewer's answer can be taken back before its caller hears it.
+    lease: for how long an item is a reviewer's. undo: for how long their answer can be taken back
+    before its caller hears it.
     """
 
     database: Database
@@ -38,6 +40,7 @@ class Serving:
     render_metrics: Callable[[], bytes]
     check: Callable[[], tuple[str, ...]] = tuple
     patience: Patience = field(default_factory=Patience)
+    lease: timedelta = LEASE
     undo: timedelta = timedelta(0)
 
     @property

@@ -46,14 +46,18 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
     ) -> dict[str, Any] | Response:
         """The reviewer's own open item, else the most urgent free one, leased to them."""
         now = serving.clock()
-        found = await serving.write(lambda unit: review.next_item(unit, who, now, model, after))
+        found = await serving.write(
+            lambda unit: review.next_item(unit, who, now, model, after, serving.lease)
+        )
         return await _shown(serving, found, model) if found else Response(status_code=204)
 
     @routes.post("/{item}/grid")
     async def grid(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
         """The item that you have with others that look alike, leased for one answer to all."""
         now = serving.clock()
-        tasks = await serving.write(lambda u: actions.grid(u, item, actor, body.epoch, now))
+        tasks = await serving.write(
+            lambda unit: actions.grid(unit, item, actor, body.epoch, now, serving.lease)
+        )
         return {"items": [shapes.item(task, len(tasks)) for task in tasks]}
 
 
@@ -90,7 +94,9 @@ def _add_answers(routes: APIRouter, serving: Serving) -> None:
     async def undo(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
         """Take your answer back while its caller has not heard it; the item is yours again."""
         now = serving.clock()
-        task = await serving.write(lambda unit: review.undo(unit, item, actor, body.epoch, now))
+        task = await serving.write(
+            lambda unit: review.undo(unit, item, actor, body.epoch, now, serving.lease)
+        )
         return await _shown(serving, task, None)
 
 

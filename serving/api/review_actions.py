@@ -57,9 +57,11 @@ def _add_passing_on(routes: APIRouter, serving: Serving) -> None:
 def _add_lease(routes: APIRouter, serving: Serving) -> None:
     @routes.post("/{item}/renew")
     async def renew(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
-        """Keep an item for another ten minutes."""
+        """Keep an item for another lease, ten minutes unless set otherwise."""
         now = serving.clock()
-        until = await serving.write(lambda u: actions.renew(u, item, actor, body.epoch, now))
+        until = await serving.write(
+            lambda unit: actions.renew(unit, item, actor, body.epoch, now, serving.lease)
+        )
         return {"id": item, "epoch": body.epoch, "lease_until": until.isoformat()}
 
     @routes.post("/{item}/release")

@@ -100,7 +100,12 @@ def adjudicate(
 
 
 def grid(
-    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, now: datetime
+    unit: ServingUnit,
+    item_id: str,
+    reviewer: str,
+    epoch: int,
+    now: datetime,
+    lease: timedelta = LEASE,
 ) -> tuple[Task, ...]:
     """The reviewer's item with others that look alike, all leased, for one answer to them all."""
     task = unit.reviews.get(item_id)
@@ -111,7 +116,7 @@ def grid(
             f"Review item {item_id} cannot be answered together with others: only items drawn to "
             "show the model's answer can, and never those for audit."
         )
-    more = unit.reviews.claim_like(task.item, reviewer, now, now + LEASE, BULK_AT_MOST - 1)
+    more = unit.reviews.claim_like(task.item, reviewer, now, now + lease, BULK_AT_MOST - 1)
     return (task, *more)
 
 

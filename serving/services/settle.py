@@ -3,6 +3,7 @@
 Both use the same compare-and-set on the held request. Whoever comes first answers its caller.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -25,15 +26,24 @@ from serving.services.checks import check_gold, check_second
 NOTIFICATION = "notification"
 
 
-def close_due(unit: ServingUnit, now: datetime, limit: int = 200) -> tuple[Prediction, ...]:
-    """Close the windows that are over; gives the requests that this has answered.
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How many windows were closed, and the held requests that this has answered."""
+
+    items: int
+    answered: tuple[Prediction, ...]
+
+
+def close_due(unit: ServingUnit, now: datetime, limit: int = 200) -> Closed:
+    """Close the windows that are over.
 
     Nothing but the database knows of a window, so whoever leads next closes what a dead process
     has left.
     """
     unit.reviews.reap(now)
-    closed = [close(unit, item_id, now) for item_id in unit.reviews.to_close(now, limit)]
-    return tuple(prediction for prediction in closed if prediction)
+    items = unit.reviews.to_close(now, limit)
+    closed = [close(unit, item_id, now) for item_id in items]
+    return Closed(len(items), tuple(prediction for prediction in closed if prediction))
 
 
 def close(unit: ServingUnit, item_id: str, now: datetime) -> Prediction | None:

@@ -133,13 +133,13 @@ def test_an_undone_answer_was_never_heard(database: Database):
     given = decide(database, verdict(task, "ann"), window=WINDOW)
     assert (given.undo_until, given.answered) == (SHUT, None)
     assert state(database) is ItemState.CLOSING
-    assert write(database, lambda u: settle.close_due(u, NOW)) == ()
+    assert write(database, lambda u: settle.close_due(u, NOW)).items == 0
     back = write(database, lambda u: review.undo(u, "item-00000", "ann", 1, NOW))
     assert (back.slot.state, back.slot.holder) == (SlotState.LEASED, "ann")
-    assert write(database, lambda u: settle.close_due(u, SHUT)) == ()
+    assert write(database, lambda u: settle.close_due(u, SHUT)).items == 0
     assert (status(database), evidence(database), notices(database)) == (Status.HELD, None, [])
     decide(database, verdict(back, "ann", "glass"), window=WINDOW)
-    (answered,) = write(database, lambda u: settle.close_due(u, SHUT))
+    (answered,) = write(database, lambda u: settle.close_due(u, SHUT)).answered
     assert answered.answer is not None
     assert answered.answer.prediction == "glass"
     assert evidence(database) is Verdict.CORRECT
@@ -180,7 +180,7 @@ def test_an_undo_and_the_end_of_the_window_cannot_both_win(database: Database):
         closed: set[str] = set()
         for _ in range(12):
             found = write(database, lambda u: settle.close_due(u, SHUT, limit=1))
-            closed |= {prediction.id for prediction in found}
+            closed |= {prediction.id for prediction in found.answered}
         return closed
 
     with ThreadPoolExecutor(2) as pool:
@@ -337,7 +337,7 @@ def test_one_answer_to_a_grid_of_likes_counts_and_is_undone_as_a_whole(database:
     assert all(result.opinion.counted for result in done)
     back = write(database, lambda u: actions.undo_bulk(u, "k", "ann", NOW))
     assert len(back) == 25
-    assert write(database, lambda u: settle.close_due(u, SHUT)) == ()
+    assert write(database, lambda u: settle.close_due(u, SHUT)).items == 0
     with pytest.raises(NotFound):
         write(database, lambda u: actions.undo_bulk(u, "k", "bob", NOW))
 
