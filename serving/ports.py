@@ -142,9 +142,6 @@ class ReviewQueue(Protocol):
     ) -> Task | None:
         """The item that a reviewer has a live lease on, other than `besides`."""
 
-    def claims(self, reviewer: str) -> int:
-        """How many items a reviewer has taken."""
-
     def claim(
         self, reviewer: str, model: str | None, queue: Queue, now: datetime, until: datetime
     ) -> Task | None:

@@ -36,15 +36,20 @@ def fill(database: Database, items: int, **changes: Any) -> None:
 
 
 def take(
-    database: Database, reviewer: str, now: datetime = NOW, *, lead: bool = False
+    database: Database,
+    reviewer: str,
+    now: datetime = NOW,
+    *,
+    lead: bool = False,
+    draw: float = 1.0,
 ) -> Task | None:
     who = Identity(reviewer, Role.REVIEWER, lead=lead)
-    return write(database, lambda unit: review.next_item(unit, who, now))
+    return write(database, lambda unit: review.next_item(unit, who, now, draw=draw))
 
 
-def taken(database: Database, reviewer: str, now: datetime = NOW, *, lead: bool = False) -> Task:
+def taken(database: Database, reviewer: str, now: datetime = NOW, **more: Any) -> Task:
     """The next item, where one must wait."""
-    task = take(database, reviewer, now, lead=lead)
+    task = take(database, reviewer, now, **more)
     assert task is not None
     return task
 

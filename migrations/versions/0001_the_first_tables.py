@@ -523,12 +523,6 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
-        "review_turn",
-        sa.Column("reviewer", sa.String(length=128), nullable=False),
-        sa.Column("claims", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("reviewer", name=op.f("pk_review_turn")),
-    )
-    op.create_table(
         "reviewer_check",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -670,7 +664,6 @@ def downgrade() -> None:
     op.drop_table("rollout")
     op.drop_index(op.f("ix_reviewer_check_model_at"), table_name="reviewer_check")
     op.drop_table("reviewer_check")
-    op.drop_table("review_turn")
     op.drop_index(op.f("ix_review_slot_state_sort_key_id"), table_name="review_slot")
     op.drop_index(op.f("ix_review_slot_state_lane_id_sort_key_id"), table_name="review_slot")
     op.drop_index(op.f("ix_review_slot_state_free_at"), table_name="review_slot")

@@ -5,6 +5,7 @@ reviewer, so what somebody is excluded from costs them nothing, however much of 
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from json import dumps
@@ -48,18 +49,45 @@ def members(connection: sa.Connection, lane_id: int) -> frozenset[str]:
     return frozenset(connection.execute(query).scalars())
 
 
-def first_free(
-    connection: sa.Connection, reviewer: str, model: str | None, queue: Queue
+def lease_first(
+    connection: sa.Connection,
+    reviewer: str,
+    model: str | None,
+    queue: Queue,
+    now: datetime,
+    until: datetime,
 ) -> int | None:
-    """The most urgent slot of a queue that a reviewer may take.
+    """Lease the most urgent slot of a queue that a reviewer may take; one statement.
 
     PostgreSQL locks it and passes over what another transaction is taking; on SQLite this
     transaction holds the only write lock.
     """
-    query = _first_free(connection.dialect.name == "sqlite", any_model=model is None)
-    values = {"reviewer": reviewer, "queue": queue.value, "model": model}
-    found: int | None = connection.execute(query, values).scalar()
+    statement = _lease_first(connection.dialect.name == "sqlite", any_model=model is None)
+    values = {
+        "reviewer": reviewer,
+        "of_queue": queue.value,
+        "of_model": model,
+        "at": now,
+        "until": until,
+    }
+    found: int | None = connection.execute(statement, values).scalar()
     return found
+
+
+def lease(condition: sa.ColumnElement[bool]) -> sa.Update:
+    """A new claim of `reviewer` on a slot, from `at` to `until`."""
+    return (
+        sa.update(slot)
+        .where(condition)
+        .values(
+            state=SlotState.LEASED.value,
+            holder=sa.bindparam("reviewer"),
+            epoch=slot.c.epoch + 1,
+            free_at=sa.bindparam("until", type_=slot.c.free_at.type),
+            claimed_at=sa.bindparam("at", type_=slot.c.free_at.type),
+            informed=False,
+        )
+    )
 
 
 def open_lanes(*, any_model: bool) -> sa.CTE:
@@ -68,8 +96,9 @@ def open_lanes(*, any_model: bool) -> sa.CTE:
     Each step of the recursion jumps to the next lane in the index: lanes without work, of which
     there may be one for every set of people who ever passed something on, are never looked at.
     """
-    ready = slot.c.state == _READY
-    first = sa.select(sa.func.min(slot.c.lane_id).label("id")).where(ready)
+    any_slot = slot.alias("any_slot")
+    ready = any_slot.c.state == _READY
+    first = sa.select(sa.func.min(any_slot.c.lane_id).label("id")).where(ready)
     busy = first.cte("busy", recursive=True)
     after = slot.alias("after")
     following = sa.select(sa.func.min(after.c.lane_id)).where(
@@ -80,14 +109,20 @@ def open_lanes(*, any_model: bool) -> sa.CTE:
         member.c.lane_id == lane.c.id, member.c.reviewer == sa.bindparam("reviewer")
     )
     query = sa.select(lane.c.id).join(busy, busy.c.id == lane.c.id)
-    query = query.where(lane.c.queue == sa.bindparam("queue"), ~closed)
+    query = query.where(lane.c.queue == sa.bindparam("of_queue"), ~closed)
     if not any_model:
-        query = query.where(lane.c.model == sa.bindparam("model"))
+        query = query.where(lane.c.model == sa.bindparam("of_model"))
     return query.cte("open_lane")
 
 
 # Making such a statement takes longer than running it, so each is made once.
 @cache
+def _lease_first(sqlite: bool, *, any_model: bool) -> sa.Executable:
+    # `=` and not IN: PostgreSQL may run a subquery below IN again and again, locking each time.
+    first = _first_free(sqlite, any_model=any_model).scalar_subquery()
+    return lease(slot.c.id == first).returning(slot.c.id)
+
+
 def _first_free(sqlite: bool, *, any_model: bool) -> sa.Select[Any]:
     lanes, head = open_lanes(any_model=any_model), slot.alias("head")
     first = (head.c.state == _READY, head.c.lane_id == lanes.c.id)
@@ -95,8 +130,9 @@ def _first_free(sqlite: bool, *, any_model: bool) -> sa.Select[Any]:
     heads = heads.order_by(head.c.sort_key, head.c.id).limit(1).correlate(lanes)
     if sqlite:
         only = heads.with_only_columns(head.c.id).scalar_subquery()
-        joined = lanes.join(slot, slot.c.id == only)
-        query = sa.select(slot.c.id).select_from(joined).order_by(slot.c.sort_key, slot.c.id)
+        each: sa.FromClause = slot.alias("each")
+        joined = lanes.join(each, each.c.id == only)
+        query = sa.select(each.c.id).select_from(joined).order_by(each.c.sort_key, each.c.id)
     else:
         each = heads.with_for_update(skip_locked=True).lateral()
         query = sa.select(each.c.id).select_from(lanes.join(each, sa.true()))

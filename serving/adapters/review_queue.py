@@ -11,14 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry.adapters.database.dialect import insert
 from registry.domain.errors import NotFound
 from serving.adapters import review_counts
-from serving.adapters.review_lanes import first_free, lane_for, members, open_lanes
+from serving.adapters.review_lanes import lane_for, lease, lease_first, members, open_lanes
 from serving.adapters.review_rows import item_in, item_out, slot_in
 from serving.adapters.review_tables import review_item as t
 from serving.adapters.review_tables import review_slot as s
-from serving.adapters.review_tables import review_turn
 from serving.adapters.rows import label_out
 from serving.domain.prediction import Label
 from serving.domain.review import (
@@ -85,17 +83,12 @@ class SqlReviewQueue:
             mine.append(t.c.id != besides)
         return self._first(*mine, t.c.state == ItemState.OPEN)
 
-    def claims(self, reviewer: str) -> int:
-        """How many items a reviewer has taken."""
-        query = sa.select(review_turn.c.claims).where(review_turn.c.reviewer == reviewer)
-        return self._connection.execute(query).scalar() or 0
-
     def claim(
         self, reviewer: str, model: str | None, queue: Queue, now: datetime, until: datetime
     ) -> Task | None:
         """Lease the first slot of a queue that is free; no two reviewers get the same one."""
-        slot_id = first_free(self._connection, reviewer, model, queue)
-        return None if slot_id is None else self._lease(slot_id, reviewer, now, until)
+        slot_id = lease_first(self._connection, reviewer, model, queue, now, until)
+        return None if slot_id is None else self._of_slot(slot_id)
 
     def take(self, task: Task, reviewer: str, now: datetime, until: datetime) -> Task | None:
         """Lease this very slot, if it is free or already this reviewer's."""
@@ -117,7 +110,7 @@ class SqlReviewQueue:
         )  # fmt: skip
         query = query.order_by(s.c.sort_key, s.c.id).limit(limit)
         query = query.with_for_update(skip_locked=True, of=s)
-        values = {"reviewer": reviewer, "queue": Queue.WORK.value, "model": item.model}
+        values = {"reviewer": reviewer, "of_queue": Queue.WORK.value, "of_model": item.model}
         found = self._connection.execute(query, values).scalars().all()
         return tuple(self._lease(slot_id, reviewer, now, until) for slot_id in found)
 
@@ -267,9 +260,9 @@ class SqlReviewQueue:
     def _lease(self, slot_id: int, reviewer: str, now: datetime, until: datetime) -> Task:
         lease = {"reviewer": reviewer, "until": until, "at": now, "slot": slot_id}
         self._connection.execute(_LEASE, lease)
-        turn = insert(self._connection, review_turn).values(reviewer=reviewer, claims=1)
-        more = {"claims": review_turn.c.claims + 1}
-        self._connection.execute(turn.on_conflict_do_update(index_elements=["reviewer"], set_=more))
+        return self._of_slot(slot_id)
+
+    def _of_slot(self, slot_id: int) -> Task:
         return _task(self._connection.execute(_OF_SLOT, {"slot": slot_id}).one())
 
     def _move(self, item_id: str, reviewer: str, epoch: int, **values: object) -> Slot | None:
@@ -297,18 +290,7 @@ _RUN_OUT = (
     .limit(_REAPED_AT_ONCE)
     .with_for_update(skip_locked=True)
 )
-_LEASE = (
-    sa.update(s)
-    .where(s.c.id == sa.bindparam("slot"))
-    .values(
-        state=SlotState.LEASED.value,
-        holder=sa.bindparam("reviewer"),
-        epoch=s.c.epoch + 1,
-        free_at=sa.bindparam("until"),
-        claimed_at=sa.bindparam("at"),
-        informed=False,
-    )
-)
+_LEASE = lease(s.c.id == sa.bindparam("slot"))
 _OF_SLOT = _tasks().where(s.c.id == sa.bindparam("slot"))
 _NEWEST_OF_ITEM = (
     _tasks().where(t.c.id == sa.bindparam("item")).order_by(s.c.number.desc()).limit(1)

@@ -130,10 +130,3 @@ review_event = table(
     C("detail", sa.JSON, nullable=False),
     sa.Index(None, "item_id", "id"),
 )
-
-# How many items each reviewer has taken: every so manieth comes from the audit queue.
-review_turn = table(
-    "review_turn",
-    C("reviewer", sa.String(128), primary_key=True),
-    C("claims", sa.Integer, nullable=False),
-)

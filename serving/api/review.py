@@ -45,9 +45,9 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
         after: Annotated[Name | None, Query(description="The item that you have already")] = None,
     ) -> dict[str, Any] | Response:
         """The reviewer's own open item, else the most urgent free one, leased to them."""
-        now = serving.clock()
+        now, draw = serving.clock(), serving.draw()
         found = await serving.write(
-            lambda unit: review.next_item(unit, who, now, model, after, serving.lease)
+            lambda unit: review.next_item(unit, who, now, model, after, serving.lease, draw)
         )
         return await _shown(serving, found, model) if found else Response(status_code=204)
 

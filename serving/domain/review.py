@@ -8,12 +8,13 @@ from hashlib import blake2b, sha256
 from json import dumps
 
 from registry.domain.errors import Invalid
+from registry.domain.people import Identity
 from registry.domain.plan import Review
 from registry.domain.stages import Stage
 from serving.domain.prediction import Code, Flag, Label
 
 LEASE = timedelta(minutes=10)
-AUDIT_EVERY = 5  # one of so many claims of a reviewer goes to the audit queue
+AUDIT_SHARE = 0.2  # of all claims goes to the audit queue, whatever else waits
 # What nobody waits for any more comes after everything else, in the order of its random number.
 _LAST = 1e11
 _WAITING = timedelta(days=1)
@@ -201,9 +202,15 @@ def opinions_wanted(review: Review, reasons: Sequence[Flag]) -> int:
     return max((review.opinions.get(reason.code.value, 1) for reason in reasons), default=1)
 
 
-def audit_turn(claims: int) -> bool:
-    """Whether a reviewer who has taken so many items is to take the next from the audit queue."""
-    return claims % AUDIT_EVERY == AUDIT_EVERY - 1
+def queues(who: Identity, draw: float) -> tuple[Queue, ...]:
+    """Where somebody's next item comes from, the first that has one.
+
+    Disputed items come first for a lead. A drawn share goes to the audit queue, so that urgent
+    work cannot starve the random sample, and the rest to the work that others wait for.
+    """
+    audit = draw < AUDIT_SHARE
+    work = (Queue.AUDIT, Queue.WORK) if audit else (Queue.WORK, Queue.AUDIT)
+    return (Queue.LEAD, *work) if who.lead else work
 
 
 def answer(item: Item, label: str | None) -> Label:

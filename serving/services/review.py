@@ -1,5 +1,6 @@
 """Reviewing: take the next item, answer it, agree with the model, or take the answer back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,8 +15,8 @@ from serving.domain.review import (
     Queue,
     Task,
     answer,
-    audit_turn,
     closes_at,
+    queues,
 )
 from serving.ports import ServingUnit
 from serving.services.settle import close
@@ -57,19 +58,31 @@ def next_item(
     model: str | None = None,
     besides: str | None = None,
     lease: timedelta = LEASE,
+    draw: float = 1.0,
 ) -> Task | None:
     """The reviewer's own live item, else the first free one, leased.
 
-    Disputed items come first for a lead. One of every few claims goes to the audit queue, so that
-    urgent work cannot starve the random sample. `besides`: the item that they have before them, to
-    have the next one ready; two at most.
+    `besides`: the item that they have before them, to have the next one ready; two at most.
+    `draw`: a random number that says whether it is the audit queue's turn.
     """
-    unit.reviews.reap(now)
     if mine := unit.reviews.held_by(who.name, model, now, besides):
         return mine
-    audit = audit_turn(unit.reviews.claims(who.name))
-    work = (Queue.AUDIT, Queue.WORK) if audit else (Queue.WORK, Queue.AUDIT)
-    for queue in (Queue.LEAD, *work) if who.lead else work:
+    order = queues(who, draw)
+    if found := _claim(unit, who, model, order, now, lease):
+        return found
+    unit.reviews.reap(now)  # the controller does so all the time; here it is worth a second look
+    return _claim(unit, who, model, order, now, lease)
+
+
+def _claim(
+    unit: ServingUnit,
+    who: Identity,
+    model: str | None,
+    order: Sequence[Queue],
+    now: datetime,
+    lease: timedelta,
+) -> Task | None:
+    for queue in order:
         if found := unit.reviews.claim(who.name, model, queue, now, now + lease):
             return found
     return None

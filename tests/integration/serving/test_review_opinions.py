@@ -289,8 +289,8 @@ def test_urgent_work_does_not_starve_the_audit_items_and_they_come_by_their_numb
 
     write(database, add)
     queues, audits = [], []
-    for _ in range(10):
-        task = taken(database, "ann")
+    for turn in range(10):
+        task = taken(database, "ann", draw=turn / 10)
         queues.append(task.slot.queue)
         audits += [task.item.sort_key] if task.slot.queue is Queue.AUDIT else []
         decide(database, verdict(task, "ann"))
