@@ -1,6 +1,5 @@
 """Reviewing: take the next item, answer it, agree with the model, or take the answer back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -67,22 +66,8 @@ def next_item(
     """
     if mine := unit.reviews.held_by(who.name, model, now, besides):
         return mine
-    order = queues(who, draw)
-    if found := _claim(unit, who, model, order, now, lease):
-        return found
-    unit.reviews.reap(now)  # the controller does so all the time; here it is worth a second look
-    return _claim(unit, who, model, order, now, lease)
-
-
-def _claim(
-    unit: ServingUnit,
-    who: Identity,
-    model: str | None,
-    order: Sequence[Queue],
-    now: datetime,
-    lease: timedelta,
-) -> Task | None:
-    for queue in order:
+    unit.reviews.reap(now)  # the controller does so too, unless it has just died
+    for queue in queues(who, draw):
         if found := unit.reviews.claim(who.name, model, queue, now, now + lease):
             return found
     return None
