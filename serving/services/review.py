@@ -11,7 +11,6 @@ from serving.domain.review import (
     LEASE,
     ItemState,
     Presentation,
-    Queue,
     Task,
     answer,
     closes_at,
