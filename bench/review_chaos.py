@@ -105,14 +105,14 @@ def _torture(kind: str, url: str, folder: Path, args: argparse.Namespace) -> Non
 
 
 def _kill_and_restart(world: World, kind: str, url: str, folder: Path, every: float) -> None:
-    rng = random.Random(0)
+    rng, gone = random.Random(0), time.monotonic()
     while not world.done.is_set():
-        gone = time.monotonic()
         with running(folder / "home", url) as service:
             world.url = str(service.http.base_url)
             world.away.append((gone, time.monotonic()))
             if world.done.wait(every * rng.uniform(0.5, 1.5)):
                 return
+            gone = time.monotonic()  # what follows, the database's own recovery too, is no service
             world.counts["service kills"] += 1
             service.kill()
             if kind == "postgresql" and world.counts["service kills"] % 2:
