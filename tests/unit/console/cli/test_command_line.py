@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
+from command_line import stagegate
 
 from console.cli.main import hoist
 from console.cli.rollout import exit_code, seconds
@@ -20,12 +19,6 @@ def a_rollout(**changes: object) -> dict[str, object]:
 
 def a_gate(verdict: str, **changes: object) -> dict[str, object]:
     return {"type": "error-rate", "verdict": verdict, "dry_run": False, **changes}
-
-
-def stagegate(*words: str, home: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    where = ["--home", str(home)] if home else []
-    command = [sys.executable, "-m", "console.cli", *where, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

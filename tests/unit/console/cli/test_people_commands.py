@@ -1,10 +1,8 @@
 """`stagegate user` and `stagegate key` on a home with accounts, without any login."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import command_line
 import pytest
 import typer
 
@@ -16,14 +14,7 @@ PASSWORD = "correct horse battery"
 
 
 def stagegate(home: Path, *words: str, said: str = "", **env: str):
-    return subprocess.run(
-        [sys.executable, "-m", "console.cli", "--home", str(home), *words],
-        input=said,
-        env={**os.environ, "STAGEGATE_AUTH": "on", **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command_line.stagegate(*words, home=home, said=said, STAGEGATE_AUTH="on", **env)
 
 
 def test_the_first_admin_and_a_key_are_made_on_the_home_and_the_key_acts(tmp_path: Path):
