@@ -182,8 +182,10 @@ class Exposures(Protocol):
     def read(self, rollout_id: str, stage: Stage) -> tuple[Exposure, ...]:
         """All of a stage, in the order in which they were written."""
 
-    def after(self, rollout_id: str, stage: Stage, cursor: int, recent: datetime) -> ExposureTable:
-        """Those that were written after the one of number `cursor`, as columns.
+    def after(
+        self, rollout_id: str, stage: Stage, cursor: int, recent: datetime, most: int
+    ) -> ExposureTable:
+        """Those that were written after the one of number `cursor`, as columns, `most` of them.
 
         Only those created since `recent` say when.
         """

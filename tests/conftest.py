@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1]))  # short runs of what bench/ does at length
 import environment  # noqa: F401 - before all that reads the environment
 import postgresql
 from hypothesis import HealthCheck, settings

@@ -50,7 +50,7 @@ class SlowAnswers:
 
 
 def see(slow: SlowAnswers, rows: ExposureTable) -> tuple[SlowAnswers, npt.NDArray[np.intp]]:
-    """The count after rows of one share, and where baseline units were slow for the first time."""
+    """The count after rows of one share, and where units were slow for the first time."""
     fast_first = np.where(rows.failed, np.inf, rows.answer_ms)
     timed = ~np.isnan(fast_first)
     baseline = np.flatnonzero(timed & ~rows.candidate)
@@ -62,8 +62,7 @@ def see(slow: SlowAnswers, rows: ExposureTable) -> tuple[SlowAnswers, npt.NDArra
         found.append(positions)
         slow = _measure(slow, fast_first[part][(timed & ~rows.candidate)[part]])
         start = end
-    met = np.concatenate(found) if found else np.empty(0, np.intp)
-    return slow, met[~rows.candidate[met]]
+    return slow, np.concatenate(found) if found else np.empty(0, np.intp)
 
 
 def _until(slow: SlowAnswers, baseline: npt.NDArray[np.intp], start: int, end: int) -> int:

@@ -108,7 +108,8 @@ def _count_share(traffic: Traffic, rows: ExposureTable) -> Traffic:
     slow, recent = [], dict(traffic.recent)
     share = float(rows.shares[0])
     for one in traffic.slow:
-        after, baseline = slowness.see(one, rows)
+        after, met = slowness.see(one, rows)
+        baseline = met[~rows.candidate[met]]
         key = ("slow", one.quantile, one.ratio, share)
         recent = _add(recent, key, rows.created[baseline])
         slow.append(after)

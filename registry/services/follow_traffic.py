@@ -11,6 +11,8 @@ from registry.ports import Exposures
 
 # Only what is counted as "recent" needs its time; replicas' clocks may differ.
 _RECENT = timedelta(minutes=5)
+# Rows that are read at once when all have to be.
+_AT_ONCE = 50_000
 # A number that is missing for this long belongs to a transaction that was rolled back.
 _LOST = timedelta(seconds=10)
 
@@ -42,18 +44,17 @@ class TrafficMemory:
         """
         followed = self._start(rollout)
         base = followed.counts
-        rows = exposures.after(rollout.id, rollout.stage, base.cursor, now - _RECENT)
-        if not len(rows):
+        head = _counted(exposures, rollout, base, now)
+        if head is base:
             return base
-        head = count(base, rows)
         whole = head.cursor - base.cursor == exposures.written(base.cursor, head.cursor)
         if whole:
             followed = replace(followed, counts=head, gap=None)
         elif followed.gap is None:
             followed = replace(followed, gap=(head.cursor, now))
         elif now - followed.gap[1] >= _LOST:
-            known = int(np.searchsorted(rows.numbers, followed.gap[0], side="right"))
-            followed = replace(followed, counts=count(base, rows.part(0, known)), gap=None)
+            known = _counted(exposures, rollout, base, now, followed.gap[0])
+            followed = replace(followed, counts=known, gap=None)
         self._followed[_which(rollout)] = followed
         return head
 
@@ -64,6 +65,26 @@ class TrafficMemory:
         if followed and (followed.rollout_id, followed.place) == (rollout.id, place):
             return followed
         return _Followed(rollout.id, place, no_traffic(latencies))
+
+
+def _counted(
+    exposures: Exposures,
+    rollout: Rollout,
+    counts: Traffic,
+    now: datetime,
+    up_to: int | None = None,
+) -> Traffic:
+    """The counts with the rows that follow, all or those up to a number."""
+    while True:
+        rows = exposures.after(
+            rollout.id, rollout.stage, counts.cursor, now - _RECENT, most=_AT_ONCE
+        )
+        end = len(rows)
+        if up_to is not None:
+            end = int(np.searchsorted(rows.numbers, up_to, side="right"))
+        counts = count(counts, rows.part(0, end))
+        if end < _AT_ONCE:
+            return counts
 
 
 def _which(rollout: Rollout) -> tuple[str, bool]:

@@ -11,6 +11,8 @@ from registry.domain.evidence import Arm
 from registry.domain.exposure import Exposure, ExposureTable
 from registry.domain.stages import Stage
 
+_INSERT = sa.insert(t)  # made once: every prediction pays for it
+
 
 class SqlExposures:
     """Implements registry.ports.Exposures; the serial id is the order of writing."""
@@ -20,20 +22,22 @@ class SqlExposures:
 
     def add(self, exposure: Exposure) -> None:
         """Append one."""
-        self._connection.execute(sa.insert(t), [_values(exposure)])
+        self._connection.execute(_INSERT, [_values(exposure)])
 
     def read(self, rollout_id: str, stage: Stage) -> tuple[Exposure, ...]:
         """All of a stage, in the order in which they were written."""
         query = sa.select(t).where(*_of(rollout_id, stage)).order_by(t.c.id)
         return tuple(_exposure(row) for row in self._connection.execute(query))
 
-    def after(self, rollout_id: str, stage: Stage, cursor: int, recent: datetime) -> ExposureTable:
-        """Those that were written after the one of number `cursor`, as columns.
+    def after(
+        self, rollout_id: str, stage: Stage, cursor: int, recent: datetime, most: int
+    ) -> ExposureTable:
+        """Those that were written after the one of number `cursor`, as columns, `most` of them.
 
         Only those created since `recent` say when.
         """
         when = sa.case((t.c.created_at >= recent, t.c.created_at))
-        return self._columns(when, *_of(rollout_id, stage), t.c.id > cursor)
+        return self._columns(when, *_of(rollout_id, stage), t.c.id > cursor, most=most)
 
     def until(self, rollout_id: str, stage: Stage, moment: datetime) -> ExposureTable:
         """Those that were created up to a moment, as columns."""
@@ -46,11 +50,14 @@ class SqlExposures:
         return self._connection.execute(sa.select(sa.func.count()).where(*between)).scalar_one()
 
     def _columns(
-        self, when: sa.ColumnElement[Any], *where: sa.ColumnElement[bool]
+        self,
+        when: sa.ColumnElement[Any],
+        *where: sa.ColumnElement[bool],
+        most: int | None = None,
     ) -> ExposureTable:
         names = ("id", "unit", "candidate", "share", "step", "failed", "answer_ms")
         columns = [*(t.c[name] for name in names), when, t.c.action]
-        query = sa.select(*columns).where(*where).order_by(t.c.id)
+        query = sa.select(*columns).where(*where).order_by(t.c.id).limit(most)
         rows = self._connection.execute(query).all()
         return _table(*(zip(*rows, strict=True) if rows else [()] * len(columns)))
 
