@@ -66,9 +66,6 @@ class UnitLots:
     low: Floats = field(default_factory=_no_bounds)
     high: Floats = field(default_factory=_no_bounds)
 
-    def __len__(self) -> int:
-        return len(self.units)
-
     def draw(
         self, units: Integers, candidate: npt.NDArray[np.bool_], share: float
     ) -> tuple[Draws, "UnitLots"]:

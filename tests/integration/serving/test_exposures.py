@@ -13,7 +13,7 @@ from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.evidence import Arm
 from registry.domain.exposure import Exposure
-from registry.domain.plan import Answers, Review, Scope, StagePlan, Step
+from registry.domain.plan import Answers, FlaggedThen, Flags, Review, Scope, StagePlan, Step
 from registry.domain.stages import Stage
 from serving.domain.routing import PARTS, place, unit_hash
 
@@ -25,10 +25,14 @@ BROKEN = FakeRunner(fails=ValueError())
 
 @contextmanager
 def served(
-    database: Database, home: Path, part: StagePlan, **runners: FakeRunner
+    database: Database,
+    home: Path,
+    part: StagePlan,
+    flags: Flags = serving_app.ROLLOUT_FLAGS,
+    **runners: FakeRunner,
 ) -> Iterator[TestClient]:
     with ExitStack() as stack:
-        serving_app.register(database, part)
+        serving_app.register(database, part, flags=flags)
         found = {1: runners.get("one", FakeRunner("paper")), 2: runners.get("two", FakeRunner())}
         made = serving_app.parts(database, str(home / "payloads"), found)
         yield stack.enter_context(serving_app.client(made))
@@ -111,3 +115,15 @@ def test_a_caller_that_repeats_its_request_is_counted_once(database: Database, t
         for _ in range(3):
             assert client.post(URL, content=image(), headers=headers).status_code == 200
     assert len(kept(database)) == 1
+
+
+def test_where_the_baseline_stands_in_its_label_is_what_was_told(
+    database: Database, tmp_path: Path
+):
+    flags = Flags(min_confidence=0.7, then=FlaggedThen.BASELINE)
+    with served(database, tmp_path, HALF, flags=flags) as client:
+        doubtful = image(confidence=0.4)
+        assert {ask(client, f'{{"user_id": {n}}}', doubtful) for n in range(8)} == {200}
+    rows = kept(database)
+    assert {row.arm for row in rows} == {Arm.CANDIDATE, Arm.BASELINE}
+    assert {row.action for row in rows} == {"paper"}

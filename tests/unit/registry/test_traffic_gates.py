@@ -30,6 +30,7 @@ FAILURES = GateSpec("failures", {"at_most": 0.01, "ratio_at_most": 2.0})
 LATENCY = GateSpec("latency", {"quantile": 0.9, "ratio_at_most": 1.5})
 SPLIT = GateSpec("split", {"after_units": 100})
 ACTIONS = GateSpec("action-rate", {"ratio": [0.5, 2.0], "against": "baseline", "rare_below": 0.05})
+SURE = Defaults(rollback_confidence=1 - 1e-9)
 STATED = {"glass": 0.6, "metal": 0.4}
 AGAINST_PEOPLE = GateSpec("action-rate", {**ACTIONS.options, "against": STATED})
 
@@ -210,3 +211,21 @@ def test_no_step_is_left_before_the_candidate_has_answered_in_it(spec: GateSpec)
     held = verdict(spec, traffic, step=1)
     assert isinstance(held, Inconclusive)
     assert "nothing in the present step" in held.sentence
+
+
+def test_two_latency_gates_are_counted_apart():
+    slow = GateSpec("latency", {"quantile": 0.5, "ratio_at_most": 100.0})
+    theirs = [an_exposure(n, answer_ms=10.0, candidate=False) for n in range(400)]
+    mine = [an_exposure(n + 1_000, answer_ms=200.0) for n in range(60)]
+    traffic = count(no_traffic([(0.9, 1.5), (0.5, 100.0)]), exposures_of([*theirs, *mine]))
+    assert isinstance(verdict(LATENCY, traffic), Failed)
+    assert isinstance(verdict(slow, traffic), Inconclusive)
+    unknown = GateSpec("latency", {"quantile": 0.7, "ratio_at_most": 2.0})
+    assert "0 of the 33 answers" in verdict(unknown, traffic).sentence
+
+
+def test_a_candidate_as_slow_as_the_bound_cannot_pass_at_this_rate():
+    theirs = [an_exposure(answer_ms=10.0 + n % 100, candidate=False) for n in range(300)]
+    result = verdict(LATENCY, arms_in_order(theirs, some(12, answer_ms=200.0)), defaults=SURE)
+    assert isinstance(result, Inconclusive)
+    assert result.sentence.endswith(", cannot pass at this rate")
