@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+from registry.adapters.torch_archive import names_in
 from registry.domain.errors import Invalid
 from registry.domain.formats import Format
 
@@ -30,8 +31,7 @@ def recognise(path: Path) -> Format:
 
 
 def _archive(path: Path) -> Format | None:
-    with zipfile.ZipFile(path) as archive:
-        names = {name.partition("/")[2] for name in archive.namelist()}
+    names = {name.partition("/")[2] for name in names_in(path)}
     if "archive_format" in names:
         return Format.EXPORTED
     if "constants.pkl" in names:

@@ -5,6 +5,7 @@ that stands before the zip. So a copy is made of the checked members alone, and 
 ever opened. Standard library only.
 """
 
+import io
 import re
 import shutil
 import zipfile
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from registry.domain.errors import Invalid
 
 MAX_PICKLE_BYTES = 64 << 20
 MAX_MEMBERS = 20_000
+MAX_CONTENTS_BYTES = 4 << 20
 EXPORT_YOURSELF = (
     "Export the model to ONNX yourself, where it was trained (torch.onnx.export), and register"
     " that file instead"
@@ -26,6 +28,29 @@ _MEMBERS = frozenset(
     {"data.pkl", "byteorder", "version", ".format_version", ".storage_alignment"}
     | {".data/serialization_id"}
 )
+
+
+class _Contents(io.BufferedReader):
+    """A file of which zipfile reads no table of contents that would fill the memory."""
+
+    def read(self, size: Any = -1, /) -> bytes:
+        """Bytes of it; Invalid if more are wanted at once than any table of contents has."""
+        if size > MAX_CONTENTS_BYTES:
+            raise Invalid(
+                f"the archive's table of contents has {size >> 20} MiB; what PyTorch saves has far"
+                " less, so this is no model"
+            )
+        return super().read(size)
+
+
+def names_in(path: Path) -> tuple[str, ...]:
+    """The members of any zip archive; Invalid if it is damaged or has far too many."""
+    try:
+        with _Contents(io.FileIO(path)) as file, zipfile.ZipFile(file) as archive:
+            return tuple(archive.namelist())
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        said = f"{path.name} is truncated or damaged ({error}); copy it again"
+        raise Invalid(said) from error
 
 
 def rewrite(source: Path, target: Path) -> None:
@@ -70,6 +95,7 @@ def open_members(path: Path) -> Iterator[Members]:
     with path.open("rb") as file:
         if file.read(4) != b"PK\x03\x04":
             raise Invalid(_not_a_zip(path))
+        names_in(path)
         try:
             with zipfile.ZipFile(file) as archive:
                 yield _check_members(archive)

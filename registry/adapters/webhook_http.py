@@ -57,7 +57,7 @@ async def _send(
                 return _answer(response)
     except TimeoutError:
         return Answer(None, f"no answer within {timeout_seconds:g} s")
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:  # or an odd name
         return Answer(None, str(error)[:300] or type(error).__name__)
 
 
@@ -67,6 +67,7 @@ async def _refuse_metadata_addresses(url: "httpx.URL") -> None:
     found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
     for *_, address in found:
         one = ipaddress.ip_address(str(address[0]).partition("%")[0])
+        one = getattr(one, "ipv4_mapped", None) or one  # ::ffff:169.254.169.254 is that address
         if one.is_link_local or one.is_multicast or one.is_unspecified:
             raise OSError(f"{url.host} is at {one}, where no webhook may go")
 

@@ -38,5 +38,5 @@ NEEDS = {
 
 def needs(kind: Format, suffix: str) -> Needs:
     """What a file of this format and name needs; weights in safetensors are no pickle."""
-    found = NEEDS[kind]
-    return Needs(code=True) if suffix == ".safetensors" else found
+    is_safe = kind is Format.STATE_DICT and suffix == ".safetensors"
+    return Needs(code=True) if is_safe else NEEDS[kind]

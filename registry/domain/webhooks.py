@@ -127,7 +127,8 @@ def checked_url(url: str) -> str:
     """The address itself; Invalid if a message cannot be posted there."""
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        named = (parts.hostname or "").encode("idna")  # as it is looked up; UnicodeError if never
+        fits = parts.scheme in ("http", "https") and bool(named) and parts.port != 0
     except ValueError:
         fits = False
     if not fits or not url.isascii() or any(c <= " " for c in url) or len(url) > 2_000:

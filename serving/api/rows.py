@@ -21,10 +21,12 @@ async def predict_rows(
 ) -> tuple[Prediction, ...]:
     """The answers to all images, for callers that know nothing but answers.
 
-    Invalid names the first row that is no input. Held if a person has to answer any of them first,
+    Invalid names the first row that is no input; then no row is stored, so that the request can be
+    sent again. Held if a person has to answer any of them first,
     with what to ask for later: such a caller must not take silence for a label. Conflict if the
     plan abstains from an answer.
     """
+    ready = asyncio.Barrier(len(images))
 
     async def one(image: bytes) -> Prediction:
         command = PredictCommand(
@@ -34,7 +36,11 @@ async def predict_rows(
             attributes=attributes,
             waiting=wait_seconds > 0,
         )
-        found = await predict(command, serving.predicting)
+        try:
+            found = await predict(command, serving.predicting, ready.wait)
+        except BaseException:
+            await ready.abort()
+            raise
         if found.status is Status.HELD and wait_seconds:
             found = await wait_for(serving.ledger, serving.arrivals, found.id, wait_seconds)
         return found
@@ -42,7 +48,7 @@ async def predict_rows(
     answers = await asyncio.gather(*map(one, images), return_exceptions=True)
     found = [answer for answer in answers if isinstance(answer, Prediction)]
     for row, answer in enumerate(answers):
-        if isinstance(answer, BaseException):
+        if isinstance(answer, BaseException) and not isinstance(answer, asyncio.BrokenBarrierError):
             raise _of_row(answer, row, len(images))
     _insist_on_labels(found)
     return tuple(found)

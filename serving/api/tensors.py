@@ -19,6 +19,7 @@ from registry.domain.errors import Invalid
 
 HEADER = "Inference-Header-Content-Length"
 IMAGE = "image"
+OUTPUTS = ("prediction", "index", "probabilities", "id", "version", "decided_by")
 ROWS_AT_MOST = 64
 _KINDS = {"INT64": "<i8", "FP32": "<f4"}
 
@@ -65,6 +66,9 @@ def read_request(body: bytes, header: str | None) -> InferRequest:
         raise Invalid(f"inputs: one tensor named {IMAGE!r} is expected, not {names}")
     asked = document.get("outputs")
     outputs = _list(document, "outputs") if asked is not None else []
+    unknown = [one.get("name") for one in outputs if one.get("name") not in OUTPUTS]
+    if unknown:
+        raise Invalid(f"outputs: there is no {unknown[0]!r}; there are {', '.join(OUTPUTS)}")
     everything = bool(_parameters(document).get("binary_data_output"))
     identity = document.get("id")
     return InferRequest(
@@ -82,10 +86,6 @@ def write_answer(
     document: Mapping[str, Any], tensors: Sequence[Tensor], request: InferRequest
 ) -> tuple[bytes, int | None]:
     """The body of an answer, and the length of its JSON if binary data follow it."""
-    known = {tensor.name for tensor in tensors}
-    unknown = sorted(request.outputs.keys() - known)
-    if unknown:
-        raise Invalid(f"outputs: there is no {unknown[0]!r}; there are {', '.join(sorted(known))}")
     described, data = [], []
     for tensor in tensors:
         if request.outputs and tensor.name not in request.outputs:
@@ -165,7 +165,9 @@ def from_base64(text: object, row: int) -> bytes:
 
 def _from_binary(rest: bytes, size: object) -> Iterator[bytes]:
     if type(size) is not int or size != len(rest):
-        raise Invalid(f"{IMAGE}: binary_data_size is {size}, but {len(rest)} bytes follow the JSON")
+        raise Invalid(
+            f"{IMAGE}: binary_data_size is {size!r}, but {len(rest)} bytes follow the JSON"
+        )
     at = 0
     while at < len(rest):
         end = at + 4

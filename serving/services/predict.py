@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -62,8 +62,15 @@ class Predicting:
     patience: Patience = field(default_factory=Patience)
 
 
-async def predict(command: PredictCommand, world: Predicting) -> Prediction:
-    """Answer or hold a request; it is stored durably before this returns."""
+async def predict(
+    command: PredictCommand,
+    world: Predicting,
+    agreed: Callable[[], Awaitable[object]] | None = None,
+) -> Prediction:
+    """Answer or hold a request; it is stored durably before this returns.
+
+    agreed: awaited once the answer is known and nothing is stored; what it raises keeps it so.
+    """
     began = time.perf_counter()
     if earlier := await _earlier(command, world):
         return earlier
@@ -72,6 +79,8 @@ async def predict(command: PredictCommand, world: Predicting) -> Prediction:
         assignment = generation.snapshot.assign(command.model, command.attributes, now)
         assignment = await _with_room(assignment, world.ledger)
         written = await _work(command, world, generation, assignment, now)
+        if agreed is not None:
+            await agreed()
         stored = await _store(written, assignment.quota, world.ledger)
         if stored is _Stored.NO_ROOM and assignment.when_full:
             written = await _work(command, world, generation, assignment.when_full, now)

@@ -262,12 +262,29 @@ def test_nothing_that_an_endpoint_does_harms_us(small_town: Town, receiver: Rece
     assert "/other" not in [path for path, _, _ in receiver.got]
 
 
-def test_the_address_of_a_clouds_credentials_is_never_asked(small_town: Town):
-    added = small_town.add("http://169.254.169.254/latest/meta-data")
+@pytest.mark.parametrize("host", ["http://1.2.3.400/x", "http://xn--/x", "http://[v1.x]/x"])
+def test_an_address_that_cannot_be_asked_stops_no_other(
+    small_town: Town, receiver: Receiver, host: str
+):
+    small_town.add(host)
+    small_town.add(f"{receiver.url}/fine")
+    small_town.happens("n0")
+    assert small_town.turn() == 1
+    assert receiver.texts("/fine") == ["n0"]
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [("169.254.169.254", "169.254.169.254"), ("[::ffff:a9fe:a9fe]", "::ffff:a9fe:a9fe")],
+)
+def test_the_address_of_a_clouds_credentials_is_never_asked(
+    small_town: Town, host: str, known: str
+):
+    added = small_town.add(f"http://{host}/latest/meta-data")
     small_town.happens("n0")
     assert small_town.turn() == 0
     (sent,) = small_town.api.get(f"/v1/webhooks/{added['id']}/deliveries").json()["deliveries"]
-    assert sent["answer"] == "169.254.169.254 is at 169.254.169.254, where no webhook may go"
+    assert sent["answer"] == f"{known} is at 169.254.169.254, where no webhook may go"
 
 
 def test_what_is_no_webhook_is_refused_or_not_found(small_town: Town):

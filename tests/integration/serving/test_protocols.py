@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import serving_app
+import sqlalchemy as sa
 from serving_fakes import FakeRunner, image
 from starlette.testclient import TestClient
 
@@ -158,11 +159,28 @@ def test_mlflow_gets_a_row_with_a_column_for_each_label(serve: Any):
     assert client.get("/models/nobody/ping").status_code == 404
 
 
-def test_one_bad_row_names_itself(serve: Any):
-    rows = in_base64(image("metal"), b"no image")
+def stored(database: Database) -> int:
+    with database.read() as connection:
+        return int(connection.execute(sa.text("select count(*) from prediction")).scalar_one())
+
+
+def test_one_bad_row_names_itself_and_nothing_is_stored(serve: Any, database: Database):
+    rows = in_base64(image("metal"), b"no image", image("glass"))
     found = serve(GRADUAL).post(INVOKE, json={"instances": rows}, headers=UNIT)
     assert found.status_code in {415, 422}
     assert "row 1" in found.json()["detail"]
+    assert stored(database) == 0
+
+
+def test_an_output_that_there_is_not_is_refused_before_anything_is_stored(
+    serve: Any, database: Database
+):
+    images = [image("metal")]
+    body = {"inputs": [tensor(images, data=in_base64(*images))], "outputs": [{"name": "logits"}]}
+    found = serve(GRADUAL).post(INFER, json=body, headers=UNIT)
+    assert found.status_code == 422
+    assert "there is no 'logits'" in found.json()["error"]
+    assert stored(database) == 0
 
 
 IMAGE = tensor([b"x"], data=["eA=="])
@@ -184,6 +202,7 @@ IMAGE = tensor([b"x"], data=["eA=="])
         ({"inputs": [{**IMAGE, "data": 3}]}, "a list of images"),
         ({"inputs": [{**IMAGE, "parameters": 3}]}, "an object"),
         ({"inputs": [{**IMAGE, "parameters": {"binary_data_size": 9}}]}, "0 bytes follow"),
+        ({"inputs": [{**IMAGE, "parameters": {"binary_data_size": "\ud800"}}]}, r"'\\ud800', but"),
     ],
 )
 def test_a_wrong_tensor_is_named(document: object, words: str):

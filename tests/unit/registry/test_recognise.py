@@ -1,5 +1,6 @@
 """Telling what kind of file a model is."""
 
+import struct
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,7 @@ from registry.adapters.intake import FileIntake
 from registry.adapters.recognise import recognise
 from registry.documents.model_input import read_labels, read_model_input
 from registry.domain.errors import Invalid
-from registry.domain.formats import Format
+from registry.domain.formats import Format, needs
 
 
 def archive(path: Path, *members: str) -> Path:
@@ -48,6 +49,28 @@ def test_another_file_is_refused_with_what_would_do(tmp_path: Path, name: str):
     (tmp_path / name).write_bytes(b"{}")
     with pytest.raises(Invalid, match=r"Learner\.export"):
         recognise(tmp_path / name)
+
+
+def test_a_pickle_stays_one_whatever_its_name_says():
+    assert needs(Format.FASTAI, ".safetensors").trust
+    assert not needs(Format.STATE_DICT, ".safetensors").trust
+
+
+def test_a_damaged_archive_is_refused_with_a_sentence(tmp_path: Path):
+    whole = archive(tmp_path / "model.pt", "data.pkl").read_bytes()
+    (tmp_path / "model.pt").write_bytes(whole.replace(b"PK\x01\x02", b"XXXX"))
+    with pytest.raises(Invalid, match="truncated or damaged"):
+        recognise(tmp_path / "model.pt")
+
+
+def test_an_archive_of_countless_members_is_refused_before_they_are_read(tmp_path: Path):
+    path = tmp_path / "model.pt"
+    with path.open("wb") as file:  # a directory of 200 MiB, sparse on disk
+        file.truncate(200 << 20)
+        file.seek(0, 2)
+        file.write(struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 9, 9, 200 << 20, 0, 0))
+    with pytest.raises(Invalid, match="table of contents"):
+        recognise(path)
 
 
 def test_the_same_code_is_packed_into_the_same_bytes(tmp_path: Path):

@@ -169,6 +169,7 @@ def test_nothing_that_people_read_shows_a_secret():
         "ftp://example.org/x", "file:///etc/passwd", "example.org/x", "https://", "http://[::1",
         "https://a:b@example.org/", "https://example.org/\nHost: x", "https://example.org:0/",
         "https://exämple.org/", "https://example.org:99999/", "https://e.org/" + "x" * 2000,
+        "https://a..b/", "https://" + "a" * 64 + ".org/",
     ],
 )  # fmt: skip
 def test_what_is_no_address_of_a_webhook_is_refused(url: str):
