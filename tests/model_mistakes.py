@@ -31,7 +31,7 @@ def main(world: Path) -> None:
         taken = FileIntake(code).take(world / name, folder)
         try:
             check_behaviour(
-                open_source(recognise(world / name), taken.path, factory, example), example
+                open_source(recognise(world / name), taken.path, factory, example, 2), example
             )
         except Invalid as refusal:
             return str(refusal)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PAGE = 200
 NONE_FITS = "_none_of_these"
+_LONGEST_NAME = 200
 _ENDINGS = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/bmp": ".bmp",
     "image/webp": ".webp",
@@ -102,7 +104,10 @@ def _place(row: Mapping[str, Any]) -> Path:
     label = row["label"]
     name = NONE_FITS if label is None else quote(label, safe=" ()+,=@")
     name = name.replace(".", "%2E") if name.strip(".") == "" else name
-    return Path("images", name, row["prediction_id"] + _ENDINGS.get(row["payload_type"], ".bin"))
+    if len(name) > _LONGEST_NAME:  # no file system takes it; the digest keeps two of them apart
+        name = f"{name[: _LONGEST_NAME - 17]}-{sha256(label.encode()).hexdigest()[:16]}"
+    image = quote(row["prediction_id"], safe="")
+    return Path("images", name, image + _ENDINGS.get(row["payload_type"], ".bin"))
 
 
 def _write_table(rows: Sequence[Row], folder: Path, kind: Kind) -> str:

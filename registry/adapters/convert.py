@@ -81,7 +81,7 @@ def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], loc
     declared = ModelInput.model_validate(question["input"])
     shape, labels = declared.preprocessing.shape, question["labels"]
     example = as_taken(np.zeros((2, *shape), np.uint8), declared)
-    source = open_source(kind, path, question["factory"], example)
+    source = open_source(kind, path, question["factory"], example, len(labels))
     if kind is not Format.ONNX:
         check_behaviour(source, example)  # an exporter may quietly leave training mode
     wrapped = wrap(source.graph(), declared, len(labels))

@@ -39,7 +39,7 @@ def answer(question: Mapping[str, Any]) -> Answer:
     prepare = ImagePreprocessor(declared.preprocessing).prepare
     prepared = np.stack([prepare(image.read_bytes()) for image in images])
     example = as_taken(prepared[:1].repeat(2, axis=0), declared)
-    source = open_source(kind, path, question["factory"], example)
+    source = open_source(kind, path, question["factory"], example, len(question["labels"]))
 
     def ask(part: Any) -> Any:
         return probabilities(source.scores(as_taken(part, declared)), declared.activation)

@@ -33,10 +33,12 @@ class Source:
     graph: Callable[[], bytes]
 
 
-def open_source(kind: Format, path: Path, factory: str | None, example: FloatArray) -> Source:
+def open_source(
+    kind: Format, path: Path, factory: str | None, example: FloatArray, labels: int
+) -> Source:
     """The model in a file; Invalid says what is wrong with it. example: two images, as it takes."""
     if kind is Format.ONNX:
-        return _onnx(path)
+        return _onnx(path, labels)
     with _quiet():
         if kind is Format.TORCHSCRIPT:
             return _torchscript(path, example)
@@ -67,7 +69,7 @@ def check_behaviour(source: Source, example: FloatArray) -> None:
         )
 
 
-def _onnx(path: Path) -> Source:
+def _onnx(path: Path, labels: int) -> Source:
     import onnxruntime
 
     data = path.read_bytes()
@@ -79,10 +81,10 @@ def _onnx(path: Path) -> Source:
     except Exception as error:
         raise Invalid(f"ONNX Runtime cannot load the graph: {_first_line(error)}") from error
     taken = session.get_inputs()[0].name
+    given = [out.name for out in session.get_outputs() if list(out.shape)[1:] == [labels]]
 
     def scores(images: FloatArray) -> FloatArray:
-        found = session.run(None, {taken: images})
-        return np.asarray(next((f for f in found if f.ndim == 2), found[0]))
+        return np.asarray(session.run(given[:1], {taken: images})[0])
 
     return Source(scores, lambda: data)
 
