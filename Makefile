@@ -11,6 +11,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 export ORT_DISABLE_TELEMETRY := 1
 
+# Nothing is written outside this folder: what installing downloads is thrown away afterwards.
+export UV_CACHE_DIR := $(CURDIR)/.venv/uv-cache
+
 # Bytecode is compiled once at installation; do not let the environment undo that.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -62,7 +65,7 @@ clean: ## Remove the environment and what the tools left behind
 	@test -n "$(PYTHON)" || { echo "stagegate needs Python 3.11 or newer on the PATH"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "stagegate needs Python 3.11 or newer; $(PYTHON) is older: set PYTHON=..."; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "the module venv is missing: install the package python3-venv"; exit 1; }
-	@$(BIN)/python -m pip install --quiet uv==0.13.9 2> >(grep -v 'is neither a file nor' >&2)
+	@$(BIN)/python -m pip install --quiet --no-cache-dir uv==0.13.9 2> >(grep -v 'is neither a file nor' >&2)
 	@links="$${PIP_FIND_LINKS:-$$($(PYTHON) -m pip config get global.find-links 2>/dev/null || true)}"; \
 	  printf '#!/bin/sh\nverb="$$1 $$2"; shift 2\nexec "%s" $$verb %s "$$@"\n' "$$PWD/$(BIN)/uv" "$${links:+--find-links $$links}" > .venv/uv-with-links
 	@chmod +x .venv/uv-with-links; touch $@
@@ -73,12 +76,12 @@ INSTALL = .venv/uv-with-links pip install --quiet --python $(BIN)/python --compi
 	@echo "installing the locked dependencies (about a minute, once)"
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
-	@touch $@
+	@rm -rf $(UV_CACHE_DIR); touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock
 	@echo "installing what the tests need"
 	@$(INSTALL) -r requirements-dev.lock
-	@touch $@
+	@rm -rf $(UV_CACHE_DIR); touch $@
 
 # What the tests need besides Python: a PostgreSQL server and Chromium.
 .PHONY: system
