@@ -51,6 +51,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         with ExitStack() as closing:
             closing.callback(wiring.database.close)
             closing.callback(wiring.ledger.close)
+            closing.callback(wiring.serving.arrivals.end)
             if serve:
                 wiring.fleet.start()
                 closing.callback(wiring.fleet.close)

@@ -157,6 +157,6 @@ def client(serving: Serving) -> Iterator[TestClient]:
         with lent_app(serving) as made, TestClient(made) as opened:
             yield opened
     finally:
-        serving.arrivals.close()
+        serving.arrivals.end()
         serving.fleet.close()
         serving.ledger.close()

@@ -31,6 +31,7 @@ class Arrivals:
         self._looking = False
         self._closed = False
         self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
 
     @property
     def closed(self) -> bool:
@@ -52,6 +53,12 @@ class Arrivals:
         with self._lock:
             for prediction_id in self.waited_for:
                 self.announce(prediction_id)
+
+    def end(self) -> None:
+        """Close, and return when nothing here uses the database any more."""
+        self.close()
+        if self._thread is not None:
+            self._thread.join()
 
     def announce(self, prediction_id: str) -> None:
         """A request is final; callable from any thread."""
@@ -79,7 +86,9 @@ class Arrivals:
     def _look(self, ledger: Ledger) -> None:
         if not self._looking and not self.closed:
             self._looking = True
-            threading.Thread(target=self._follow, args=(ledger,), name="wait", daemon=True).start()
+            follow = threading.Thread(target=self._follow, args=(ledger,), name="wait", daemon=True)
+            follow.start()
+            self._thread = follow
 
     def _follow(self, ledger: Ledger) -> None:
         while not self._stopping.wait(LOOK_EVERY_SECONDS):

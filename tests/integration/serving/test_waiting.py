@@ -55,8 +55,8 @@ def test_many_waiting_callers_ask_the_database_in_one_query(ledger: Watched):
     arrivals = Arrivals()
     began = time.monotonic()
     asyncio.run(_all(ledger, arrivals, 4 * LOOK_EVERY_SECONDS))
+    arrivals.end()
     looks = (time.monotonic() - began) / LOOK_EVERY_SECONDS
-    arrivals.close()
     # One before and one after for each caller; the looks between them are for all at once.
     assert ledger.reads <= 2 * CALLERS + looks
 
@@ -77,12 +77,12 @@ def test_an_answer_that_another_replica_gave_reaches_the_caller(ledger: Watched)
 
     assert asyncio.run(in_time(call())) == [Status.FINAL] * CALLERS
     assert arrivals.waited_for == ()
-    arrivals.close()
+    arrivals.end()
 
 
 def test_closing_twice_and_announcing_nobody_is_harmless(ledger: Watched):
     arrivals = Arrivals()
     arrivals.announce("nobody")
     arrivals.close()
-    arrivals.close()
+    arrivals.end()
     assert set(asyncio.run(in_time(_all(ledger, arrivals, ENDLESS)))) == {Status.HELD}
