@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -115,6 +116,7 @@ def test_the_export_loads_in_fastai_and_in_mlflow(home: Path, tmp_path: Path):
     loaded = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(LOADED), str(folder)],
         capture_output=True, text=True, timeout=200, cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
     )  # fmt: skip
     assert loaded.returncode == 0, loaded.stderr
     found = json.loads(loaded.stdout.splitlines()[-1])
