@@ -67,6 +67,7 @@ def _measure(kind: str, url: str, folder: Path, args: argparse.Namespace) -> Non
     database = Database(url)
     began = time.monotonic()
     fill(database, args.items, args.items // 2)
+    _settle(database)
     print(f"{kind}: {args.items:,} items in {time.monotonic() - began:.0f} s", flush=True)
     if args.http:
         database.close()
@@ -112,7 +113,7 @@ def _closing(ledger: GroupLedger) -> Iterator[None]:
     def work() -> None:
         while not done.wait(0.5):
             now = datetime.now(UTC)
-            while ledger.write(lambda u, at=now: close_due(u, at, 5)).result().items == 5:
+            while ledger.write(lambda u, at=now: close_due(u, at, limit=1)).result().items:
                 pass
 
     thread = threading.Thread(target=work)
@@ -134,6 +135,7 @@ def _work(
     def reviewer(number: int) -> list[float]:
         who, took, draw = f"reviewer-{number}", [], random.Random(number)
         start.wait()
+        time.sleep(args.pause * draw.random())  # people do not begin at one stroke
         for _ in range(share):
             began = time.perf_counter()
             found = take(who)
@@ -186,6 +188,19 @@ def fill(database: Database, items: int, closed: int) -> None:
     with database.begin() as connection:
         for table, column in ((prediction, "id"), (review_item, "id"), (review_slot, "item_id")):
             connection.execute(sa.delete(table).where(table.c[column] == _MODEL))
+
+
+def _settle(database: Database) -> None:
+    """Let the database finish with a million rows that no queue ever gets at once."""
+    words = ["PRAGMA wal_checkpoint(TRUNCATE)"] if database.is_sqlite else ["VACUUM ANALYZE"]
+    words += [] if database.is_sqlite else ["CHECKPOINT"]
+    with database.engine.connect() as connection:
+        raw = connection.connection.driver_connection
+        if not database.is_sqlite:
+            raw.autocommit = True
+        for statement in words:
+            raw.execute(statement)
+        connection.invalidate()
 
 
 def _numbers(first: int, end: int) -> sa.CTE:

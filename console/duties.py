@@ -28,7 +28,7 @@ from serving.adapters.unit import SqlServingUnit
 from serving.domain.prediction import Prediction
 from serving.services.settle import answer_late, close_due
 
-_AT_ONCE, _ROUNDS = 5, 100
+_CLOSED_A_TURN = 200
 _log = structlog.get_logger()
 
 
@@ -61,11 +61,12 @@ def notifications(wiring: Wiring, now: Callable[[], datetime]) -> tuple[Duty, ..
 
 
 def _close(wiring: Wiring, now: datetime) -> None:
-    """A few at a time: on SQLite a reviewer who asks for the next item waits for each of these."""
-    for _ in range(_ROUNDS):
-        closed = wiring.ledger.write(lambda unit: close_due(unit, now, _AT_ONCE)).result()
+    """One at a time: a reviewer who asks for the next item waits for no more than one of these."""
+    wiring.ledger.write(lambda unit: unit.reviews.reap(now)).result()
+    for _ in range(_CLOSED_A_TURN):
+        closed = wiring.ledger.write(lambda unit: close_due(unit, now, limit=1)).result()
         _answered(wiring, closed.answered)
-        if closed.items < _AT_ONCE:
+        if not closed.items:
             return
 
 

@@ -40,7 +40,6 @@ def close_due(unit: ServingUnit, now: datetime, limit: int = 200) -> Closed:
     Nothing but the database knows of a window, so whoever leads next closes what a dead process
     has left.
     """
-    unit.reviews.reap(now)
     items = unit.reviews.to_close(now, limit)
     closed = [close(unit, item_id, now) for item_id in items]
     return Closed(len(items), tuple(prediction for prediction in closed if prediction))
