@@ -40,6 +40,7 @@ _VIEWER = (
     "GET /v1/audit",
     "GET /v1/audit:verify",
     "GET /v1/drift/{model}",
+    "GET /v1/drift/{model}/report",
     "GET /v1/me",
     "GET /v1/models",
     "GET /v1/models/{model}",

@@ -79,7 +79,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         rollouts.router(wiring.database, now, wiring.require_level, SqlTraffic, routes_changed),
         audit.router(wiring.database),
         webhooks.router(wiring.database, now),
-        drift.router(wiring.database, wiring.references, now),
+        drift.router(wiring.database, wiring.references, wiring.reports, now),
         people.router(wiring.database, now, lambda: wiring.passwords, wiring.veil),
     ):
         app.include_router(router)

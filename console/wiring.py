@@ -14,6 +14,7 @@ from console.deliver import Effect
 from console.provider import OpenIdProvider
 from console.provider_door import ProviderDoor
 from console.settings import Settings
+from monitoring.adapters.evidently_report import EvidentlyReports
 from monitoring.adapters.metrics import Metrics
 from monitoring.adapters.reference_files import CachedReferences
 from monitoring.adapters.windows import SqlWindows
@@ -69,6 +70,11 @@ class Wiring:
     def references(self) -> CachedReferences:
         """What each version's live inputs are compared with."""
         return CachedReferences(self.bundles.fetch)
+
+    @cached_property
+    def reports(self) -> EvidentlyReports:
+        """Drift reports made by Evidently."""
+        return EvidentlyReports(self.settings.home / "workshop")
 
     @cached_property
     def metrics(self) -> Metrics:

@@ -1,8 +1,8 @@
 """What monitoring's use cases ask of the world; adapters implement it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from monitoring.domain.alert import Alert, AlertKind
 from monitoring.domain.episode import Reading
@@ -45,3 +45,10 @@ class References(Protocol):
 
     def get(self, version: ModelVersion) -> Reference:
         """A version's reference; NotFound if its bundle has none."""
+
+
+class Reports(Protocol):
+    """Pages that another tool makes of a drift document."""
+
+    def render(self, drift: Mapping[str, Any]) -> bytes:
+        """A self-contained HTML page; Unavailable if the tool is not there or busy."""

@@ -5,20 +5,25 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from monitoring.adapters.windows import KEPT, SqlWindows
-from monitoring.ports import References
+from monitoring.ports import References, Reports
 from monitoring.services.describe_drift import describe_drift
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.domain.errors import InvalidField
+from registry.domain.errors import InvalidField, NotFound
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
+_REPORT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}}, "description": "A page that needs no network."}
+}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def router(database: Database, references: References, now: Callable[[], datetime]) -> APIRouter:
+def router(
+    database: Database, references: References, reports: Reports, now: Callable[[], datetime]
+) -> APIRouter:
     """The routes under /v1/drift."""
     routes = APIRouter(prefix="/v1/drift", tags=["drift"])
 
@@ -29,6 +34,19 @@ def router(database: Database, references: References, now: Callable[[], datetim
         with database.read() as connection:
             unit, windows = SqlUnitOfWork(connection), SqlWindows(connection)
             return describe_drift(unit, windows, references, model, version, length, now())
+
+    @routes.get("/{model}/report", response_class=Response, responses=_REPORT)
+    def report(model: str, window: str | None = None, version: int | None = None) -> Response:
+        """The same as a page made by Evidently, to keep or to pass on; takes some seconds."""
+        found = drift(model, window, version)
+        if not found["tests"]:
+            raise NotFound(f"there is nothing to report: {found['sentence']}")
+        name = f"drift-{found['version']}.html"
+        return Response(
+            reports.render(found),
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
 
     return routes
 

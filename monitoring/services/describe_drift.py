@@ -61,6 +61,11 @@ def describe_drift(
         "out_of_domain_ratio": counts.out_of_domain_ratio,
         "out_of_domain": out_of_domain_document(counts),
         "features": _features(reference.profile, counts),
+        "labels": list(reference.profile.labels),
+        "predicted": {
+            "reference": list(reference.profile.predicted),
+            "window": list(counts.predicted),
+        },
     }
 
 

@@ -1,5 +1,6 @@
 """Windows, alerts and the drift document, on each database."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastapi.testclient import TestClient
 from synthetic import BLOCKS, LABELS, World, a_world
 
 from monitoring.adapters.alerts import SqlAlerts
+from monitoring.adapters.evidently_report import EvidentlyReports
 from monitoring.adapters.reference_files import CachedReferences, load_reference
 from monitoring.adapters.windows import SqlWindows
 from monitoring.api.drift import duration, router
@@ -164,7 +166,8 @@ class Service:
         self.references = CachedReferences(lambda version: Path(version.bundle_uri))
         self.reference = load_reference(bundle)
         app = FastAPI()
-        app.include_router(router(database, self.references, now=lambda: NOW))
+        reports = EvidentlyReports(bundle.parent / "reports")
+        app.include_router(router(database, self.references, reports, now=lambda: NOW))
         self.client = TestClient(app)
         version = ModelVersion(
             "waste", 1, "sha256:1", str(bundle), "fastai", LABELS, {}, "ann", NOW
@@ -234,6 +237,23 @@ def test_too_few_inputs_are_said_to_be_too_few(service: Service):
     document = service.client.get("/v1/drift/waste").json()
     assert (document["rows"], document["alarm"], document["window_from"]) == (0, False, None)
     assert document["sentence"].startswith("0 inputs in this window; at least 100 are needed")
+
+
+def test_a_shift_is_in_the_report_that_evidently_makes(service: Service):
+    service.see(150, NOW - timedelta(minutes=5), darker=40)
+    response = service.client.get("/v1/drift/waste/report", params={"window": "1h"})
+    assert response.headers["content-disposition"] == 'attachment; filename="drift-1.html"'
+    page = response.text
+    assert "waste@1: 150 live inputs" in page
+    assert "brightness" in page
+    assert "predicted class" in page
+    assert "Dataset Drift" in page
+    assert not re.search(r"""<(?:script|link|img)[^>]*(?:src|href)=["']?https?:""", page)
+
+
+def test_nothing_is_reported_of_too_few_inputs(service: Service):
+    with pytest.raises(NotFound, match="nothing to report: 0 inputs in this window"):
+        service.client.get("/v1/drift/waste/report")
 
 
 def test_a_model_without_a_live_version_is_not_found(service: Service):
