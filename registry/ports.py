@@ -17,6 +17,7 @@ from registry.domain.evidence import (
 from registry.domain.evidence_log import LoggedAnswer
 from registry.domain.evidence_table import EvidenceTable
 from registry.domain.exposure import Exposure, ExposureTable
+from registry.domain.horizon import Horizon
 from registry.domain.observations import FeatureBlock, Observations
 from registry.domain.readings import Series
 from registry.domain.rollout import Rollout
@@ -134,8 +135,8 @@ class Evidence(Protocol):
     def open(self, rollout_id: str, stage: Stage, due_after: datetime) -> frozenset[int]:
         """The numbers of the rows that wait for a verdict and are not due by then."""
 
-    def last_before(self, rollout_id: str, stage: Stage, moment: datetime) -> int:
-        """The number of the last row that is from before a moment; 0 if none is."""
+    def horizon(self) -> Horizon:
+        """Which rows this look knows to be there; of a transaction that reads only."""
 
     def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
         """How many of a stage's verdicts each person gave."""
@@ -193,8 +194,8 @@ class Exposures(Protocol):
     def until(self, rollout_id: str, stage: Stage, moment: datetime) -> ExposureTable:
         """Those that were created up to a moment, as columns."""
 
-    def written(self, after: int, up_to: int) -> int:
-        """How many there are, of all rollouts, between two numbers; the second is included."""
+    def horizon(self) -> Horizon:
+        """Which rows this look knows to be there; of a transaction that reads only."""
 
 
 class Drift(Protocol):

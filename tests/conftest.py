@@ -68,6 +68,13 @@ def migrated_sqlite_url(sqlite_url: str, migrated_sqlite: Path) -> str:
     return sqlite_url
 
 
+@pytest.fixture
+def migrated_postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+    """A migrated database on PostgreSQL, for what can only happen there."""
+    with postgresql.database(postgresql_server, migrated_postgresql) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty database of each kind."""

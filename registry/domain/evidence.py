@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from registry.domain.stages import Stage
+
+# An answer can be undone for a while after it was given, and is handed in when that is over. If
+# that is later than this after its due time, it counts as given late: gates wait no longer for it.
+VERDICT_GRACE = timedelta(seconds=60)
 
 
 class Verdict(StrEnum):

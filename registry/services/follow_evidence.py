@@ -1,31 +1,31 @@
 """Follow the evidence of a stage: read what is new, and count it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from registry.domain.assemble import expected_segments
+from registry.domain.evidence import VERDICT_GRACE
 from registry.domain.evidence_table import EvidenceTable, table_of
+from registry.domain.horizon import Look, complete, kept
 from registry.domain.rollout import Rollout
 from registry.domain.running import Running
 from registry.ports import UnitOfWork
 
-# A row may become visible after one with a larger number: transactions that began first can end
-# last. What was written, and what was decided, this long ago is there for everyone to see.
-_VISIBLE = timedelta(seconds=15)
-# A row is written when its answer is there, which is this long after the request at most.
-_SLOWEST = timedelta(minutes=2)
+# A verdict says when it was given. It may be handed in VERDICT_GRACE later, and then wait twenty
+# seconds in the ledger and thirty for SQLite's lock before its transaction begins; the rest is for
+# clocks that differ.
+_HANDED_IN = VERDICT_GRACE + timedelta(seconds=60)
 # Rows that are read at once when all have to be.
 _AT_ONCE = 50_000
-_LOOKS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The counts of one stage, and how far they had come when.
+    """The counts of one stage at one look.
 
-    looks: when the rows up to which number were seen; rows up to it cannot appear any more
-    _VISIBLE later.
+    known: the last of the looks up to whose last number this one knows every row, and every verdict
+    that was given _HANDED_IN before it; None if there is none yet. looks: those that may be next.
     """
 
     rollout_id: str
@@ -33,11 +33,8 @@ class Followed:
     segments: tuple[str, ...]
     running: Running
     at: datetime
-    looks: tuple[tuple[datetime, int], ...] = ()
-
-    def complete(self, now: datetime) -> int:
-        """The number up to which every row is known."""
-        return max((last for at, last in self.looks if at <= now - _VISIBLE), default=0)
+    known: Look | None = None
+    looks: tuple[Look, ...] = ()
 
 
 def follow(
@@ -50,56 +47,52 @@ def follow(
         return _from_the_beginning(unit, rollout, expected, now)
     if now < before.at:  # a clock was set back: what was past due may not be
         return _from_the_beginning(unit, rollout, expected, now)
-    segments = tuple(expected)
-    until = max(before.complete(now), before.running.position)
-    fresh = _read(unit, rollout, segments, until)
+    segments, horizon = tuple(expected), unit.evidence.horizon()
+    until = before.known.last if before.known else 0  # what appeared since lies behind it
+    fresh = unit.evidence.table(rollout.id, rollout.stage, segments, after=until)
     running = before.running.take(until, _changed(unit, rollout, before, until), fresh)
-    return _followed(key, running, now, until, before.looks)
+    looks = (*before.looks, Look(now, _last(running), horizon.begun))
+    known = complete(looks, horizon) or before.known
+    return Followed(*key, _settled(running, known), now, known, kept(looks, horizon))
 
 
 def _from_the_beginning(
     unit: UnitOfWork, rollout: Rollout, expected: Mapping[str, tuple[str, ...]], now: datetime
 ) -> Followed:
-    segments = tuple(expected)
-    until = unit.evidence.last_before(rollout.id, rollout.stage, now - _VISIBLE - _SLOWEST)
-    running, last, most = Running.start(expected), 0, _AT_ONCE
+    segments, horizon = tuple(expected), unit.evidence.horizon()
+    look = Look(now, 0, horizon.begun)
+    known = complete([look], horizon)
+    running = Running.start(expected)
     while True:
-        some = unit.evidence.table(rollout.id, rollout.stage, segments, after=last, most=most)
-        running = running.take(last, table_of([], segments), some)
-        running = running.settle(until, now - _VISIBLE)
-        if len(some) < most:
+        some = unit.evidence.table(
+            rollout.id, rollout.stage, segments, after=look.last, most=_AT_ONCE
+        )
+        running = running.take(look.last, table_of([], segments), some)
+        look = Look(now, _last(running), look.begun)
+        known = known and look
+        running = _settled(running, known)
+        if len(some) < _AT_ONCE:
             break
-        last = int(some.ids[-1])
-    return _followed((rollout.id, rollout.stage.value, segments), running, now, until, ())
+    key = (rollout.id, rollout.stage.value, segments)
+    return Followed(*key, running, now, known, kept([look], horizon))
 
 
-def _followed(
-    key: tuple[str, str, tuple[str, ...]],
-    running: Running,
-    now: datetime,
-    until: int,
-    looks: tuple[tuple[datetime, int], ...],
-) -> Followed:
-    running = running.settle(until, now - _VISIBLE)
-    tail = running.tail
-    last = int(tail.ids[-1]) if len(tail) else running.position
-    known = (now - _VISIBLE, until)
-    kept = [look for look in looks if look[0] > known[0]]
-    # Enough looks to move on by, however often one looks.
-    if not kept or now - kept[-1][0] >= _VISIBLE / _LOOKS:
-        kept.append((now, last))
-    return Followed(*key, running, now, (known, *kept))
+def _settled(running: Running, known: Look | None) -> Running:
+    return running.settle(known.last, known.at - _HANDED_IN) if known else running
+
+
+def _last(running: Running) -> int:
+    return int(running.tail.ids[-1]) if len(running.tail) else running.position
 
 
 def _changed(unit: UnitOfWork, rollout: Rollout, before: Followed, until: int) -> EvidenceTable:
     """The rows up to a number on which a verdict has come since."""
-    moment = before.at - _VISIBLE  # what was due by then was final when it was seen last
+    if before.known is None:
+        moment = datetime.min.replace(tzinfo=before.at.tzinfo)
+    else:
+        moment = before.known.at - _HANDED_IN
     waiting = before.running.unsettled(until, moment)
     if not waiting:
         return table_of([], before.segments)
     open_ = unit.evidence.open(rollout.id, rollout.stage, moment)
     return unit.evidence.rows(waiting - open_, before.segments)
-
-
-def _read(unit: UnitOfWork, rollout: Rollout, segments: Sequence[str], after: int) -> EvidenceTable:
-    return unit.evidence.table(rollout.id, rollout.stage, segments, after=after)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from registry.domain.horizon import Look, complete, kept
 from registry.domain.rollout import Rollout
 from registry.domain.traffic import Traffic, count, latency_gates, no_traffic
 from registry.ports import Exposures
@@ -13,21 +14,19 @@ from registry.ports import Exposures
 _RECENT = timedelta(minutes=5)
 # Rows that are read at once when all have to be.
 _AT_ONCE = 50_000
-# A number that is missing for this long belongs to a transaction that was rolled back.
-_LOST = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
     """counts: of all rows up to one below which nothing can appear any more.
 
-    gap: up to which number rows were seen while an earlier one was missing, and since when.
+    looks: those that saw rows behind it and may become complete.
     """
 
     rollout_id: str
     place: tuple[object, ...]
     counts: Traffic
-    gap: tuple[int, datetime] | None = None
+    looks: tuple[Look, ...] = ()
 
 
 class TrafficMemory:
@@ -39,23 +38,18 @@ class TrafficMemory:
     def traffic(self, exposures: Exposures, rollout: Rollout, now: datetime) -> Traffic:
         """The counts of the rollout's present stage, with all that is written by now.
 
-        Replicas write at the same time, so a row may appear after others with higher numbers. Rows
-        behind a missing number are counted for this look and read again at the next.
+        Replicas write at the same time, so a row may appear after others with higher numbers.
+        Where that can be, rows are counted for this look and read again at the next.
         """
-        followed = self._start(rollout)
-        base = followed.counts
-        head = _counted(exposures, rollout, base, now)
-        if head is base:
-            return base
-        whole = head.cursor - base.cursor == exposures.written(base.cursor, head.cursor)
-        if whole:
-            followed = replace(followed, counts=head, gap=None)
-        elif followed.gap is None:
-            followed = replace(followed, gap=(head.cursor, now))
-        elif now - followed.gap[1] >= _LOST:
-            known = _counted(exposures, rollout, base, now, followed.gap[0])
-            followed = replace(followed, counts=known, gap=None)
-        self._followed[_which(rollout)] = followed
+        followed, horizon = self._start(rollout), exposures.horizon()
+        known = complete(followed.looks, horizon)
+        up_to = known.last if known else 0
+        base, head = _counted(exposures, rollout, followed.counts, now, up_to)
+        look = Look(now, head.cursor, horizon.begun)
+        if complete([look], horizon):
+            base = head
+        looks = kept((*followed.looks, look), horizon)
+        self._followed[_which(rollout)] = replace(followed, counts=base, looks=looks)
         return head
 
     def _start(self, rollout: Rollout) -> _Followed:
@@ -68,23 +62,18 @@ class TrafficMemory:
 
 
 def _counted(
-    exposures: Exposures,
-    rollout: Rollout,
-    counts: Traffic,
-    now: datetime,
-    up_to: int | None = None,
-) -> Traffic:
-    """The counts with the rows that follow, all or those up to a number."""
+    exposures: Exposures, rollout: Rollout, counts: Traffic, now: datetime, up_to: int
+) -> tuple[Traffic, Traffic]:
+    """The counts with the rows that follow: with those up to a number, and with all."""
+    base = head = counts
     while True:
-        rows = exposures.after(
-            rollout.id, rollout.stage, counts.cursor, now - _RECENT, most=_AT_ONCE
-        )
-        end = len(rows)
-        if up_to is not None:
-            end = int(np.searchsorted(rows.numbers, up_to, side="right"))
-        counts = count(counts, rows.part(0, end))
-        if end < _AT_ONCE:
-            return counts
+        rows = exposures.after(rollout.id, rollout.stage, head.cursor, now - _RECENT, most=_AT_ONCE)
+        end = int(np.searchsorted(rows.numbers, up_to, side="right"))
+        if end:
+            base = head = count(base, rows.part(0, end))
+        head = count(head, rows.part(end, len(rows)))
+        if len(rows) < _AT_ONCE:
+            return base, head
 
 
 def _which(rollout: Rollout) -> tuple[str, bool]:

@@ -18,7 +18,7 @@ from registry.services.approvers import objection
 from registry.services.follow_evidence import Followed, follow
 from registry.services.follow_traffic import TrafficMemory
 
-# Rows that were numbered earlier and committed later do not always show in a mark.
+# Rows that were numbered earlier and seen later do not always show in a mark.
 _REMEMBERED = timedelta(seconds=5)
 
 
@@ -57,6 +57,7 @@ class GateMemory:
             drift.at if drift else None,
             reviewers,
             traffic.cursor,
+            traffic.rows,
         )
         which = (rollout.model, rollout.active)  # a candidate, and the live version under watch
         seen = self._seen.get(which)

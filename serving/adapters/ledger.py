@@ -1,7 +1,8 @@
 """Durable writes that share their commits: one thread takes all that wait and commits once.
 
 A commit costs a trip to the disk whatever its size. While one is under way the next requests
-gather, so the group grows with the load and a lone request waits for nobody.
+gather, so the group grows with the load and a lone request waits for nobody. What says when it
+happened is written soon after or not at all: readers rely on that.
 """
 
 import queue
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from registry.adapters.database.engine import Database
@@ -17,7 +19,16 @@ from serving.adapters.unit import SqlServingUnit
 from serving.ports import ServingUnit
 
 T = TypeVar("T")
-_Work = tuple[Callable[[ServingUnit], Any], "Future[Any]"]
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be written, and when that was asked for."""
+
+    do: Callable[[ServingUnit], Any]
+    future: "Future[Any]"
+    asked_at: float
 
 
 class GroupLedger:
@@ -30,10 +41,12 @@ class GroupLedger:
         *,
         group: int = 64,
         waiting: int = 4096,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._database = database
         self._committed = committed
         self._group = group
+        self._patience = patience_seconds
         self._queue: queue.Queue[_Work | None] = queue.Queue(maxsize=waiting)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -48,7 +61,7 @@ class GroupLedger:
         if self._closed:
             raise Unavailable("The service is stopping and writes nothing more.")
         try:
-            self._queue.put_nowait((work, future))
+            self._queue.put_nowait(_Work(work, future, time.monotonic()))
         except queue.Full as error:
             raise Unavailable("Too many records wait to be written; try again shortly.") from error
         return future
@@ -68,7 +81,7 @@ class GroupLedger:
         while (first := self._queue.get()) is not None:
             group, last = self._gather(first)
             # A caller that has left has cancelled its future; what nobody waits for is not written.
-            wanted = [work for work in group if work[1].set_running_or_notify_cancel()]
+            wanted = [work for work in group if work.future.set_running_or_notify_cancel()]
             began = time.perf_counter()
             if wanted:
                 self._commit(wanted)
@@ -90,16 +103,29 @@ class GroupLedger:
 
     def _commit(self, group: list[_Work]) -> None:
         """All in one transaction; if that fails, each alone, so that a bad record fails alone."""
+        group = [work for work in group if not self._outdated(work)]
+        if not group:
+            return
         try:
             with self._database.begin() as connection:
                 unit = SqlServingUnit(connection)
-                results = [work(unit) for work, _ in group]
+                results = [work.do(unit) for work in group]
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
             if len(group) == 1:
-                group[0][1].set_exception(error)
+                group[0].future.set_exception(error)
                 return
             for one in group:
                 self._commit([one])
             return
-        for (_, future), result in zip(group, results, strict=True):
-            future.set_result(result)
+        for work, result in zip(group, results, strict=True):
+            work.future.set_result(result)
+
+    def _outdated(self, work: _Work) -> bool:
+        if time.monotonic() - work.asked_at <= self._patience:
+            return False
+        work.future.set_exception(
+            Unavailable(
+                f"This waited {self._patience:g} s to be written and was not; try again shortly."
+            )
+        )
+        return True

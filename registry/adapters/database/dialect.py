@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from registry.domain.horizon import IN_ORDER, Horizon
+
 
 def upsert(
     connection: sa.Connection,
@@ -37,3 +39,21 @@ def lock_until_commit(connection: sa.Connection, key: int) -> None:
     """
     if connection.dialect.name != "sqlite":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def horizon(connection: sa.Connection) -> Horizon:
+    """What a reading transaction sees for certain of those that write at the same time.
+
+    The snapshot is there first, then this transaction takes a number: whoever had one by the
+    snapshot has a smaller one. (The snapshot's own upper end will not do: transactions that have
+    begun and of which none of a larger number has ended lie beyond it.)
+    """
+    if connection.dialect.name == "sqlite":
+        return IN_ORDER
+    return Horizon(*connection.execute(_HORIZON).one())
+
+
+_HORIZON = sa.text(
+    "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint),"
+    " CAST(CAST(pg_current_xact_id() AS text) AS bigint)"
+)

@@ -14,6 +14,9 @@ class Database:
     On SQLite every writing transaction takes the write lock at its start (BEGIN IMMEDIATE):
     reading first and writing later would fail with SQLITE_BUSY whatever the time-out. The journal
     is a WAL and every commit reaches the disk before it is acknowledged.
+
+    On PostgreSQL every writing transaction takes its number at its start, before the database
+    numbers any row of it: by that a reader knows which rows may still appear.
     """
 
     def __init__(self, url: str) -> None:
@@ -73,4 +76,11 @@ def normal_url(url: str) -> str:
 
 
 def _postgresql(url: str) -> sa.Engine:
-    return sa.create_engine(normal_url(url), pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = sa.create_engine(normal_url(url), pool_pre_ping=True, pool_size=10, max_overflow=20)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if not connection.get_execution_options().get("stagegate_read"):
+            connection.exec_driver_sql("SELECT pg_current_xact_id()")
+
+    return engine

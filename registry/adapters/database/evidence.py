@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from registry.adapters.database.dialect import horizon
 from registry.adapters.database.tables import OPEN_EVIDENCE as OPEN
 from registry.adapters.database.tables import drift_evidence, evidence
 from registry.domain.evidence import Arm, DriftMeasurement, EvidenceMark, EvidenceRow, Verdict
@@ -17,6 +18,7 @@ from registry.domain.evidence_table import (
     table_of,
     table_of_columns,
 )
+from registry.domain.horizon import Horizon
 from registry.domain.stages import Stage
 
 _COLUMNS = 9
@@ -119,11 +121,9 @@ class SqlEvidence:
         query = sa.select(t.c.id).where(*_of(rollout_id, stage), OPEN, in_time)
         return frozenset(self._connection.execute(query).scalars())
 
-    def last_before(self, rollout_id: str, stage: Stage, moment: datetime) -> int:
-        """The number of the last row that is from before a moment; 0 if none is."""
-        here = (*_of(rollout_id, stage), evidence.c.created_at < moment)
-        newest = sa.select(evidence.c.id).where(*here).order_by(evidence.c.id.desc()).limit(1)
-        return self._connection.execute(newest).scalar() or 0
+    def horizon(self) -> Horizon:
+        """Which rows this look knows to be there; of a transaction that reads only."""
+        return horizon(self._connection)
 
     def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
         """How many of a stage's verdicts each person gave."""

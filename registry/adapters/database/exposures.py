@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from registry.adapters.database.dialect import horizon
 from registry.adapters.database.tables import exposure as t
 from registry.domain.evidence import Arm
 from registry.domain.exposure import Exposure, ExposureTable
+from registry.domain.horizon import Horizon
 from registry.domain.stages import Stage
 
 _INSERT = sa.insert(t)  # made once: every prediction pays for it
@@ -44,10 +46,9 @@ class SqlExposures:
         here = _of(rollout_id, stage)
         return self._columns(t.c.created_at, *here, t.c.created_at <= moment)
 
-    def written(self, after: int, up_to: int) -> int:
-        """How many there are, of all rollouts, between two numbers; the second is included."""
-        between = (t.c.id > after, t.c.id <= up_to)
-        return self._connection.execute(sa.select(sa.func.count()).where(*between)).scalar_one()
+    def horizon(self) -> Horizon:
+        """Which rows this look knows to be there; of a transaction that reads only."""
+        return horizon(self._connection)
 
     def _columns(
         self,

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 from exposure_rows import an_exposure
 from rollout_world import World
 
@@ -77,39 +76,12 @@ def test_rows_of_others_do_not_count(world: World):
     assert look(world, TrafficMemory()).rows == 1
 
 
-def write_numbered(world: World, number: int) -> None:
-    """A row of the unit of that number, as if other replicas had taken the numbers between."""
-    write(world, an_exposure(number))
-    with world.database.begin() as connection:
-        change = sa.text("UPDATE exposure SET id = :number WHERE unit = :number")
-        connection.execute(change, {"number": number})
-
-
-def test_a_row_that_was_numbered_earlier_and_committed_later_is_not_lost(world: World):
-    memory = TrafficMemory()
-    for seen, number in enumerate([40, 20, 41, 30, 42], start=1):
-        write_numbered(world, number)
-        traffic = look(world, memory)
-        assert (traffic.rows, sum(traffic.joined.values())) == (seen, seen)
-
-
-def test_a_number_that_never_appears_is_given_up_after_a_while(world: World):
-    memory = TrafficMemory()
-    write_numbered(world, 40)
-    assert look(world, memory).rows == 1
-    assert reads(world, memory) == 1
-    world.wait(seconds=11)
-    assert look(world, memory).rows == 1
-    assert reads(world, memory) == 0
-    assert look(world, memory).rows == 1
-
-
 class Noting:
     """Exposures of the database, and how many rows were read of them."""
 
     def __init__(self, exposures: Exposures) -> None:
         self._exposures = exposures
-        self.add, self.read, self.written = exposures.add, exposures.read, exposures.written
+        self.add, self.read, self.horizon = exposures.add, exposures.read, exposures.horizon
         self.rows = 0
 
     def after(

@@ -281,8 +281,6 @@ def test_open_rows_and_the_newest_of_a_moment_are_found(database: Database) -> N
         assert evidence.open(*here, NOW) == {ids[2], ids[5], ids[8], ids[14], ids[-1]}
         yesterday = NOW - timedelta(days=1)
         assert evidence.open(*here, yesterday) == {*ids[2:6], ids[8], ids[14], ids[-1]}
-        assert evidence.last_before(*here, later) == ids[-2]
-        assert evidence.last_before(*here, NOW) == 0
 
 
 def test_the_mark_of_evidence_moves_with_every_answer_and_every_verdict(

@@ -147,3 +147,13 @@ def test_a_held_request_survives_a_kill_right_after_its_202(
     assert [task.item.prediction_id for task in items] == [prediction_id]
     digest = found.payload_digest.removeprefix("sha256:")
     assert (tmp_path / "payloads" / digest[:2] / digest).is_file()
+
+
+def test_what_waited_too_long_is_refused_and_not_written(database: Database):
+    ledger = GroupLedger(database, patience_seconds=-1)
+    late = ledger.write(lambda u: u.predictions.add(a_prediction(1)))
+    with pytest.raises(Unavailable, match="try again shortly"):
+        late.result(PATIENCE)
+    with pytest.raises(NotFound):
+        ledger.read(lambda u: u.predictions.get("prediction-00001"))
+    ledger.close()

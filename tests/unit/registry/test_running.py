@@ -15,6 +15,7 @@ from registry.domain.evidence import Arm, EvidenceRow, Verdict
 from registry.domain.evidence_table import EvidenceTable, Standing, table_of
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence
+from registry.domain.horizon import IN_ORDER, Horizon
 from registry.domain.plan import Defaults, GateSpec, Scope
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
@@ -50,6 +51,7 @@ class Stored:
     visible: datetime
     verdict: tuple[Verdict, str, datetime] | None = None
     verdict_visible: datetime = NOW
+    verdict_begun: datetime = NOW
 
     def at(self, now: datetime) -> EvidenceRow:
         if self.verdict is None or self.verdict_visible > now:
@@ -67,6 +69,7 @@ class Shelf:
     stored: list[Stored]
     now: datetime = NOW
     read: int = field(default=0)
+    in_order: bool = False
 
     def _rows(self) -> list[tuple[int, EvidenceRow]]:
         numbered = enumerate(self.stored, start=1)
@@ -92,8 +95,19 @@ class Shelf:
             if r.sampled and r.verdict is None and (r.due_at is None or r.due_at > due_after)
         )
 
-    def last_before(self, _: str, __: Stage, moment: datetime) -> int:
-        return max((i for i, r in self._rows() if r.created_at < moment), default=0)
+    def horizon(self) -> Horizon:
+        """Transactions are numbered by when they begin, a row's when it is created."""
+        if self.in_order:
+            return IN_ORDER
+        spans = [(one.row.created_at, one.visible) for one in self.stored]
+        spans += [(one.verdict_begun, one.verdict_visible) for one in self.stored if one.verdict]
+        after = self.now + timedelta(microseconds=1)
+        open_ = [begun for begun, ended in spans if begun <= self.now < ended]
+        return Horizon(_number(min(open_, default=after)), _number(after))
+
+
+def _number(moment: datetime) -> int:
+    return round((moment - NOW) / timedelta(microseconds=1))
 
 
 def looked(shelf: Shelf, before: Followed | None = None) -> Followed:
@@ -108,6 +122,7 @@ def said(answers: Answers, now: datetime) -> list[object]:
 
 
 seconds = st.integers(0, 100)
+slow = st.one_of(st.integers(0, 14), st.integers(0, 2_000))  # how long a transaction takes
 
 
 @st.composite
@@ -136,13 +151,14 @@ def stores(draw: st.DrawFn) -> list[Stored]:
             drawn=draw(st.booleans()),
             unit=draw(st.sampled_from([None, 1, 2, 3])),
         )
-        stored = Stored(row, moment + timedelta(seconds=draw(st.integers(0, 14))))
+        stored = Stored(row, moment + timedelta(seconds=draw(slow)))
         if sampled and draw(st.booleans()):
             right = draw(st.booleans())
             verdict = Verdict.CORRECT if right else Verdict.ERROR
             decided = stored.visible + timedelta(seconds=draw(seconds))
             stored.verdict = (verdict, "teddy" if right else "panda", decided)
-            stored.verdict_visible = decided + timedelta(seconds=draw(st.integers(0, 14)))
+            stored.verdict_begun = decided + timedelta(seconds=draw(st.integers(0, 110)))
+            stored.verdict_visible = stored.verdict_begun + timedelta(seconds=draw(slow))
         found.append(stored)
     return found
 
@@ -153,7 +169,7 @@ def test_however_the_stream_is_cut_into_looks_the_result_is_that_of_one_look(
     stored: list[Stored], waits: list[int]
 ) -> None:
     shelf, followed = Shelf(stored), None
-    for wait in [*waits, 9, 3_000, 16, 200]:
+    for wait in [*waits, 9, 3_000, 16, 200, 5_000, 1]:
         shelf.now += timedelta(seconds=wait)
         followed = looked(shelf, followed)
         afresh = answers_of_all(shelf)
@@ -174,7 +190,7 @@ def a_stored(at: int, **changes: object) -> Stored:
 def test_a_look_reads_what_is_new_and_keeps_what_may_still_change() -> None:
     later = NOW + timedelta(hours=2)
     waiting = a_stored(500, due_at=later)
-    waiting.verdict_visible = NOW + timedelta(minutes=90)
+    waiting.verdict_begun = waiting.verdict_visible = NOW + timedelta(minutes=90)
     waiting.verdict = (Verdict.ERROR, "panda", waiting.verdict_visible)
     shelf = Shelf([*map(a_stored, range(500)), waiting, *map(a_stored, range(501, 800))])
     shelf.now = NOW + timedelta(hours=1)
@@ -224,7 +240,7 @@ def test_other_segments_or_another_rollout_are_counted_from_the_beginning() -> N
 @pytest.mark.parametrize("count", [60_000, 50_000])
 def test_a_long_history_is_counted_in_portions(count: int) -> None:
     one = a_stored(0)
-    shelf = Shelf([])
+    shelf = Shelf([], in_order=True)
     table = table_of([one.row], ("site", "camera"))
     many = replace(
         table.where(np.zeros(count, np.intp)), ids=np.arange(1, count + 1, dtype=np.int64)
@@ -239,7 +255,6 @@ def test_a_long_history_is_counted_in_portions(count: int) -> None:
         return found
 
     shelf.table = portion  # type: ignore[method-assign]
-    shelf.last_before = lambda *_: count  # type: ignore[method-assign]
     shelf.now = NOW + timedelta(days=1)
     followed = looked(shelf)
     assert max(sizes) <= 50_000
