@@ -20,6 +20,7 @@ from scipy import stats
 
 from registry.domain import evalues
 from registry.domain.reviewer_error import miss_rate_at_most
+from registry.domain.unit_lots import UnitLots
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -295,30 +296,71 @@ def ratio_of_arms(runs: int, rng: Random) -> None:
     weights, each, population = (0.1, 0.25, 0.5), 400, 20_000
     promoted, harmed, by_answers = [], [], []
     for _ in range(runs):
-        place = rng.random(population)
-        for_pass = for_harm = naive = 0.0
-        passed = harmful = fooled = False
+        place, lots = rng.random(population), UnitLots()
+        naive, fooled = 0.0, False
+        chances, arms = [], []
         for share in weights:
             # A unit that errs does so several times in a row; its first error counts.
             who = rng.choice(population, each, replace=False)
-            times = rng.geometric(0.2, each)
-            mine = (place[who] < share).cumsum()
-            n = np.arange(1, each + 1)
-            steps_pass = for_pass + evalues.log_pass(mine, n, share)
-            steps_harm = for_harm + evalues.log_harm(mine, n, share)
-            counted = (times * (place[who] < share)).cumsum()
-            steps_naive = naive + evalues.log_pass(counted, times.cumsum(), share)
-            passed |= bool((steps_pass >= PASS_NEEDED).any())
-            harmful |= bool((steps_harm >= HARM_NEEDED).any())
+            times, mine = rng.geometric(0.2, each), place[who] < share
+            draws, lots = lots.draw(who, mine, share)
+            chances.append(draws.chances)
+            arms.append(draws.candidate)
+            steps_naive = naive + evalues.log_pass((times * mine).cumsum(), times.cumsum(), share)
             fooled |= bool((steps_naive >= PASS_NEEDED).any())
-            for_pass, for_harm = float(steps_pass[-1]), float(steps_harm[-1])
             naive = float(steps_naive[-1])
+        passed, harmful = side_by_side(np.concatenate(chances), np.concatenate(arms))
         promoted.append(np.array([passed]))
         harmed.append(np.array([harmful]))
         by_answers.append(fooled)
     report("false promotions", promoted, ALPHA)
     report("false rollbacks", harmed, HARM)
     print(f"  counting answers instead of units: {np.mean(by_answers):.2%} promoted")
+
+
+def ratio_of_recurring_units(runs: int, rng: Random) -> None:
+    """error-ratio in gradual, at most 1: the same units err in most of seven steps, 1 to 50 %"""
+    weights = (1.0, 2.0, 5.0, 10.0, 20.0, 35.0, 50.0)
+    for population in (30, 100, 300):
+        said = np.array([recurring(rng, population, weights) for _ in range(runs)])
+        report(f"{population} units, false promotions", [said[:, 0]], ALPHA)
+        report(f"{population} units, false rollbacks", [said[:, 1]], HARM)
+        said = np.array([recurring(rng, population, weights, anew=True) for _ in range(runs)])
+        print(f"  each step taken as a fresh draw: {said[:, 0].mean():.2%} promoted")
+
+
+def recurring(
+    rng: Random, population: int, weights: tuple[float, ...], *, anew: bool = False
+) -> tuple[bool, bool]:
+    """Whether a candidate that is as good as the baseline passes, and whether it fails.
+
+    Half of the units err in every step in which they ask, the others in one of three. anew: as if
+    each step drew all units anew.
+    """
+    place, lots = rng.random(population), UnitLots()
+    often = np.where(rng.random(population) < 0.5, 1.0, 1 / 3)
+    chances, arms = [], []
+    for weight in weights:
+        share = weight / 100
+        asks = rng.permutation(population)
+        asks = asks[rng.random(population) < 0.9]
+        draws, lots = (UnitLots() if anew else lots).draw(asks, place[asks] < share, share)
+        errs = rng.random(len(draws.positions)) < often[asks[draws.positions]]
+        chances.append(draws.chances[errs])
+        arms.append(draws.candidate[errs])
+    return side_by_side(np.concatenate(chances), np.concatenate(arms))
+
+
+def side_by_side(chances: Array, arms: Flags) -> tuple[bool, bool]:
+    """Whether the gate ever passes and ever fails at a ratio of 1, looked at after every error."""
+    gains = np.zeros((2, len(chances)))
+    for chance in np.unique(chances[chances < 1]):
+        here = chances == chance
+        mine, n = arms[here].cumsum(), np.arange(1, here.sum() + 1)
+        for row, weigh in zip(gains, (evalues.log_pass, evalues.log_harm), strict=True):
+            row[here] = np.diff(weigh(mine, n, float(chance)), prepend=0.0)
+    for_pass, for_harm = gains.cumsum(axis=1)
+    return bool((for_pass >= PASS_NEEDED).any()), bool((for_harm >= HARM_NEEDED).any())
 
 
 def reviewers(runs: int, rng: Random) -> None:
@@ -364,7 +406,7 @@ def not_covered(runs: int, rng: Random) -> None:
 
 PARTS = (
     full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
-    segments, not_covered,
+    segments, ratio_of_recurring_units, not_covered,
 )  # fmt: skip
 
 if __name__ == "__main__":

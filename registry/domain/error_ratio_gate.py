@@ -1,12 +1,15 @@
 """The error-ratio gate: the candidate's errors are at most so many times the baseline's.
 
 In shadow one label judges both answers, and the bet is on (l_candidate - ratio x l_baseline). In
-gradual each unit is answered by one version, drawn at random with the share rho of the step, and a
-random sample of both versions' answers is reviewed. Under a ratio r a unit's first error is the
-candidate's with probability q = rho r / (rho r + 1 - rho), so that S_c of S_c + S_b first errors
-are weighed as the error-rate gate weighs errors, against the bound q; one factor for each step.
+gradual each unit is answered by one version, drawn at random, and a random sample of both versions'
+answers is reviewed. A unit whose arm the steps before have left open is the candidate's with the
+conditional chance rho of this step: at 25 %, after the baseline answered it at 5 %, 0.20 / 0.95.
+Under a ratio r its first error in the step is the candidate's with probability q = rho r /
+(rho r + 1 - rho), so that S_c of S_c + S_b first errors are weighed as the error-rate gate weighs
+errors, against the bound q; one factor for each rho. A unit whose arm was known says nothing.
 This compares how many units meet an error; it is the ratio of the error rates, too, as long as few
-units meet more than one in a step, and for a ratio of 1 always.
+units meet more than one in a step, and for a ratio of 1 always. Why the product is valid at any
+time: docs/statistics.md.
 
 Reference: Lindon and Malek, arXiv 2011.03567 (counting processes with a mixture; here one-sided).
 """
@@ -18,11 +21,13 @@ from functools import lru_cache
 from typing import Any
 
 from registry.domain import evalues
-from registry.domain.arm_errors import ArmErrors, Errors
+from registry.domain.arm_errors import ArmErrors, Errors, Odds
 from registry.domain.error_rate_gate import behind, seen_in_step, unreviewable
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.pairs import Items, count_pairs, excess, numbers_of, pair_items
 from registry.domain.plan import GateSpec
+from registry.domain.ratio_evalues import log_ratio_above, log_ratio_below
+from registry.domain.traffic_gates import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,9 @@ def _weigh_pairs(items: Items, ratio: float, inclusion: float) -> tuple[float, f
 
 
 def _side_by_side(arms: ArmErrors, ratio: float, weights: tuple[float, ...]) -> _Found:
-    """One factor for each step; at a share of all there is no baseline to compare with."""
-    for_pass = _weigh_arms(tuple(sorted(_flat(arms.for_pass))), ratio, weights, for_pass=True)
-    for_harm = _weigh_arms(tuple(sorted(_flat(arms.for_harm))), ratio, weights, for_pass=False)
+    """Evidence from units, each with the chance that the candidate was to answer it."""
+    for_pass = float(log_ratio_below(_by_chance(arms.for_pass, weights), ratio))
+    for_harm = float(log_ratio_above(_by_chance(arms.for_harm, weights), ratio))
     mine = sum(errors.candidate for errors in arms.for_pass.values())
     theirs = sum(errors.baseline for errors in arms.for_pass.values())
     numbers = {
@@ -114,23 +119,12 @@ def _side_by_side(arms: ArmErrors, ratio: float, weights: tuple[float, ...]) -> 
     return _Found(said, for_pass, for_harm, numbers, arms.waiting)
 
 
-def _flat(errors: Mapping[int, Errors]) -> list[tuple[int, int, int]]:
-    return [(step, found.candidate, found.baseline) for step, found in errors.items()]
-
-
-@lru_cache(maxsize=1024)
-def _weigh_arms(
-    steps: tuple[tuple[int, int, int], ...],
-    ratio: float,
-    weights: tuple[float, ...],
-    *,
-    for_pass: bool,
-) -> float:
-    total = 0.0
-    for step, mine, theirs in steps:
-        share = weights[step] / 100
-        if share < 1:
-            bound = share * ratio / (share * ratio + 1 - share)
-            weigh = evalues.log_pass if for_pass else evalues.log_harm
-            total += float(weigh(mine, mine + theirs, bound))
-    return total
+def _by_chance(errors: Mapping[Odds, Errors], weights: tuple[float, ...]) -> Events:
+    """Where the share is all there is no baseline to compare with."""
+    events: Events = {}
+    for odds, found in errors.items():
+        chance = odds.chance(weights)
+        if chance < 1:
+            mine, theirs = events.get(chance, (0, 0))
+            events[chance] = (mine + found.candidate, theirs + found.baseline)
+    return dict(sorted(events.items()))

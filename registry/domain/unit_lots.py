@@ -49,13 +49,16 @@ class UnitSet:
 class Draws:
     """Units whose arm was open until now: where they first occur, their chance, and their arm.
 
-    joined: which of them the candidate answers for the first time.
+    joined: which of them the candidate answers for the first time. low, high: what was known of
+    their places before.
     """
 
     positions: npt.NDArray[np.intp]
     chances: Floats
     candidate: npt.NDArray[np.bool_]
     joined: npt.NDArray[np.bool_]
+    low: Floats
+    high: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class UnitLots:
             np.round(chances[order], 12),
             arms[fresh][order],
             (arms & np.isinf(high))[fresh][order],
+            low[fresh][order],
+            high[fresh][order],
         )
         low = np.where(fresh & ~arms, share, low)
         high = np.where(fresh & arms, share, high)
@@ -111,6 +116,45 @@ class UnitLots:
             np.insert(lows, where, low[new]),
             np.insert(highs, where, high[new]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LastDraws:
+    """Of each unit, sorted, the last step in which its arm was open until then.
+
+    low, high: what was known of its place before that.
+    """
+
+    units: Integers = field(default_factory=_none)
+    steps: Integers = field(default_factory=_none)
+    low: Floats = field(default_factory=_no_bounds)
+    high: Floats = field(default_factory=_no_bounds)
+
+    def followed_by(self, draws: Draws, units: Integers, step: int) -> "LastDraws":
+        """With the draws of one step, and all units that were seen in it.
+
+        Whoever is seen in another step has shown its arm in the one before.
+        """
+        seen, known = _known(self.units, units)
+        steps = self.steps.copy()
+        steps[seen[known]] = np.where(steps[seen[known]] == step, step, -1)
+        drawn = units[draws.positions]
+        order = np.argsort(drawn)
+        news = (np.full(len(drawn), step), draws.low[order], draws.high[order])
+        at, known = _known(self.units, drawn[order])
+        columns = []
+        for old, new in zip((steps, self.low, self.high), news, strict=True):
+            column = old.copy()
+            column[at[known]] = new[known]
+            columns.append(np.insert(column, at[~known], new[~known]))
+        return LastDraws(np.insert(self.units, at[~known], drawn[order][~known]), *columns)
+
+    def at(self, unit: int, step: int) -> tuple[float, float] | None:
+        """What was known of a unit's place before this step; None if this step drew nothing."""
+        place = int(np.searchsorted(self.units, unit))
+        if place == len(self.units) or self.units[place] != unit or self.steps[place] != step:
+            return None
+        return float(self.low[place]), float(self.high[place])
 
 
 def _known(
