@@ -50,6 +50,7 @@ _VIEWER = (
     "GET /v1/predictions/{prediction_id}/payload",
     "GET /v1/review/items",
     "GET /v1/review/items/{item}",
+    "GET /v1/review/quality",
     "GET /v1/review/stats",
     "GET /v1/review/{item}/payload",
     "GET /v1/rollouts",

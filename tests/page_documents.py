@@ -281,6 +281,43 @@ def an_item(number: int, **changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+def an_estimate(value: float, half: float, n: float = 200.0) -> dict[str, float]:
+    return {"value": value, "low": value - half, "high": value + half, "n": n}
+
+
+def a_quality(**changes: Any) -> dict[str, Any]:
+    accuracy = {
+        "naive": an_estimate(0.79, 0.04),
+        "weighted": an_estimate(0.94, 0.02),
+        "corrected": an_estimate(0.955, 0.03),
+        "worst": 0.9,
+        "best": 0.96,
+        "judged": 412,
+        "waiting": 30,
+        "lost": 12,
+        "sentence": "95.5 % of all answers are right (95 % interval: 92.5 % to 98.5 %), with the "
+        "reviewers' own mistakes taken out by gold items",
+    }
+    nothing = dict.fromkeys(("naive", "weighted", "corrected", "worst", "best"))
+    nothing |= {"judged": 0, "waiting": 3, "lost": 0}
+    nothing["sentence"] = "no answer of this version has been reviewed yet"
+    kappa = an_estimate(0.82, 0.09, 40)
+    agreement = {"items": 40, "same": 36, "kappa": kappa, "alpha": 0.81}
+    silent = {"items": 0, "same": 0, "kappa": None, "alpha": None}
+    document = {
+        "model": "waste",
+        "since": ago(days=30),
+        "confidence": 0.95,
+        "gold": {"wrong": 20, "caught": 18, "right": 20, "cleared": 19},
+        "versions": [
+            {"version": 3, "stage": "gradual", "accuracy": accuracy, "agreement": agreement},
+            {"version": 2, "stage": "live", "accuracy": nothing, "agreement": silent},
+        ],
+        "queues": [{"queue": "work", "accuracy": accuracy, "agreement": agreement}],
+    }
+    return document | changes
+
+
 class FakeApi:
     """The documents above, and a queue that follows the contract's rules on leases and keys.
 
@@ -305,6 +342,7 @@ class FakeApi:
             "/v1/rollouts/waste/history": {"events": events},
             "/v1/rollouts/waste/readings": the_readings(),
             "/v1/drift/waste": a_drift(),
+            "/v1/review/quality": a_quality(),
             "/v1/audit": {"events": events},
             "/v1/audit:verify": {
                 "intact": True,

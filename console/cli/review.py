@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from console.cli import review_actions, review_export
+from console.cli import review_actions, review_export, review_quality
 from console.cli.review_text import decision_text, history_text, item_text, items_text, stats_text
 from console.cli.session import session
 
@@ -105,4 +105,5 @@ def stats(context: typer.Context) -> None:
 
 
 review_actions.add(review_app)
+review_quality.add(review_app)
 review_app.command()(review_export.export)

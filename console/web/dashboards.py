@@ -61,8 +61,9 @@ class Board:
         return self._show(request, "queues.html", view, "Queues", section="queues")
 
     async def model(self, request: Request, model: str) -> Response:
-        """A model's versions."""
-        view = model_page(await self._get(f"/v1/models/{_path(model)}"), self._clock())
+        """A model's versions, and how often each is right."""
+        document = await self._get(f"/v1/models/{_path(model)}")
+        view = model_page(document, self._clock(), await self._quality(model))
         return self._show(request, "model.html", view, model, model=model, tab="model")
 
     async def rollout(self, request: Request, model: str) -> Response:
@@ -73,7 +74,10 @@ class Board:
             return self._missing(request, error, model, "rollout")
         history = await self._get(f"/v1/rollouts/{_path(model)}/history", {"limit": _EVENTS})
         readings = await self._get(f"/v1/rollouts/{_path(model)}/readings")
-        view = rollout_page(document, sequence(history.get("events")), self._clock(), readings)
+        quality = await self._quality(model)
+        view = rollout_page(
+            document, sequence(history.get("events")), self._clock(), readings, quality
+        )
         return self._show(
             request, "rollout.html", view, f"Rollout of {model}", model=model, tab="rollout"
         )
@@ -120,6 +124,9 @@ class Board:
 
     async def _get(self, path: str, params: Mapping[str, str] | None = None) -> Document:
         return await self._api.get(path, params) or {}
+
+    async def _quality(self, model: str) -> Document:
+        return await self._get("/v1/review/quality", {"model": model})
 
     async def _items(self, state: str) -> Sequence[Document]:
         found = await self._get("/v1/review/items", {"state": state, "limit": _ITEMS})

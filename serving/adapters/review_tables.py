@@ -41,6 +41,7 @@ review_item = table(
     sa.Index(None, "state", "codes", "created_at"),
     sa.Index(None, "likeness", "state"),
     sa.Index(None, "model", "source", "id"),
+    sa.Index(None, "model", "created_at"),
 )
 sa.Index(
     "uq_review_item_prediction",
@@ -113,10 +114,12 @@ review_decision = table(
     C("bulk", sa.String(256), nullable=True),  # the answers that were given at one stroke
     C("seconds", sa.Float, nullable=True),  # from the claim to the answer
     C("seen", sa.String(64), nullable=False),  # digest of what the reviewer was shown
+    C("page", sa.String(64), nullable=True),  # revision of the page that showed it; null: none
     C("idempotency_key", sa.String(256), nullable=False),
     C("decided_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("item_id", "reviewer", "idempotency_key"),
     sa.Index(None, "bulk"),
+    sa.Index(None, "decided_at"),
 )
 
 # Append-only: all else that people did with an item.
@@ -129,4 +132,23 @@ review_event = table(
     C("action", sa.String(16), nullable=False),  # skipped, escalated, snoozed, undone, …
     C("detail", sa.JSON, nullable=False),
     sa.Index(None, "item_id", "id"),
+)
+
+# Items that somebody has passed on; much else is written down of every item.
+PASSED_ON = sa.text("action IN ('skipped', 'escalated', 'snoozed')")
+sa.Index(
+    "ix_review_event_passed_on",
+    review_event.c.item_id,
+    sqlite_where=PASSED_ON,
+    postgresql_where=PASSED_ON,
+)
+
+# What seeing a model's answer does to reviewers, and whether it is therefore shown after theirs.
+review_bias = table(
+    "review_bias",
+    C("model", sa.String(128), primary_key=True),
+    C("fallen_back_at", UtcDateTime, nullable=True),  # null: shown as the plan says
+    C("at_most", sa.Float, nullable=False),  # the limit that it was compared with
+    C("measured", sa.JSON, nullable=False),
+    C("measured_at", UtcDateTime, nullable=False),
 )

@@ -18,6 +18,7 @@ from console.web.views.formatting import (
     stage_chip,
     version,
 )
+from console.web.views.quality import QualityRow, quality_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +61,20 @@ class ModelPage:
     model: str
     live: str
     versions: tuple[Version, ...]
+    quality: tuple[QualityRow, ...]
 
 
 _FIRST = ("python", "torch", "fastai")
 
 
-def model_page(document: Mapping[str, Any], now: datetime) -> ModelPage:
-    """The page of a model document."""
+def model_page(
+    document: Mapping[str, Any], now: datetime, quality: Mapping[str, Any] | None = None
+) -> ModelPage:
+    """The page of a model document, with what people found of its answers."""
     live = document.get("live")
     newest_first = sorted(sequence(document.get("versions")), key=lambda v: -int(v["version"]))
     versions = tuple(_version(each, live, now) for each in newest_first)
-    return ModelPage(str(document["name"]), version(live), versions)
+    return ModelPage(str(document["name"]), version(live), versions, quality_rows(quality or {}))
 
 
 def _version(document: Mapping[str, Any], live: object, now: datetime) -> Version:

@@ -22,6 +22,7 @@ from console.web.views.formatting import (
     words,
 )
 from console.web.views.gates import Gate, gate
+from console.web.views.quality import QualityRow, quality_rows
 
 _DECISIONS = {
     "promote": Chip("✓ may be promoted", "good"),
@@ -61,6 +62,7 @@ class RolloutPage:
     facts: tuple[tuple[str, str], ...]
     stage_since: Moment | None
     history: tuple[Event, ...]
+    quality: tuple[QualityRow, ...]
 
 
 def rollout_page(
@@ -68,8 +70,12 @@ def rollout_page(
     history: Sequence[Mapping[str, Any]],
     now: datetime,
     readings: Mapping[str, Any] | None = None,
+    quality: Mapping[str, Any] | None = None,
 ) -> RolloutPage:
-    """The page of a rollout document, its events (newest first), and how its gates came here."""
+    """The page of a rollout document, its events (newest first), and how its gates came here.
+
+    quality: of all versions of the model; the page shows the rollout's own.
+    """
     decision, over_time = mapping(document.get("decision")), readings or {}
     return RolloutPage(
         model=str(document["model"]),
@@ -90,6 +96,7 @@ def rollout_page(
         facts=_facts(document, now),
         stage_since=moment(document.get("stage_since"), now),
         history=events(history, now),
+        quality=quality_rows(quality or {}, (document.get("version") or 0,)),
     )
 
 

@@ -11,6 +11,7 @@ from page_documents import (
     a_drift,
     a_gate,
     a_model,
+    a_quality,
     a_rollout,
     a_series,
     a_version,
@@ -28,6 +29,7 @@ from console.web.views.gates import gate
 from console.web.views.histogram import HEIGHT, WIDTH, grouped, plot
 from console.web.views.model import model_page
 from console.web.views.overview import overview_page
+from console.web.views.quality import quality_rows
 from console.web.views.queues import queue, queues_page
 from console.web.views.review import lease, review_item, review_page, saved
 from console.web.views.rollout import rollout_page
@@ -411,3 +413,13 @@ def test_an_event_is_told_in_sentences_and_nothing_that_it_holds_is_lost():
 def test_an_approval_is_offered_only_while_one_is_missing():
     given = a_rollout(approvals={"needed": 1, "given": ["bo"]})
     assert "Approve" not in {command.name for command in rollout_page(given, [], NOW).commands}
+
+
+def test_accuracy_is_told_with_its_interval_and_beside_the_naive_share():
+    first, second = quality_rows(a_quality())
+    assert (first.name, first.best_guess.text) == ("v3", "95.5 %")
+    assert first.best_guess.between == "92.5 % to 98.5 %"
+    assert (first.naive.text, first.weighted.text) == ("79.0 %", "94.0 %")
+    assert (first.bounds, first.agreed) == ("90.0 % to 96.0 %", "36 of 40")
+    assert (second.best_guess.text, second.bounds, second.kappa) == ("—", "—", "—")
+    assert [one.name for one in quality_rows(a_quality(), (2,))] == ["v2"]

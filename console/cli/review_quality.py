@@ -1,0 +1,71 @@
+"""`stagegate review quality`: how often a model is right, and how far its reviewers agree."""
+
+from typing import Annotated, Any
+
+import typer
+
+from console.cli.session import JsonDocument, session, table
+
+Days = Annotated[float, typer.Option(min=0.001, max=3650, help="How far back to look.")]
+
+
+def add(commands: typer.Typer) -> None:
+    """Add this command to `stagegate review`."""
+    commands.command()(quality)
+
+
+def quality(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    days: Days = 30.0,
+) -> None:
+    """Print how often a model is right, corrected for how answers came to review."""
+    here = session(context)
+    with here.client() as client:
+        found = client.get("/v1/review/quality", model=model, days=days)
+    here.show(found, lambda: quality_text(found))
+
+
+def quality_text(found: JsonDocument) -> str:
+    """A table of the versions and queues, and what to make of each version."""
+    rows = [_row(each) for each in (*found["versions"], *found["queues"])]
+    if not rows:
+        return f"No answer of {found['model']} has been drawn for review in this time."
+    headers = (
+        "of", "judged", "waiting", "lost", "all answers", "corrected", "among reviewed", "bounds",
+        "kappa", "alpha",
+    )  # fmt: skip
+    said = [f"{_name(each)}: {each['accuracy']['sentence']}." for each in found["versions"]]
+    return "\n".join([table(headers, rows), "", *said])
+
+
+def share_text(estimate: JsonDocument | None) -> str | None:
+    """A share and its interval."""
+    if estimate is None:
+        return None
+    value, low, high = (f"{100 * estimate[key]:.1f}" for key in ("value", "low", "high"))
+    return f"{value} % ({low} to {high})"
+
+
+def _row(each: JsonDocument) -> tuple[object, ...]:
+    accuracy, agreement = each["accuracy"], each["agreement"]
+    kappa: dict[str, Any] | None = agreement["kappa"]
+    worst, best = accuracy["worst"], accuracy["best"]
+    return (
+        _name(each),
+        accuracy["judged"],
+        accuracy["waiting"],
+        accuracy["lost"],
+        share_text(accuracy["weighted"]),
+        share_text(accuracy["corrected"]),
+        share_text(accuracy["naive"]),
+        None if worst is None else f"{100 * worst:.1f} to {100 * best:.1f} %",
+        kappa and kappa["value"],
+        agreement["alpha"],
+    )
+
+
+def _name(each: JsonDocument) -> str:
+    if "queue" in each:
+        return f"queue {each['queue']}"
+    return f"{'v' + str(each['version']) if 'version' in each else 'no version'} in {each['stage']}"

@@ -1,0 +1,83 @@
+"""How good answers and reviewers are, over HTTP."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from serving.adapters.review_quality import SqlReviewQuality
+from serving.api.parts import Serving
+from serving.api.text import Name
+from serving.services.quality import Quality, by_queue, by_version
+
+_QUICK_SECONDS = 0.5
+Days = Annotated[float, Query(gt=0, le=3650, description="How far back to look")]
+
+
+def add(routes: APIRouter, serving: Serving) -> None:
+    """Add these routes to those of the review queue."""
+    kept = Kept()
+
+    @routes.get("/quality")
+    def quality(model: Name, days: Days = 30.0) -> dict[str, Any]:
+        """The accuracy of a model by version, stage and queue, and how far reviewers agree.
+
+        Weighted by the chance of review, with the reviewers' errors taken out by gold items, and
+        bounded for answers that nobody would judge; beside it the plain share among the reviewed.
+        """
+        return kept.get((model, days), lambda: _quality(serving, model, serving.clock(), days))
+
+
+class Kept:
+    """Documents that take long to make, each kept for twenty times as long as that took.
+
+    Pages that refresh themselves ask again and again, and a queue of a million items is counted
+    for seconds. What is made quickly is made anew.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._documents: dict[object, tuple[float, dict[str, Any]]] = {}
+        self._lock = Lock()
+
+    def get(self, key: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The document, made by one caller at a time."""
+        with self._lock:
+            until, document = self._documents.get(key, (0.0, {}))
+            began = self._clock()
+            if began < until:
+                return document
+            document = make()
+            took = self._clock() - began
+            self._documents = {k: v for k, v in self._documents.items() if v[0] > began}
+            if took > _QUICK_SECONDS:
+                self._documents[key] = (began + 21 * took, document)
+            return document
+
+
+def _quality(serving: Serving, model: str, now: datetime, days: float) -> dict[str, Any]:
+    since = now - timedelta(days=days)
+    with serving.database.read() as connection:
+        found = SqlReviewQuality(connection, model, since)
+        strata, opinions, known = found.strata(now), found.opinions(), found.known()
+    return {
+        "model": model,
+        "since": since.isoformat(),
+        "confidence": 0.95,
+        "gold": asdict(known),
+        "versions": [_document(one) for one in by_version(strata, opinions, known)],
+        "queues": [_document(one) for one in by_queue(strata, opinions, known)],
+    }
+
+
+def _document(one: Quality) -> dict[str, Any]:
+    names = {"version": one.version, "stage": one.stage, "queue": one.queue}
+    return {
+        **{name: value for name, value in names.items() if value is not None},
+        "accuracy": asdict(one.accuracy),
+        "agreement": asdict(one.agreement),
+    }
