@@ -9,10 +9,12 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from registry.domain.errors import (
     StagegateError,
     TooManyAttempts,
+    TooSlow,
     Unauthenticated,
     Unavailable,
 )
@@ -26,6 +28,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StagegateError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -52,6 +55,8 @@ def _headers(error: StagegateError) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after)}
         case Unauthenticated():
             return {"WWW-Authenticate": "Bearer"}
+        case TooSlow():
+            return {"Connection": "close"}  # what is still to come of the body is not waited for
         case Unavailable():
             return {"Retry-After": "1"}
     return {}
@@ -70,6 +75,11 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     return _answer(document(error.status_code, "Error", str(error.detail)), error.headers)
+
+
+async def _gone(_: Request, __: Exception) -> JSONResponse:
+    """The caller hung up before the body was whole: nobody hears this, and nothing went wrong."""
+    return _answer(document(400, "Incomplete", "the body ended before it was whole"), None)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -21,6 +21,7 @@ from console.exposure import exposure, is_local, require_decision
 from console.migrate import check, current, upgrade
 from console.owner import FILE as OWNER_FILE
 from console.owner import Owner, keep, new_owner
+from console.patient_protocol import PatientProtocol
 from console.settings import Settings
 from registry.domain.errors import Conflict
 
@@ -50,6 +51,7 @@ def run(settings: Settings) -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=PatientProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -102,6 +102,13 @@ class TooLarge(StagegateError):
     title = "Too large"
 
 
+class TooSlow(StagegateError):
+    """The body did not come in time."""
+
+    status = 408
+    title = "Too slow"
+
+
 class UnsupportedInput(StagegateError):
     """The body is not of a type that this model reads."""
 

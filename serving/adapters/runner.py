@@ -14,9 +14,10 @@ from monitoring.services.live_window import WindowRecorder
 from registry.adapters.bundle import open_bundle
 from registry.adapters.imaging import ImagePreprocessor
 from registry.adapters.onnx_model import OnnxModel
-from registry.domain.errors import Conflict, NotFound
+from registry.domain.errors import Conflict, Invalid, NotFound
 from registry.domain.observations import ByteArray, Observations
 from registry.domain.versions import ModelVersion
+from serving.adapters.archives import hides_archive
 from serving.ports import Scores
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +54,8 @@ class BundleRunner:
 
     def prepare(self, data: bytes) -> ByteArray:
         """One image as the graph takes it."""
+        if hides_archive(data):
+            raise Invalid("an archive hides behind the image; send the image alone")
         return self._preprocessor.prepare(data)
 
     def run(self, inputs: ByteArray) -> tuple[Observations, OutOfDomain | None]:

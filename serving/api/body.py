@@ -1,15 +1,15 @@
 """Reading a request's input: within the size limit, as a raw body or as multipart."""
 
-import json
-import math
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from registry.domain.errors import Invalid, TooLarge, UnsupportedInput
+from registry.domain.errors import Invalid, TooLarge, TooSlow, UnsupportedInput
+from serving.api.json_body import read_json
 from serving.api.text import storable
 
 ATTRIBUTES = "X-Stagegate-Attributes"
@@ -18,6 +18,8 @@ _MAX_ATTRIBUTES = 64
 _MAX_TEXT = 1024
 _MAX_NUMBER = 2**63 - 1
 _FIELD = "file"
+# However slowly it comes; a sender of the largest body that is accepted needs 3 Mbit/s.
+BODY_SECONDS = 60.0
 
 
 async def read_input(request: Request, limit: int) -> bytes:
@@ -41,9 +43,16 @@ async def read_input(request: Request, limit: int) -> bytes:
     return data
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; TooLarge as soon as the limit is passed."""
-    return b"".join([chunk async for chunk in _limited(request, limit)])
+async def read_body(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
+    """The whole body; TooLarge as soon as the limit is passed, TooSlow if it is not there by then.
+
+    A sender who only just keeps the connection alive would otherwise have it for ever.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return b"".join([chunk async for chunk in _limited(request, limit)])
+    except TimeoutError as error:
+        raise TooSlow(f"The body was not whole after {seconds:g} s.") from error
 
 
 def read_attributes(request: Request) -> dict[str, Any]:
@@ -51,14 +60,8 @@ def read_attributes(request: Request) -> dict[str, Any]:
     header = request.headers.get(ATTRIBUTES)
     if header is None:
         return {}
-    try:
-        # Headers arrive as Latin-1 whatever they were written in; JSON is UTF-8.
-        text = header.encode("latin-1").decode()
-        attributes = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-    except ValueError as error:
-        raise Invalid(f"{ATTRIBUTES} is not JSON: {error}") from error
-    except RecursionError as error:
-        raise Invalid(f"{ATTRIBUTES} is nested too deeply; send a flat JSON object.") from error
+    # Headers arrive as Latin-1 whatever they were written in; JSON is UTF-8.
+    attributes = read_json(header.encode("latin-1"), ATTRIBUTES)
     if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
         raise Invalid(f"{ATTRIBUTES} must be a JSON object of at most {_MAX_ATTRIBUTES} names.")
     for name, value in attributes.items():
@@ -85,17 +88,6 @@ def _check_attribute(name: str, value: object) -> None:
         raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} holds a character that is no text.")
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:64]} is too large for a number")
-    return number
-
-
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     seen = 0
     async for chunk in request.stream():
@@ -109,13 +101,20 @@ async def _multipart(request: Request, limit: int) -> bytes:
     # request.form() would read without a limit.
     parser = MultiPartParser(request.headers, _limited(request, limit), max_files=1, max_fields=8)
     try:
-        form = await parser.parse()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _field_of(await parser.parse())
+    except TimeoutError as error:
+        raise TooSlow(f"The form was not whole after {BODY_SECONDS:g} s.") from error
     except (MultiPartException, KeyError) as error:
         raise Invalid(f"The multipart body cannot be read: {error}") from error
-    try:
-        upload = form.get(_FIELD)
-        if not isinstance(upload, UploadFile):
-            raise Invalid(f"The form has no file field {_FIELD!r}.")
-        return await upload.read()
     finally:
-        await form.close()
+        # The form does not know the file of a part that never ended.
+        for file in parser._files_to_close_on_error:
+            file.close()
+
+
+async def _field_of(form: FormData) -> bytes:
+    upload = form.get(_FIELD)
+    if not isinstance(upload, UploadFile):
+        raise Invalid(f"The form has no file field {_FIELD!r}.")
+    return await upload.read()

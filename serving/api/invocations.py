@@ -3,7 +3,6 @@
 An image is base64 in the column `image`, or the only column; MLflow writes bytes so in JSON.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import Invalid, UnsupportedInput
 from serving.api.body import read_attributes, read_body
+from serving.api.json_body import read_json
 from serving.api.parts import Serving
 from serving.api.predict import preferred_wait
 from serving.api.rows import predict_rows
@@ -50,10 +50,7 @@ def router(serving: Serving) -> APIRouter:
 
 def read_images(body: bytes) -> tuple[bytes, ...]:
     """The images in one of MLflow's four forms; Invalid says what was expected."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"the body is not JSON: {error}") from error
+    document = read_json(body)
     forms = [form for form in FORMS if isinstance(document, dict) and form in document]
     if len(forms) != 1:
         raise Invalid(f"the body must be a JSON object with one of {', '.join(FORMS)}")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from registry.domain.errors import Invalid
+from serving.api.json_body import read_json
 
 HEADER = "Inference-Header-Content-Length"
 IMAGE = "image"
@@ -110,10 +111,7 @@ def _split(body: bytes, header: str | None) -> tuple[bytes, bytes]:
 
 
 def _json(head: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(head)
-    except (ValueError, RecursionError) as error:
-        raise Invalid(f"the body is not JSON: {error}") from error
+    document = read_json(head)
     if not isinstance(document, dict):
         raise Invalid("the body must be a JSON object with inputs")
     return document
