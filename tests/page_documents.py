@@ -330,6 +330,10 @@ class FakeApi:
         self.decisions: list[dict[str, Any]] = []
         self.skips: list[dict[str, Any]] = []
         self.renewals = 0
+        self.undo_seconds = 0.0
+        self.undone: list[str] = []
+        self.comments: list[tuple[str, str, str]] = []
+        self.escalations: list[dict[str, Any]] = []
         self.broken: str = ""
         self.lease_seconds = 600
         self.model_says = {"prediction": "glass", "probabilities": {"glass": 0.58, "metal": 0.31}}
@@ -357,7 +361,7 @@ class FakeApi:
     ) -> Mapping[str, Any] | None:
         self._check()
         if path == "/v1/review/next":
-            return self._next(actor)
+            return self._next(actor, (params or {}).get("after", ""))
         if path == "/v1/review/stats":
             return self._stats()
         if path == "/v1/review/items":
@@ -369,6 +373,8 @@ class FakeApi:
     async def post(self, path: str, body: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
         self._check()
         item, action = path.removeprefix("/v1/review/").split("/")
+        if item == "bulk":
+            return getattr(self, f"_{action}_all")(body, actor)
         return getattr(self, f"_{action}")(self.items[item], body, actor)
 
     def _check(self) -> None:
@@ -388,9 +394,10 @@ class FakeApi:
             "by_reason": {"out_of_domain": len(waiting)} if waiting else {},
         }
 
-    def _next(self, actor: str) -> Mapping[str, Any] | None:
-        mine = [i for i in self._waiting() if i["holder"] == actor and i["state"] == "leased"]
-        free = [i for i in self._waiting() if i["state"] == "ready"]
+    def _next(self, actor: str, after: str = "") -> Mapping[str, Any] | None:
+        others = [i for i in self._waiting() if i["id"] != after]
+        mine = [i for i in others if i["holder"] == actor and i["state"] == "leased"]
+        free = [i for i in others if i["state"] == "ready"]
         found = next(iter(mine + free), None)
         if found is None:
             return None
@@ -410,7 +417,62 @@ class FakeApi:
             item["state"] = "decided"
         agrees = body["label"] == self.model_says["prediction"]
         document = {"id": item["id"], "status": "decided", "counted": True, "agrees": agrees}
-        return document | {"label": body["label"], "model_answer": self.model_says}
+        until = (self.clock() + timedelta(seconds=self.undo_seconds)).isoformat()
+        answer = {"label": body["label"], "model_answer": self.model_says, "epoch": item["epoch"]}
+        return document | answer | {"undo_until": until if self.undo_seconds else None}
+
+    def _undo(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        if (item["state"], item["epoch"]) != ("decided", body["epoch"]):
+            raise Conflict("the time to undo it is over")
+        self.undone.append(item["id"])
+        self.decisions = [d for d in self.decisions if d["item"] != item["id"]]
+        until = self._lease_until()
+        item.update(state="leased", holder=actor, epoch=item["epoch"] + 1, lease_until=until)
+        return item
+
+    def _agree(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        given = next(d for d in self.decisions if d["item"] == item["id"])
+        given["label"] = self.model_says["prediction"]
+        answer = {"id": item["id"], "counted": True, "agrees": True, "epoch": item["epoch"]}
+        return answer | {"label": given["label"], "model_answer": self.model_says}
+
+    def _escalate(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        self._own(item, body, actor)
+        self.escalations.append({"item": item["id"], "actor": actor, **body})
+        item.update(state="escalated")
+        return {"id": item["id"]}
+
+    def _snooze(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        self._own(item, body, actor)
+        item.update(state="snoozed", snoozed_until=body["until"])
+        return {"id": item["id"]}
+
+    def _comment(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        self.comments.append((item["id"], actor, body["text"]))
+        return {"id": item["id"]}
+
+    def _grid(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        self._own(item, body, actor)
+        for other in [i for i in self._waiting() if i["state"] == "ready"]:
+            other.update(state="leased", holder=actor, epoch=other["epoch"] + 1)
+        return {"items": [i for i in self._waiting() if i["holder"] == actor]}
+
+    def _decision_all(self, body: Any, actor: str) -> Mapping[str, Any]:
+        shared = {"label": body["label"], "idempotency_key": body["idempotency_key"]}
+        for one in body["items"]:
+            item = self.items[one["item"]]
+            self._own(item, one, actor)
+            self.decisions.append({"item": item["id"], "actor": actor, **shared})
+            item["state"] = "decided"
+        until = (self.clock() + timedelta(seconds=self.undo_seconds)).isoformat()
+        return {"items": [{"label": body["label"], "undo_until": until} for _ in body["items"]]}
+
+    def _undo_all(self, body: Any, actor: str) -> Mapping[str, Any]:
+        key = body["idempotency_key"]
+        for given in [d for d in self.decisions if d["idempotency_key"] == key]:
+            self.items[given["item"]].update(state="leased", holder=actor)
+        self.decisions = [d for d in self.decisions if d["idempotency_key"] != key]
+        return {"items": []}
 
     def _skip(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         self._own(item, body, actor)

@@ -204,6 +204,93 @@ def test_an_item_is_skipped_with_a_reason(site: Site, open_page: Open):
     assert api.decisions == []
 
 
+def test_ten_are_reviewed_one_undone_and_one_escalated_by_keyboard(site: Site, open_page: Open):
+    items = [an_item(number) for number in range(1, 12)]
+    api = queue(site, *items, undo_seconds=3600)
+    page = open_page("/review")
+    for number in range(1, 11):
+        ready(page, f"item-{number}")
+        page.keyboard.press("1")
+    ready(page, "item-11")
+    page.keyboard.press("u")
+    ready(page, "item-10")
+    expect(page.locator("#notice")).to_contain_text("Undone.")
+    page.keyboard.press("3")
+    ready(page, "item-11")
+    page.keyboard.press("y")  # the model's answer, which was revealed, after all
+    ready(page, "item-11")
+    expect(page.locator("#notice")).to_contain_text("you agree")
+    page.keyboard.press("e")
+    expect(page.get_by_role("heading", name="Escalate to a lead: why?")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert api.undone == ["item-10"]
+    assert [one["item"] for one in api.escalations] == ["item-11"]
+    assert decided(api) == [
+        *((f"item-{number}", "cardboard") for number in range(1, 10)),
+        ("item-10", "glass"),
+    ]
+
+
+def test_look_alikes_are_answered_together_but_for_what_was_unticked(site: Site, open_page: Open):
+    alike = {"presentation": "shown", "queue": "work", "model_answer": {"prediction": "glass"}}
+    api = queue(site, *(an_item(number, **alike) for number in range(1, 5)), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("g")
+    page.wait_for_selector("#item[data-grid][data-ready]")
+    assert violations(page) == []
+    page.get_by_label("Item 2 of 4").uncheck()
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text("“glass” for 3 items")
+    assert [item for item, _ in decided(api)] == ["item-1", "item-3", "item-4"]
+    page.keyboard.press("Control+z")
+    ready(page, "item-1")
+    assert decided(api) == []
+
+
+def test_a_label_beyond_the_ninth_is_found_by_its_letters(site: Site, open_page: Open):
+    labels = [f"kind {letter}" for letter in "abcdefghijkl"]
+    api = queue(site, an_item(1, labels=labels))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("/")
+    page.keyboard.type("kind k")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert decided(api) == [("item-1", "kind k")]
+
+
+def test_a_key_of_ones_own_works_and_the_usual_one_no_longer_does(site: Site, open_page: Open):
+    queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("?")
+    box = page.get_by_label("Key: skip, with a reason")
+    box.press("e")
+    expect(page.locator("#remap-said")).to_contain_text("taken")
+    box.press("k")
+    page.keyboard.press("Escape")
+    page.reload()
+    ready(page, "item-1")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Skip: why?")).to_be_hidden()
+    page.keyboard.press("k")
+    expect(page.get_by_role("heading", name="Skip: why?")).to_be_visible()
+
+
+def test_a_comment_outlives_a_new_login(site: Site, open_page: Open):
+    queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("c")
+    page.keyboard.type("blurred")
+    page.goto(site.url + "/review/queues")
+    page.goto(site.url + "/review")
+    expect(page.locator("#comment")).to_have_value("blurred")
+
+
 def test_the_keys_are_listed_and_can_be_switched_off(site: Site, open_page: Open):
     api = queue(site, an_item(1), an_item(2))
     page = open_page("/review")
@@ -356,7 +443,7 @@ def test_no_page_breaks_a_rule_of_accessibility(
         assert overflow <= 0, f"{name} is {overflow} px too wide"
     page.goto(site.url + "/review")
     ready(page, "item-1")
-    for key in ("?", "s"):
+    for key in ("?", "s", "e", "n"):
         page.keyboard.press(key)
         found += [f"review after {key}: {each}" for each in violations(page)]
         page.keyboard.press("Escape")

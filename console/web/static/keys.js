@@ -32,19 +32,17 @@
   const carrier = (key) => {
     const scope = find("dialog[open]") || document;
     return [...scope.querySelectorAll("[data-key]")].find(
-      (each) => each.dataset.key === key && each.closest("dialog") === find("dialog[open]"),
+      (each) => each.dataset.key === key && !each.closest("[hidden]") && each.closest("dialog") === find("dialog[open]"),
     );
   };
 
   document.addEventListener("keydown", (event) => {
     lastSeen = performance.now();
-    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (writes(event.target)) {
-      if (event.key === "Escape" && event.target.id === "comment") focusItem();
-      return;
-    }
+    if (event.isComposing || event.altKey) return;
+    if (event.target.dataset.remap) return remap(event);
+    if (writes(event.target)) return written(event);
+    if (event.ctrlKey || event.metaKey) return undoes(event);
     if (!keysOn() && event.key !== "?") return;
-    if (event.key.toLowerCase() === "z") return zoom(event);
     const target = carrier(event.key.toLowerCase());
     if (!target) return;
     event.preventDefault();
@@ -53,10 +51,98 @@
     else target.click();
   });
 
-  const zoom = (event) => {
-    const photo = find("#photo");
-    if (!photo || event.repeat || find("dialog[open]")) return;
-    photo.classList.toggle("own-size");
+  const written = (event) => {
+    const { id } = event.target;
+    if (event.key === "Escape" && (id === "comment" || id === "find")) focusItem();
+    if (event.key !== "Enter" || id !== "find") return;
+    event.preventDefault();
+    const label = find("button[data-answer]:not([hidden])");
+    if (!event.repeat && event.target.value && label) label.click();
+  };
+
+  const undoes = (event) => {
+    const button = find("#undo:not([hidden]) [data-act=undo]");
+    if (event.key.toLowerCase() !== "z" || event.shiftKey || !button) return;
+    event.preventDefault();
+    if (!event.repeat) button.click();
+  };
+
+  const narrow = (words) => {
+    for (const label of document.querySelectorAll("button[name=label]"))
+      label.hidden = !label.value.toLowerCase().includes(words.toLowerCase());
+    for (const none of document.querySelectorAll("button[name=none]")) none.hidden = words !== "";
+  };
+
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "find") narrow(event.target.value.trim());
+    if (event.target.id === "comment") keepDraft();
+  });
+
+  // ---- keys of one's own -----------------------------------------------------------------------
+
+  const ownKeys = () => {
+    try {
+      return JSON.parse(localStorage.getItem("stagegate-keymap")) || {};
+    } catch {
+      return {};
+    }
+  };
+
+  const usual = {};
+  for (const box of document.querySelectorAll("[data-remap]")) usual[box.dataset.remap] = box.value.toLowerCase();
+
+  const applyKeys = () => {
+    const map = { ...usual, ...ownKeys() };
+    for (const [act, key] of Object.entries(map)) {
+      const box = find(`[data-remap="${act}"]`);
+      if (box) box.value = key.toUpperCase();
+      for (const shown of document.querySelectorAll(`[data-shows="${act}"]`)) shown.textContent = key.toUpperCase();
+      for (const each of document.querySelectorAll(`[data-act="${act}"]`)) {
+        each.dataset.key = key;
+        each.setAttribute("aria-keyshortcuts", key.toUpperCase() + (act === "undo" ? " Control+Z" : ""));
+        const cap = find("kbd", each);
+        if (cap) cap.textContent = key.toUpperCase();
+      }
+    }
+  };
+
+  const remap = (event) => {
+    if (event.key.length !== 1 || event.key === " " || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const { remap: act } = event.target.dataset;
+    const key = event.key.toLowerCase();
+    const map = { ...usual, ...ownKeys() };
+    const taken = Object.keys(map).find((other) => other !== act && map[other] === key);
+    const said = find("#remap-said");
+    if (/[0-9?]/.test(key) || taken) {
+      said.textContent = `“${key.toUpperCase()}” is taken; choose another key.`;
+      return;
+    }
+    localStorage.setItem("stagegate-keymap", JSON.stringify({ ...ownKeys(), [act]: key }));
+    said.textContent = `Now on “${key.toUpperCase()}”.`;
+    applyKeys();
+  };
+
+  // ---- the photograph --------------------------------------------------------------------------
+
+  const LIGHTS = ["", "bright", "brighter", "dark"];
+  const tools = {
+    zoom: (photo) => photo.classList.toggle("own-size"),
+    brightness: (photo) => {
+      const next = (LIGHTS.findIndex((light) => light && photo.classList.contains(light)) + 1 || 1) % LIGHTS.length;
+      photo.classList.remove(...LIGHTS.slice(1));
+      if (LIGHTS[next]) photo.classList.add(LIGHTS[next]);
+    },
+  };
+
+  const showJson = async (place) => {
+    try {
+      const answer = await fetch(place.dataset.source);
+      const text = await answer.text();
+      place.textContent = answer.ok ? JSON.stringify(JSON.parse(text), null, 2) : text;
+    } catch {
+      place.textContent = "The input cannot be shown.";
+    }
   };
 
   // ---- clicks ----------------------------------------------------------------------------------
@@ -69,6 +155,12 @@
       if (button.dataset.opens) return find("#" + button.dataset.opens).showModal();
       if ("closes" in button.dataset) return button.closest("dialog").close();
       if (button.dataset.copies) return copy(button);
+      if ("resets" in button.dataset) {
+        localStorage.removeItem("stagegate-keymap");
+        return applyKeys();
+      }
+      const photo = find("#photo");
+      if (photo && button.dataset.act in tools) return tools[button.dataset.act](photo);
       if (!("answer" in button.dataset || "skip" in button.dataset)) return;
       const item = find("#item");
       if (event.detail > 1 || !("ready" in item.dataset)) {
@@ -77,6 +169,7 @@
         return;
       }
       lastAnswer = button;
+      keepDraft(button.dataset.answer);
       for (const each of item.querySelectorAll(".chosen")) each.classList.remove("chosen");
       button.classList.add("chosen");
     },
@@ -110,10 +203,58 @@
     if (title) title.focus({ preventScroll: true });
   };
 
+  // A comment, and an answer that did not get through, outlive a new login in this tab.
+  const keepDraft = (answer = "") => {
+    const comment = find("#comment");
+    const draft = { item: find("#item").dataset.item, comment: comment ? comment.value : "", answer };
+    sessionStorage.setItem("stagegate-draft", JSON.stringify(draft));
+  };
+
+  const restoreDraft = (item) => {
+    const draft = JSON.parse(sessionStorage.getItem("stagegate-draft") || "null");
+    const comment = find("#comment");
+    if (!draft || draft.item !== item.dataset.item || !comment) return;
+    comment.value = draft.comment;
+    const button = [...item.querySelectorAll("[data-answer]")].find((b) => b.dataset.answer === draft.answer);
+    if (!button) return;
+    button.classList.add("chosen");
+    find("#said").textContent = `You had chosen “${draft.answer}”; it was not saved. Press it again.`;
+  };
+
+  // The next item is taken ahead, so that its photograph is here before the answer is given.
+  const lookAhead = async (item) => {
+    const model = find("input[name=model]", item);
+    const query = new URLSearchParams({ after: item.dataset.item, model: model ? model.value : "" });
+    try {
+      const answer = await fetch(`/review/ahead?${query}`);
+      if (answer.status === 200) new Image().src = (await answer.json()).payload_url;
+    } catch {
+      // Nothing is lost: the item comes without having been fetched ahead.
+    }
+  };
+
+  let undoEnds = 0;
+  const drainUndo = () => {
+    const form = find("#undo:not([hidden])");
+    if (!form) return;
+    const left = (undoEnds - performance.now()) / 1000;
+    find("progress", form).value = Math.max(0, left);
+    if (left > 0) return;
+    form.hidden = true;
+    if (form.contains(document.activeElement)) focusItem();
+  };
+
   const begin = () => {
     const item = find("#item");
+    applyKeys();
     if (!item) return;
     takeLease();
+    restoreDraft(item);
+    const undo = find("#undo");
+    if (undo) undoEnds = performance.now() + Number(undo.dataset.seconds) * 1000;
+    const json = find("#json");
+    if (json) showJson(json);
+    if (item.dataset.item && !("grid" in item.dataset)) lookAhead(item);
     const photo = find("#photo");
     if (photo) {
       const broken = () => {
@@ -130,7 +271,7 @@
     find("#failure").replaceChildren();
     lastAnswer = null;
     begin();
-    const notice = find("#notice");
+    const notice = find("#notice p");
     const title = find("#item-title");
     announce([notice, title].map((each) => (each ? each.textContent.trim() : "")).join(" "));
     focusItem();
@@ -245,6 +386,8 @@
   }
   begin();
   if (find("#item")) focusItem();
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  setInterval(drainUndo, still ? 1000 : 100);
   setInterval(tick, 1000);
   setInterval(look, LOOK_MS);
   setInterval(refresh, REFRESH_MS);

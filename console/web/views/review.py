@@ -1,6 +1,6 @@
 """The review page: one item, what the reviewer may answer, and what became of the last answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,15 @@ from console.web.views.formatting import (
     version,
     words,
 )
+from console.web.views.review_notices import Notice, quoted
+
+ESCALATIONS = (
+    "I am not sure enough",
+    "The labels do not fit it",
+    "It may be harmful",
+    "For a lead",
+)
+SNOOZES = (("10 minutes", 10), ("1 hour", 60), ("1 day", 24 * 60))
 
 SKIP_REASONS = (
     "I cannot tell",
@@ -54,6 +63,15 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What another reviewer answered, for the lead who settles it; unnamed, so as not to sway."""
+
+    place: int
+    label: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """For how long the item is kept for this reviewer; `lost` says why it no longer is."""
 
@@ -67,11 +85,10 @@ class Item:
     """The item on the reviewer's table."""
 
     id: str
-    answer_url: str
-    skip_url: str
-    renew_url: str
+    path: str
     payload_url: str
     is_image: bool
+    is_json: bool
     payload_type: str
     model: str
     version: str
@@ -86,15 +103,9 @@ class Item:
     waiting: Moment | None
     due: Moment | None
     open: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What became of the last answer; bad news is told loudly."""
-
-    text: str
-    tone: str = "good"
-    detail: str = ""
+    missing: str
+    has_alike: bool
+    said: tuple[Said, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,8 @@ class ReviewPage:
     item: Item | None
     notice: Notice | None
     skip_reasons: tuple[str, ...] = SKIP_REASONS
+    escalations: tuple[str, ...] = ESCALATIONS
+    snoozes: tuple[tuple[str, int], ...] = SNOOZES
 
     @property
     def look_url(self) -> str:
@@ -125,30 +138,35 @@ def review_page(
     idempotency_key: str,
     model: str = "",
     notice: Notice | None = None,
+    opinions: Sequence[Mapping[str, Any]] = (),
 ) -> ReviewPage:
     """The page for the next item, or for an empty queue."""
-    item = None if document is None else review_item(document, now, idempotency_key)
+    item = None if document is None else review_item(document, now, idempotency_key, opinions)
     return ReviewPage(actor, model, item, notice)
 
 
-def review_item(document: Mapping[str, Any], now: datetime, idempotency_key: str) -> Item:
+def review_item(
+    document: Mapping[str, Any],
+    now: datetime,
+    idempotency_key: str,
+    opinions: Sequence[Mapping[str, Any]] = (),
+) -> Item:
     """One item as the page shows it; an answer sent twice under its key is stored once."""
     path = f"/review/{quote(str(document['id']), safe='')}"
     kind = str(document.get("payload_type") or "")
     presentation = str(document.get("presentation") or "blind")
     return Item(
         id=str(document["id"]),
-        answer_url=f"{path}/decision",
-        skip_url=f"{path}/skip",
-        renew_url=f"{path}/renew",
+        path=path,
         payload_url=str(document["payload_url"]),
         is_image=kind.startswith("image/"),
+        is_json=kind.split(";")[0].strip() == "application/json",
         payload_type=kind,
         model=str(document["model"]),
         version=version(document.get("version")),
         stage=stage_chip(document.get("stage")),
         reasons=tuple(_reason(reason) for reason in sequence(document.get("reasons"))),
-        choices=_choices(document, shown=presentation == "shown"),
+        choices=choices(document, shown=presentation == "shown"),
         presentation=presentation,
         presentation_note=_PRESENTATIONS.get(presentation, ""),
         epoch=int(document["epoch"]),
@@ -157,6 +175,9 @@ def review_item(document: Mapping[str, Any], now: datetime, idempotency_key: str
         waiting=moment(document.get("waiting_since"), now),
         due=moment(document.get("due_at"), now),
         open=str(document.get("open", "")),
+        missing=str(document.get("payload_missing") or ""),
+        has_alike=presentation == "shown" and document.get("queue") == "work",
+        said=tuple(_said(place, one) for place, one in enumerate(opinions, start=1)),
     )
 
 
@@ -167,46 +188,16 @@ def lease(document: Mapping[str, Any], now: datetime, lost: str = "") -> Lease:
     return Lease(left, clock(left), lost)
 
 
-def saved(answer: Mapping[str, Any], presentation: str) -> Notice:
-    """What to say after an answer was stored; a blind item never reveals the model's."""
-    said = _quoted(answer.get("label"))
-    if not answer.get("counted", True):
-        return Notice(
-            f"Your answer {said} was kept, but it did not count.",
-            "warn",
-            "Someone else had taken the item.",
-        )
-    text = f"Saved: {said}."
-    model_answer = mapping(answer.get("model_answer"))
-    if presentation == "blind" or not model_answer.get("prediction"):
-        return Notice(text)
-    label = str(model_answer["prediction"])
-    share = mapping(model_answer.get("probabilities")).get(label)
-    model_said = f"The model said “{label}”" + (f" ({percent(share)})" if share is not None else "")
-    if answer.get("agrees"):
-        return Notice(text, "good", f"{model_said}: you agree.")
-    return Notice(text, "differs", f"{model_said}: you differ.")
-
-
-def not_counted(label: str | None, why: str) -> Notice:
-    """What to say when the answer came too late."""
-    return Notice(f"Your answer {_quoted(label)} did not count.", "bad", why)
-
-
-def skipped(reason: str) -> Notice:
-    """What to say after a skip."""
-    return Notice("Skipped.", "plain", f"Reason: {reason}.")
-
-
-def _quoted(label: object) -> str:
-    return "“none of these”" if label is None else f"“{label}”"
+def _said(place: int, opinion: Mapping[str, Any]) -> Said:
+    return Said(place, quoted(opinion.get("label")), str(opinion.get("comment") or ""))
 
 
 def _reason(reason: Mapping[str, Any]) -> Reason:
     return Reason(words(reason.get("code")).capitalize(), str(reason.get("reason") or ""))
 
 
-def _choices(document: Mapping[str, Any], *, shown: bool) -> tuple[Choice, ...]:
+def choices(document: Mapping[str, Any], *, shown: bool) -> tuple[Choice, ...]:
+    """The labels; with the model's shares if they are to be shown."""
     answer = mapping(document.get("model_answer")) if shown else {}
     shares = mapping(answer.get("probabilities"))
     return tuple(

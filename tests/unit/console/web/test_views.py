@@ -31,7 +31,8 @@ from console.web.views.model import model_page
 from console.web.views.overview import overview_page
 from console.web.views.quality import quality_rows
 from console.web.views.queues import queue, queues_page
-from console.web.views.review import lease, review_item, review_page, saved
+from console.web.views.review import lease, review_item, review_page
+from console.web.views.review_notices import saved
 from console.web.views.rollout import rollout_page
 
 
@@ -98,9 +99,7 @@ def test_a_shown_answer_stands_beside_its_label():
 
 
 def test_the_address_of_an_item_is_escaped():
-    assert review_item(an_item(1, id="a/../b?c"), NOW, "k").answer_url == (
-        "/review/a%2F..%2Fb%3Fc/decision"
-    )
+    assert review_item(an_item(1, id="a/../b?c"), NOW, "k").path == ("/review/a%2F..%2Fb%3Fc")
 
 
 def test_a_lease_counts_what_is_left_and_never_less_than_nothing():
@@ -119,24 +118,24 @@ def answer(**changes: Any):
 
 
 def test_after_the_answer_the_models_is_told():
-    differs = saved(answer(), "answer-first")
+    differs = saved(answer(), "answer-first", NOW)
     assert "The model said “glass” (58 %): you differ." in differs.detail
-    assert "you agree" in saved(answer(label="glass", agrees=True), "shown").detail
+    assert "you agree" in saved(answer(label="glass", agrees=True), "shown", NOW).detail
 
 
 def test_a_blind_item_tells_nothing_even_afterwards():
-    notice = saved(answer(), "blind")
+    notice = saved(answer(), "blind", NOW)
     assert (notice.text, notice.detail) == ("Saved: “metal”.", "")
 
 
 def test_an_answer_that_did_not_count_says_so():
-    notice = saved(answer(counted=False), "answer-first")
+    notice = saved(answer(counted=False), "answer-first", NOW)
     assert "did not count" in notice.text
     assert notice.tone == "warn"
 
 
 def test_none_of_these_is_told_in_words():
-    assert "none of these" in saved(answer(label=None), "blind").text
+    assert "none of these" in saved(answer(label=None), "blind", NOW).text
 
 
 def test_an_empty_queue_keeps_the_chosen_model():

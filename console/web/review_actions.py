@@ -1,0 +1,160 @@
+"""What a reviewer can do with an item besides answering it: one route an action."""
+
+import uuid
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from console.web.render import HEADERS, Frame
+from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path
+from console.web.views.formatting import sequence
+from console.web.views.review_grid import grid_page
+from console.web.views.review_notices import Notice, saved, saved_all, skipped
+from registry.domain.errors import Conflict, Invalid
+
+Epoch = Annotated[int, Form()]
+Why = Annotated[str, Form(min_length=1, max_length=500)]
+
+
+def add(pages: APIRouter, desk: Desk) -> None:
+    """Add these routes to those of the review page."""
+    _add_bulk(pages, desk)  # before the routes of one item, which /review/bulk/undo looks like
+    _add_second_thoughts(pages, desk)
+    _add_passing_on(pages, desk)
+
+
+def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
+    @pages.post("/review/{item}/undo", dependencies=CHECKED)
+    async def undo(
+        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, model: Text = ""
+    ) -> Response:
+        try:
+            document = await desk.api.post(api_path(item, "undo"), {"epoch": epoch}, reviewer)
+        except Conflict as error:
+            notice = Notice("The answer was not undone.", "bad", str(error))
+            return await desk.show_next(request, reviewer, model, notice, 409)
+        opinions = await desk.differing(document, reviewer)
+        notice = Notice("Undone.", "plain", "Here is the item again.")
+        return desk.show(request, document, reviewer, model, notice, opinions=opinions)
+
+    @pages.post("/review/{item}/agree", dependencies=CHECKED)
+    async def agree(
+        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, model: Text = ""
+    ) -> Response:
+        try:
+            answer = await desk.api.post(api_path(item, "agree"), {"epoch": epoch}, reviewer)
+        except Conflict as error:
+            notice = Notice("Your first answer stands.", "bad", str(error))
+            return await desk.show_next(request, reviewer, model, notice, 409)
+        notice = saved(answer, "answer-first", desk.clock())
+        return await desk.show_next(request, reviewer, model, notice)
+
+
+def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
+    async def pass_on(
+        request: Request, reviewer: str, model: str, path: str, body: dict[str, Any], said: Notice
+    ) -> Response:
+        try:
+            await desk.api.post(path, body, reviewer)
+        except Conflict as error:
+            notice = Notice("That did not count.", "bad", str(error))
+            return await desk.show_next(request, reviewer, model, notice, 409)
+        return await desk.show_next(request, reviewer, model, said)
+
+    @pages.post("/review/{item}/skip", dependencies=CHECKED)
+    async def skip(
+        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, reason: Why, model: Text = ""
+    ) -> Response:
+        body = {"epoch": epoch, "reason": reason}
+        path = api_path(item, "skip")
+        return await pass_on(request, reviewer, model, path, body, skipped(reason))
+
+    @pages.post("/review/{item}/escalate", dependencies=CHECKED)
+    async def escalate(
+        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, reason: Why, model: Text = ""
+    ) -> Response:
+        body = {"epoch": epoch, "reason": reason}
+        said = Notice("Passed on to a lead.", "plain", f"Reason: {reason}.")
+        return await pass_on(request, reviewer, model, api_path(item, "escalate"), body, said)
+
+    @pages.post("/review/{item}/snooze", dependencies=CHECKED)
+    async def snooze(
+        request: Request,
+        reviewer: Reviewer,
+        item: str,
+        epoch: Epoch,
+        minutes: Annotated[int, Form(ge=1, le=30 * 24 * 60)],
+        model: Text = "",
+    ) -> Response:
+        until = desk.clock() + timedelta(minutes=minutes)
+        body = {"epoch": epoch, "until": until.isoformat()}
+        said = Notice("Put aside.", "plain", f"It comes back at {until:%H:%M} UTC.")
+        return await pass_on(request, reviewer, model, api_path(item, "snooze"), body, said)
+
+    @pages.post("/review/{item}/comment", dependencies=CHECKED)
+    async def comment(reviewer: Reviewer, item: str, comment: Text) -> Response:
+        if not comment.strip():
+            raise Invalid("write a comment first")
+        await desk.api.post(api_path(item, "comment"), {"text": comment}, reviewer)
+        return PlainTextResponse("Comment kept.", headers=HEADERS)
+
+
+def _add_bulk(pages: APIRouter, desk: Desk) -> None:
+    @pages.post("/review/bulk/decision", dependencies=CHECKED)
+    async def answer_all(
+        request: Request,
+        reviewer: Reviewer,
+        items: Annotated[list[str], Form()],
+        idempotency_key: Text,
+        label: Annotated[str | None, Form()] = None,
+        none: Annotated[bool, Form()] = False,
+        model: Text = "",
+    ) -> Response:
+        if (label is None) is not none:
+            raise Invalid("choose one label, or none of these")
+        named = {"items": [_item(one) for one in items], "idempotency_key": idempotency_key}
+        body = {**named, "label": label}
+        try:
+            answers = await desk.api.post("/v1/review/bulk/decision", body, reviewer)
+        except Conflict as error:
+            notice = Notice("Nothing was answered.", "bad", str(error))
+            return await desk.show_next(request, reviewer, model, notice, 409)
+        notice = saved_all(idempotency_key, sequence(answers.get("items")), desk.clock())
+        return await desk.show_next(request, reviewer, model, notice)
+
+    @pages.post("/review/bulk/undo", dependencies=CHECKED)
+    async def undo_all(
+        request: Request, reviewer: Reviewer, idempotency_key: Text, model: Text = ""
+    ) -> Response:
+        body = {"idempotency_key": idempotency_key}
+        try:
+            await desk.api.post("/v1/review/bulk/undo", body, reviewer)
+        except Conflict as error:
+            notice = Notice("The answers were not undone.", "bad", str(error))
+            return await desk.show_next(request, reviewer, model, notice, 409)
+        notice = Notice("All of them are undone.", "plain", "They are yours again, one by one.")
+        return await desk.show_next(request, reviewer, model, notice)
+
+    @pages.post("/review/{item}/grid", dependencies=CHECKED)
+    async def grid(
+        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, model: Text = ""
+    ) -> Response:
+        try:
+            alike = await desk.api.post(api_path(item, "grid"), {"epoch": epoch}, reviewer)
+        except (Conflict, Invalid) as error:
+            notice = Notice("No look-alikes.", "warn", str(error))
+            return await desk.show_next(request, reviewer, model, notice)
+        view = grid_page(sequence(alike.get("items")), str(uuid.uuid4()), model)
+        template = "grid.html" if request.headers.get("hx-request") else "grid_page.html"
+        frame = Frame("Review look-alikes", "review", reviewer, "/review")
+        return desk.renderer.page(template, frame, view)
+
+
+def _item(named: str) -> dict[str, Any]:
+    """An item and its epoch, as a box of the grid names them."""
+    item, _, epoch = named.rpartition(":")
+    if not item or not epoch.isdecimal():
+        raise Invalid(f"{named!r} names no item of the grid; look at the page again")
+    return {"item": item, "epoch": int(epoch)}

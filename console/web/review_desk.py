@@ -1,0 +1,88 @@
+"""What every action of the review page does: say what became of it, lay out the next item."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Depends, Form, Request
+from fastapi.responses import Response
+
+from console.web.api import Api, Document
+from console.web.render import Frame, Renderer
+from console.web.views.formatting import sequence
+from console.web.views.review import lease, review_page
+from console.web.views.review_notices import Notice
+from console.web.visitor import named_visitor, same_origin
+from registry.domain.errors import Conflict, StagegateError
+
+Text = Annotated[str, Form(max_length=2000)]
+Reviewer = Annotated[str, Depends(named_visitor)]
+CHECKED = [Depends(same_origin)]
+
+
+class Desk:
+    """What every answer of the review page does: say what became of it, lay out the next item."""
+
+    def __init__(self, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
+        self.api = api
+        self.renderer = renderer
+        self.clock = clock
+
+    async def next_item(self, model: str, actor: str) -> Document | None:
+        """The reviewer's open item, or one that waits."""
+        return await self.api.get("/v1/review/next", {"model": model} if model else {}, actor)
+
+    def show(
+        self,
+        request: Request,
+        document: Document | None,
+        actor: str,
+        model: str,
+        notice: Notice | None = None,
+        status: int = 200,
+        opinions: Sequence[Document] = (),
+    ) -> Response:
+        """The page with an item; for a script's request only the part that changes."""
+        view = review_page(
+            document, self.clock(), actor, str(uuid.uuid4()), model, notice, opinions
+        )
+        template = "item.html" if request.headers.get("hx-request") else "review.html"
+        frame = Frame("Review", "review", actor, "/review" + view.query)
+        return self.renderer.page(template, frame, view, status)
+
+    async def show_next(
+        self, request: Request, actor: str, model: str, notice: Notice, status: int = 200
+    ) -> Response:
+        """What became of the last answer, which stands even if the next item cannot be had."""
+        try:
+            document = await self.next_item(model, actor)
+            opinions = await self.differing(document, actor)
+        except StagegateError as error:
+            opinions = ()
+            document, detail = None, f"{notice.detail} The next item did not come: {error}".strip()
+            notice = Notice(notice.text, "bad", detail)
+        return self.show(request, document, actor, model, notice, status, opinions)
+
+    async def differing(self, document: Document | None, actor: str) -> Sequence[Document]:
+        """What others said of an item that waits for a lead; nothing for anything else."""
+        if document is None or document.get("queue") != "lead":
+            return ()
+        path = f"/v1/review/items/{quote(str(document['id']), safe='')}"
+        history = await self.api.get(path, None, actor) or {}
+        return [one for one in sequence(history.get("decisions")) if one.get("counted")]
+
+    async def renew(self, item: str, epoch: int, actor: str) -> Response:
+        """The lease after an attempt to keep it."""
+        try:
+            kept = await self.api.post(api_path(item, "renew"), {"epoch": epoch}, actor)
+            view, status = lease(kept, self.clock()), 200
+        except Conflict as error:
+            view, status = lease({}, self.clock(), lost=str(error)), 409
+        return self.renderer.page("lease.html", Frame("", "", actor, ""), view, status)
+
+
+def api_path(item: str, action: str) -> str:
+    """The address of an action in the contract."""
+    return f"/v1/review/{quote(item, safe='')}/{action}"
