@@ -1,5 +1,6 @@
 """Chromium for tests of pages, and the rules of accessibility that every page keeps."""
 
+import io
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from waiting import PATIENCE
 
@@ -74,3 +76,10 @@ def violations(page: Page) -> list[str]:
     options = {"resultTypes": ["violations"], "runOnly": RULES}
     found = Axe().run(page, options=options).response["violations"]
     return [f"{one['id']} at {node['target']}" for one in found for node in one["nodes"]]
+
+
+def photograph(colour: str) -> bytes:
+    """A PNG of one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", (96, 128), colour).save(out, "PNG")
+    return out.getvalue()

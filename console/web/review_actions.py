@@ -47,9 +47,9 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
             answer = await desk.api.post(api_path(item, "agree"), {"epoch": epoch}, reviewer)
         except Conflict as error:
             notice = Notice("Your first answer stands.", "bad", str(error))
-            return await desk.show_next(request, reviewer, model, notice, 409)
+            return await desk.show_notice(request, reviewer, model, notice, 409)
         notice = saved(answer, "answer-first", desk.clock())
-        return await desk.show_next(request, reviewer, model, notice)
+        return await desk.show_notice(request, reviewer, model, notice)
 
 
 def _add_passing_on(pages: APIRouter, desk: Desk) -> None:

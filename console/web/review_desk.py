@@ -1,4 +1,4 @@
-"""What every action of the review page does: say what became of it, lay out the next item."""
+"""The desk of the review page: what every action on it has in common."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -64,6 +64,15 @@ class Desk:
             document, detail = None, f"{notice.detail} The next item did not come: {error}".strip()
             notice = Notice(notice.text, "bad", detail)
         return self.show(request, document, actor, model, notice, status, opinions)
+
+    async def show_notice(
+        self, request: Request, actor: str, model: str, notice: Notice, status: int = 200
+    ) -> Response:
+        """What became of an earlier answer; for a script only that, and the item stays as it is."""
+        if not request.headers.get("hx-request"):
+            return await self.show_next(request, actor, model, notice, status)
+        view = review_page(None, self.clock(), actor, "", model, notice)
+        return self.renderer.page("notice.html", Frame("", "", actor, ""), view, status)
 
     async def differing(self, document: Document | None, actor: str) -> Sequence[Document]:
         """What others said of an item that waits for a lead; nothing for anything else."""

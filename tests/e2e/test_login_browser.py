@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from accounts_app import PASSWORD, World, world
-from browser import served, violations
+from browser import photograph, served, violations
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from review_desk import write
+from serving_fakes import LABELS, a_prediction, an_item
 from waiting import PATIENCE
+
+from serving.adapters.unit import SqlServingUnit
+from serving.ports import ServingUnit
 
 pytestmark = pytest.mark.e2e
 
@@ -20,6 +26,7 @@ class Site:
     url: str
     browser: Browser
     contexts: list[BrowserContext] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)  # of the browser's console
 
     def page(self, address: str, width: int = 1440, scheme: str = "light") -> Page:
         """An address, in a browser that nobody has used."""
@@ -29,6 +36,8 @@ class Site:
         context.set_default_timeout(PATIENCE * 1000)
         self.contexts.append(context)
         page = context.new_page()
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.goto(self.url + address)
         return page
 
@@ -37,7 +46,7 @@ class Site:
 def served_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
     # The test's client runs the application's lifespan already.
     with (
-        world(tmp_path_factory.mktemp("home")) as made,
+        world(tmp_path_factory.mktemp("home"), undo_seconds=600) as made,
         served(made.app, lifespan="off") as url,
     ):
         made.add("ada", "engineer", PASSWORD, lead=True)
@@ -100,6 +109,69 @@ def test_requests_of_a_pages_script_bring_its_token(site: Site):
     with page.expect_response("**/renew") as answer:
         page.evaluate("htmx.ajax('POST', '/review/no-item/renew', {values: {epoch: 1}})")
     assert answer.value.status == 403
+
+
+def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
+    """Log in, review ten, undo one, agree with the model, escalate one, log out."""
+    held(site.world, 11)
+    page = site.page("/review")
+    log_in(page)
+    for number in range(10):
+        ready(page, number)
+        expect(page.locator("#photo")).to_have_js_property("naturalWidth", 96)
+        page.keyboard.press("1")
+    ready(page, 10)
+    page.keyboard.press("u")
+    ready(page, 9)
+    page.keyboard.press("3")
+    ready(page, 10)
+    page.keyboard.press("y")
+    page.keyboard.press("e")
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    expect(page.locator("#notice")).to_contain_text("Passed on to a lead.")
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.innerText") != "Log out":
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/login")
+    with site.world.app.state.wiring.database.read() as connection:
+        unit = SqlServingUnit(connection)
+        given = [labels(unit, number) for number in range(10)]
+        passed_on = [event.action for event in unit.review_log.events("item-00010")]
+    assert given == [[LABELS[0]]] * 9 + [[LABELS[0], LABELS[2], "glass"]]
+    assert passed_on == ["escalated"]
+    assert site.complaints == []
+
+
+def held(world: World, items: int) -> None:
+    """Requests that wait for a person, the first the most urgent."""
+    serving, data = world.app.state.wiring.serving, photograph("sienna")
+    digest = serving.payloads.put(data)
+    now = datetime.now(UTC)
+    changes = {
+        "payload_digest": digest,
+        "payload_type": "image/png",
+        "created_at": now,
+        "due_at": now + timedelta(hours=1),
+    }
+
+    def add(unit: ServingUnit) -> None:
+        for number in range(items):
+            unit.predictions.add(a_prediction(number, **changes))
+            unit.reviews.add(an_item(number, **changes))
+
+    write(serving.database, add)
+
+
+def ready(page: Page, number: int) -> None:
+    page.wait_for_selector(f'#item[data-item="item-{number:05d}"][data-ready]')
+
+
+def labels(unit: ServingUnit, number: int) -> list[str | None]:
+    """What was said of an item; a later answer stands for those that it supersedes."""
+    said = unit.review_log.all(f"item-{number:05d}")
+    return [one.label for one in said]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(320, "dark"), (1440, "light")])

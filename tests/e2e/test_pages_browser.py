@@ -1,6 +1,5 @@
 """The pages in a real browser: by keyboard alone, accessible, loud when something is not saved."""
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,10 +7,9 @@ from typing import Any
 
 import page_documents as documents
 import pytest
-from browser import served, violations
+from browser import photograph, served, violations
 from fastapi import FastAPI
 from fastapi.responses import Response
-from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from waiting import PATIENCE
 
@@ -37,12 +35,6 @@ PAGES = {
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def photograph(colour: str) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (96, 128), colour).save(out, "PNG")
-    return out.getvalue()
 
 
 class Site:
@@ -204,32 +196,60 @@ def test_an_item_is_skipped_with_a_reason(site: Site, open_page: Open):
     assert api.decisions == []
 
 
-def test_ten_are_reviewed_one_undone_and_one_escalated_by_keyboard(site: Site, open_page: Open):
-    items = [an_item(number) for number in range(1, 12)]
-    api = queue(site, *items, undo_seconds=3600)
+def strike(page: Page, keys: str) -> None:
+    """Press keys faster than anybody can: the page does nothing else in between."""
+    press = "new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true})"
+    page.evaluate(
+        f"keys => {{ for (const key of keys) document.activeElement.dispatchEvent({press}) }}", keys
+    )
+
+
+def test_a_choice_in_a_dialog_is_never_too_early(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), an_item(3))
+    page = open_page("/review", clock=True)  # which stands still: the item never settles
+    page.wait_for_selector('#item[data-item="item-1"]:not([data-ready])')
+    strike(page, "e2")
+    page.wait_for_selector('#item[data-item="item-2"]')
+    strike(page, "s1")
+    page.wait_for_selector('#item[data-item="item-3"]')
+    assert [one["reason"] for one in api.escalations] == ["The labels do not fit it"]
+    assert [one["item"] for one in api.skips] == ["item-2"]
+    strike(page, "1")  # an answer, though, cannot be meant for what has only just appeared
+    assert page.locator("[data-busy]").count() == 0
+    assert api.decisions == []
+
+
+def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
+    site: Site, open_page: Open
+):
+    api = queue(site, *(an_item(number) for number in range(1, 5)))
     page = open_page("/review")
-    for number in range(1, 11):
-        ready(page, f"item-{number}")
-        page.keyboard.press("1")
-    ready(page, "item-11")
-    page.keyboard.press("u")
-    ready(page, "item-10")
-    expect(page.locator("#notice")).to_contain_text("Undone.")
-    page.keyboard.press("3")
-    ready(page, "item-11")
-    page.keyboard.press("y")  # the model's answer, which was revealed, after all
-    ready(page, "item-11")
-    expect(page.locator("#notice")).to_contain_text("you agree")
-    page.keyboard.press("e")
-    expect(page.get_by_role("heading", name="Escalate to a lead: why?")).to_be_visible()
+    ready(page, "item-1")
+    strike(page, "23e1")  # the 3 comes too late for one photograph and too early for the next
+    ready(page, "item-3")
+    assert decided(api) == [("item-1", "glass")]
+    assert [one["item"] for one in api.escalations] == ["item-2"]
+    strike(page, "1cEs ist eine 4")
+    ready(page, "item-4")
+    expect(page.locator("#comment")).to_have_value("Es ist eine 4")
+    assert decided(api)[1:] == [("item-3", "cardboard")]
+
+
+def test_agreeing_afterwards_leaves_the_item_on_the_desk_alone(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
     page.keyboard.press("1")
-    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
-    assert api.undone == ["item-10"]
-    assert [one["item"] for one in api.escalations] == ["item-11"]
-    assert decided(api) == [
-        *((f"item-{number}", "cardboard") for number in range(1, 10)),
-        ("item-10", "glass"),
-    ]
+    ready(page, "item-2")
+    page.keyboard.press("c")
+    page.keyboard.type("torn")
+    page.keyboard.press("Escape")
+    strike(page, "ye")  # a dialog is open before the service has said anything
+    expect(page.locator("#notice")).to_contain_text("you agree")
+    expect(page.get_by_role("heading", name="Escalate to a lead: why?")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#comment")).to_have_value("torn")
+    assert decided(api) == [("item-1", "glass")]
 
 
 def test_look_alikes_are_answered_together_but_for_what_was_unticked(site: Site, open_page: Open):

@@ -1,0 +1,150 @@
+// The item on the reviewer's desk: what was answered, what is on its way, what came in its place.
+(() => {
+  "use strict";
+
+  // An answer cannot be meant for a photograph that has only just appeared: this swallows the
+  // second half of a double click and a bouncing key. A dialog that somebody opened is no surprise.
+  const SETTLE_MS = 200;
+
+  const find = (selector, root = document) => root.querySelector(selector);
+  const announce = (text) => (find("#announce").textContent = text);
+  const tell = (what) => document.dispatchEvent(new CustomEvent(what));
+  const focusItem = () => find("#item-title").focus({ preventScroll: true });
+
+  // ---- what is sent ----------------------------------------------------------------------------
+
+  const swallow = (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+
+  document.addEventListener(
+    "click",
+    (event) => {
+      const button = event.target.closest("button[data-sends]");
+      if (!button) return;
+      const { dataset } = find("#item");
+      const early = "answer" in button.dataset && !("ready" in dataset);
+      if (event.detail > 1 || early || "busy" in dataset) return swallow(event);
+      for (const each of document.querySelectorAll("[data-sent]")) delete each.dataset.sent;
+      button.dataset.sent = "";
+      if ("beside" in button.dataset) return;
+      dataset.busy = "";
+      if ("answer" in button.dataset) choose(button);
+    },
+    true,
+  );
+
+  const choose = (button) => {
+    for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
+    button.classList.add("chosen");
+    keepDraft(button.dataset.sends);
+  };
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, successful } = event.detail;
+    const mine = elt.matches("[data-sent]") || find("[data-sent]", elt);
+    if (mine && !successful) delete find("#item").dataset.busy;
+  });
+
+  // ---- a comment, and an answer that did not get through, outlive a new login in this tab ------
+
+  const place = () => `stagegate-drafts:${find("#item").dataset.reviewer}`;
+  const drafts = () => JSON.parse(sessionStorage.getItem(place()) || "{}");
+  const store = (all) => sessionStorage.setItem(place(), JSON.stringify(all));
+
+  const keepDraft = (answer = "") => {
+    const comment = find("#comment");
+    if (comment) store({ ...drafts(), [find("#item").dataset.item]: { comment: comment.value, answer } });
+  };
+
+  // The comment on the last answer is kept for the case that it is undone.
+  const settleDraft = (id) => {
+    const left = Object.entries(drafts()).filter(([, draft]) => !draft.settled);
+    const all = Object.fromEntries(left);
+    if (all[id]) all[id] = { ...all[id], answer: "", settled: true };
+    store(all);
+  };
+
+  const restoreDraft = (item) => {
+    const draft = drafts()[item.dataset.item];
+    const comment = find("#comment");
+    if (!draft || !comment) return;
+    comment.value = draft.comment;
+    const button = [...item.querySelectorAll("[data-answer]")].find((b) => b.dataset.sends === draft.answer);
+    if (!button) return;
+    button.classList.add("chosen");
+    find("#said").textContent = `You had chosen “${draft.answer}”; it was not saved. Press it again.`;
+  };
+
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "comment") keepDraft();
+  });
+
+  // ---- for a while it can be undone ------------------------------------------------------------
+
+  let undoEnds = 0;
+  const startUndo = () => {
+    const undo = find("#undo");
+    if (undo) undoEnds = performance.now() + Number(undo.dataset.seconds) * 1000;
+  };
+
+  const drainUndo = () => {
+    const form = find("#undo:not([hidden])");
+    if (!form) return;
+    const left = (undoEnds - performance.now()) / 1000;
+    find("progress", form).value = Math.max(0, left);
+    if (left > 0) return;
+    const focused = form.contains(document.activeElement);
+    form.hidden = true;
+    if (focused) focusItem();
+  };
+
+  // ---- an item appears -------------------------------------------------------------------------
+
+  const begin = (item) => {
+    restoreDraft(item);
+    startUndo();
+    setTimeout(() => (item.dataset.ready = ""), SETTLE_MS);
+    tell("item-shown");
+  };
+
+  const words = (selector) => find(selector)?.textContent.trim() ?? "";
+
+  const appeared = (before) => {
+    const item = find("#item");
+    const sent = find("[data-sent]", before);
+    if (sent && ("answer" in sent.dataset || "passes" in sent.dataset)) settleDraft(before.dataset.item);
+    find("#failure").replaceChildren();
+    announce(`${words("#notice p")} ${words("#item-title")}`);
+    focusItem();
+    window.scrollTo(0, 0);
+    begin(item);
+  };
+
+  const noticed = () => {
+    startUndo();
+    announce(words("#notice p"));
+    if (document.activeElement === document.body) focusItem();
+    tell("notice-shown");
+  };
+
+  // What was said of an item that has gone meanwhile has nowhere to go.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.target.isConnected) event.detail.shouldSwap = false;
+  });
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    // The swapped element is gone by now; what came in its place has the same id.
+    const { target } = event.detail;
+    if (target.id === "item") appeared(target);
+    else if (target.id === "notice") noticed();
+  });
+
+  const first = find("#item");
+  if (!first) return;
+  begin(first);
+  focusItem();
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  setInterval(drainUndo, still ? 1000 : 100);
+})();

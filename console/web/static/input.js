@@ -1,0 +1,75 @@
+// The input before the reviewer: a photograph to look into, a document to read; and the next one,
+// fetched ahead.
+(() => {
+  "use strict";
+
+  const LIGHTS = ["", "bright", "brighter", "dark"];
+  const find = (selector, root = document) => root.querySelector(selector);
+  let ahead = null; // kept, or the browser may throw it away before it is wanted
+
+  const tools = {
+    zoom: (photo, button) => {
+      const large = photo.classList.toggle("own-size");
+      button.setAttribute("aria-pressed", large);
+      // What scrolls must be reached by keyboard.
+      if (large) photo.parentElement.setAttribute("tabindex", "0");
+      else photo.parentElement.removeAttribute("tabindex");
+    },
+    brightness: (photo) => {
+      const now = LIGHTS.findIndex((light) => light && photo.classList.contains(light));
+      const next = LIGHTS[(Math.max(0, now) + 1) % LIGHTS.length];
+      photo.classList.remove(...LIGHTS.slice(1));
+      if (next) photo.classList.add(next);
+      find("#announce").textContent = next ? `Photograph ${next}` : "Photograph as it was sent";
+    },
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    const photo = find("#photo");
+    if (button && photo && button.dataset.act in tools) tools[button.dataset.act](photo, button);
+  });
+
+  const showJson = async (place) => {
+    try {
+      const answer = await fetch(place.dataset.source);
+      const text = await answer.text();
+      place.textContent = answer.ok ? JSON.stringify(JSON.parse(text), null, 2) : text;
+    } catch {
+      place.textContent = "The input cannot be shown.";
+    }
+  };
+
+  const watch = (photo) => {
+    const broken = () => {
+      find("#photo-broken").hidden = false;
+      photo.hidden = true;
+    };
+    if (photo.complete && photo.naturalWidth === 0) broken();
+    photo.addEventListener("error", broken);
+  };
+
+  // The next item is taken ahead, so that its photograph is here before the answer is given.
+  const lookAhead = async (item) => {
+    const model = find("input[name=model]", item);
+    const query = new URLSearchParams({ after: item.dataset.item, model: model ? model.value : "" });
+    try {
+      const answer = await fetch(`/review/ahead?${query}`);
+      if (answer.status !== 200) return;
+      const next = new Image();
+      next.src = (await answer.json()).payload_url;
+      await next.decode();
+      ahead = next;
+    } catch {
+      // Nothing is lost: the item comes without having been fetched ahead.
+    }
+  };
+
+  document.addEventListener("item-shown", () => {
+    const item = find("#item");
+    const [photo, json] = [find("#photo"), find("#json")];
+    if (photo) watch(photo);
+    if (json) showJson(json);
+    if (item.dataset.item && !("grid" in item.dataset)) lookAhead(item);
+  });
+})();
