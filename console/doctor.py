@@ -159,6 +159,8 @@ def _unrecorded(settings: "Settings") -> Iterator[Finding]:
 def _versions(settings: "Settings") -> Iterator[Finding]:
     from registry.adapters.database.engine import Database
     from registry.adapters.database.unit_of_work import SqlUnitOfWork
+    from registry.adapters.installed import installed_environment
+    from registry.domain.environment import require_fit
 
     database = Database(settings.database)
     try:
@@ -166,18 +168,14 @@ def _versions(settings: "Settings") -> Iterator[Finding]:
             known = SqlUnitOfWork(connection).versions.list()
     finally:
         database.close()
+    here = installed_environment()
     for one in known:
-        needed = one.environment.get("onnxruntime")
-        here = _installed("onnxruntime")
-        older = needed is not None and here is not None and _numbers(here) < _numbers(needed)
-        advice = (
-            f"; it was checked with onnxruntime {needed}, here is {here}: upgrade" if older else ""
-        )
-        yield Finding(one.name, not older, f"{one.name} can be served here{advice}")
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
+        try:
+            require_fit(one.name, one.environment, here)
+        except StagegateError as error:
+            yield Finding(one.name, ok=False, sentence=str(error))
+        else:
+            yield Finding(one.name, ok=True, sentence=f"{one.name} can be served here")
 
 
 def _first_line(error: Exception) -> str:

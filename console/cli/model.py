@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli.model_text import (
+    compatibility_document,
     difference_document,
     difference_text,
     registered_text,
@@ -113,11 +114,17 @@ def show(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The newest if no number.")],
 ) -> None:
-    """Show the whole record of a version."""
+    """Show the whole record of a version, and whether it can be served here."""
+    from registry.adapters.installed import installed_environment
+    from registry.domain.environment import compatibility
+
     here = session(context)
     with _units(here) as unit:
         version = _find(unit, name)
         document = version_document(version, _stage(unit, version))
+    environment, installed = version.environment, installed_environment()
+    fits = compatibility(environment, installed, version.source_format)
+    document["compatibility"] = compatibility_document(fits)
     here.show(document, lambda: version_text(document))
 
 

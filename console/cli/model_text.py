@@ -7,6 +7,7 @@ from console.cli.session import paint, table
 
 if TYPE_CHECKING:
     from registry.domain.difference import Difference
+    from registry.domain.environment import Requirement
     from registry.domain.versions import ModelVersion
     from registry.services.verify import Verified
 
@@ -33,15 +34,28 @@ def version_document(version: "ModelVersion", stage: str) -> dict[str, Any]:
 
 def verified_document(found: "Verified") -> dict[str, Any]:
     """What was verified."""
-    names = ("package", "recorded", "installed", "remark")
     return {
         "model": found.version.model,
         "version": found.version.version,
         "digest": found.version.digest,
         "verified": True,
         "parity": found.parity.document(),
-        "compatibility": [dict(zip(names, row, strict=True)) for row in found.compatibility],
+        "compatibility": compatibility_document(found.compatibility),
     }
+
+
+def compatibility_document(rows: "Sequence[Requirement]") -> list[dict[str, Any]]:
+    """What a version needs of the packages installed here."""
+    return [
+        {
+            "package": row.package,
+            "recorded": row.recorded,
+            "needed": row.needed,
+            "installed": row.installed,
+            "fit": row.fit.value,
+        }
+        for row in rows
+    ]
 
 
 def difference_document(
@@ -94,10 +108,16 @@ def version_text(document: Mapping[str, Any]) -> str:
     """The record of a version, one fact a line, and its parity."""
     facts = {k: v for k, v in document.items() if isinstance(v, (str, int)) and v != ""}
     facts["labels"] = ", ".join(document["labels"])
-    facts |= {f"made with {k}": v for k, v in sorted(document["environment"].items())}
+    known = {row["package"] for row in document["compatibility"]}
+    facts |= {
+        f"made with {name.replace('_', ' ')}": value
+        for name, value in sorted(document["environment"].items())
+        if name not in known
+    }
     facts |= {f"tag {k}": v for k, v in sorted(document["tags"].items())}
     listed = table(("", ""), [(name, value) for name, value in facts.items()])
-    return f"{listed.lstrip()}\n\n{parity_text(document['parity'])}"
+    fits = compatibility_text(document["compatibility"])
+    return f"{listed.lstrip()}\n\n{parity_text(document['parity'])}\n\n{fits}"
 
 
 def registered_text(document: Mapping[str, Any]) -> str:
@@ -124,15 +144,20 @@ def _locked(jail: Mapping[str, Any]) -> str:
 
 def verified_text(document: Mapping[str, Any]) -> str:
     """What a verification found."""
-    rows: list[tuple[object, ...]] = [tuple(row.values()) for row in document["compatibility"]]
     return "\n".join(
         [
             paint(f"{document['model']}@{document['version']} is what was registered", "green"),
             parity_text(document["parity"]),
             "",
-            table(("package", "recorded", "installed", ""), rows),
+            compatibility_text(document["compatibility"]),
         ]
     )
+
+
+def compatibility_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of packages."""
+    cells: list[tuple[object, ...]] = [tuple(row.values()) for row in rows]
+    return table(("package", "proven with", "needed", "here", ""), cells)
 
 
 def parity_text(parity: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from registry.documents.manifest import Source
 from registry.documents.proof import NAME as PROOF
+from registry.domain.environment import requirements_text
 from registry.domain.errors import Invalid
 from registry.domain.mistakes import mistake
 from registry.domain.observations import Observations
@@ -90,16 +91,18 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     tools.progress("asking the original", 0, 1)
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)
+    made_with = _environment(converted, tools)
     files: dict[str, bytes | Path] = {
         "model.onnx": graph,
         "preprocessing.json": converted.preprocessing.document(),
         PROOF: proven.proof.document(),
+        "requirements.txt": requirements_text(made_with).encode(),
         **taken.beside,
         **_declared_files(request),
         **_fit(converted, training, calibration, answering, tools),
     }
     locks = {"conversion": dict(converted.jail), "original": dict(proven.jail)}
-    fields = _manifest_fields(request, taken, converted, proven.parity, tools.environment, now)
+    fields = _manifest_fields(request, taken, converted, proven.parity, made_with, now)
     fields["jail"] = locks
     bundle = folder / "bundle"
     digest = tools.bundles.write(bundle, fields, files)
@@ -116,6 +119,11 @@ def _refuse_mistakes(
     found = mistake(truth, said, converted.labels)
     if found:
         raise Invalid(found)
+
+
+def _environment(converted: Converted, tools: Tools) -> dict[str, str]:
+    exported = {} if converted.python is None else {"exported_with_python": converted.python}
+    return {**tools.environment, **exported}
 
 
 def _source(request: Registration, taken: Taken) -> Source:
@@ -135,13 +143,10 @@ def _manifest_fields(
     taken: Taken,
     converted: Converted,
     parity: Parity,
-    environment: Mapping[str, str],
+    made_with: Mapping[str, str],
     now: datetime,
 ) -> dict[str, Any]:
     """The manifest but for its files."""
-    made_with = dict(environment)
-    if converted.python is not None:
-        made_with["exported_with_python"] = converted.python
     return {
         "model": request.model,
         "labels": converted.labels,
@@ -149,7 +154,7 @@ def _manifest_fields(
         "input_shape": converted.preprocessing.shape,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in converted.blocks],
         "source": _source(request, taken),
-        "environment": made_with,
+        "environment": dict(made_with),
         "parity": parity.document(),
         "description": request.description,
         "tags": dict(request.tags),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from registry.documents.proof import NAME as PROOF
 from registry.documents.proof import read_proof
-from registry.domain.environment import compatibility
+from registry.domain.environment import Requirement, compatibility, require_fit
 from registry.domain.errors import Conflict, Invalid
 from registry.domain.parity import Parity, compare
 from registry.domain.versions import ModelVersion
@@ -18,7 +18,7 @@ class Verified:
 
     version: ModelVersion
     parity: Parity
-    compatibility: tuple[tuple[str, str, str, str], ...]
+    compatibility: tuple[Requirement, ...]
 
 
 def verify(
@@ -35,6 +35,7 @@ def verify(
             f"the bundle of {version.name} has the digest {bundle.digest}, but {version.digest} was"
             " registered: its manifest was replaced; register the version again"
         )
+    require_fit(version.name, version.environment, installed)
     proof = read_proof(bundle.read(PROOF))
     answering = runtime.open(bundle.preprocessing(), bundle.model)
     found = answering.probabilities(list(proof.encoded().values()), len(proof.pictures))
@@ -44,4 +45,5 @@ def verify(
             f"{version.name} does not answer here as its original did: {parity.failures[0]};"
             " compare the versions of onnxruntime and pillow"
         )
-    return Verified(version, parity, compatibility(version.environment, installed))
+    found_here = compatibility(version.environment, installed, version.source_format)
+    return Verified(version, parity, found_here)

@@ -13,7 +13,9 @@ from monitoring.domain.window import LiveWindow
 from monitoring.services.live_window import WindowRecorder
 from registry.adapters.bundle import open_bundle
 from registry.adapters.imaging import ImagePreprocessor
+from registry.adapters.installed import installed_environment
 from registry.adapters.onnx_model import OnnxModel
+from registry.domain.environment import require_fit
 from registry.domain.errors import Conflict, Invalid, NotFound
 from registry.domain.observations import ByteArray, Observations
 from registry.domain.versions import ModelVersion
@@ -24,7 +26,8 @@ _log = structlog.get_logger(__name__)
 
 
 class BundleRunner:
-    """Implements serving.ports.Runner; Conflict if the bundle is not the one that was registered.
+    """Implements serving.ports.Runner; Conflict if the bundle is not the one that was registered,
+    or was proven with versions that those installed here do not match.
 
     A version that was registered without training data has no profile, so its inputs can be
     neither scored nor counted; it answers all the same.
@@ -39,6 +42,7 @@ class BundleRunner:
                 f"The bundle of {version.name} has digest {bundle.digest}, but {version.digest} "
                 f"was registered; run `stagegate model verify {version.name}`."
             )
+        require_fit(version.name, version.environment, installed_environment())
         self.labels = version.labels
         document = bundle.preprocessing()
         self._preprocessor = ImagePreprocessor(document, max_pixels)

@@ -104,7 +104,10 @@ def _version(document: Mapping[str, Any], live: object, now: datetime) -> Versio
 def _environment(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Python, torch and fastai first, known or not; then whatever else was recorded."""
     rest = sorted(set(values) - set(_FIRST))
-    return tuple((name, str(values.get(name) or "not recorded")) for name in (*_FIRST, *rest))
+    return tuple(
+        (name.replace("_", " "), str(values.get(name) or "not recorded"))
+        for name in (*_FIRST, *rest)
+    )
 
 
 def _parity(parity: Mapping[str, Any]) -> tuple[Chip, str]:

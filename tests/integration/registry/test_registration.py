@@ -99,9 +99,14 @@ def test_the_record_says_what_it_was_made_with(home: Home):
 def test_the_bundle_is_whole_and_has_the_recorded_digest(home: Home):
     bundle = open_bundle(home.bundle)
     assert bundle.digest == home.document["digest"]
-    assert {"model.onnx", "preprocessing.json", "proof.json", "profile.json", "scorer.npz"} == set(
-        bundle.manifest.files
-    )
+    assert {
+        "model.onnx",
+        "preprocessing.json",
+        "proof.json",
+        "profile.json",
+        "requirements.txt",
+        "scorer.npz",
+    } == set(bundle.manifest.files)
     assert [block.name for block in bundle.manifest.blocks][-1] == "penultimate"
 
 

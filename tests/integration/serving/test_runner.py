@@ -70,3 +70,9 @@ def test_a_bundle_that_is_not_the_registered_one_is_not_served(
     other = replace(version, digest="sha256:" + hashlib.sha256(b"other").hexdigest())
     with pytest.raises(Conflict, match="model verify colours@3"):
         BundleRunner(other, bundle.path, replica="here", max_pixels=1_000_000)
+
+
+def test_a_version_proven_with_other_packages_is_not_served(bundle: Bundle, version: ModelVersion):
+    other = replace(version, environment={"onnxruntime": "9.9.0"})
+    with pytest.raises(Conflict, match=r"pip install 'onnxruntime>=9.9,<10', or register it again"):
+        BundleRunner(other, bundle.path, replica="here", max_pixels=1_000_000)

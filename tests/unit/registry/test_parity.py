@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from registry.domain.environment import compatibility
 from registry.domain.parity import Parity, compare, compare_batches, compare_labels
 
 ROWS = np.array([[0.2, 0.8], [0.5, 0.5]], dtype=np.float32)
@@ -42,14 +41,3 @@ def test_a_failure_says_what_differs_and_by_how_much():
 
 def test_batches_are_checked_by_size():
     assert [c.rows for c in compare_batches({"5": 0.0, "1": 1e-7})] == [1, 5]
-
-
-def test_environments_are_compared_with_what_serving_needs_first():
-    recorded = {"numpy": "2.4.6", "torch": "2.13.0", "onnxruntime": "1.31.1", "pillow": "13.0.0"}
-    installed = {"numpy": "2.4.6", "onnxruntime": "2.0.0", "python": "3.11.7"}
-    rows = {row[0]: row for row in compatibility(recorded, installed)}
-    assert list(rows)[:3] == ["numpy", "onnxruntime", "pillow"]
-    assert rows["numpy"][3] == "same"
-    assert "another major version" in rows["onnxruntime"][3]
-    assert "serving needs it" in rows["pillow"][3]
-    assert rows["torch"][3] == "not needed to serve"

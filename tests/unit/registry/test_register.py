@@ -264,7 +264,8 @@ def test_the_bundle_holds_graph_documents_proof_and_profile(world: World):
     bundle = open_bundle(world.store.versions[1])
     assert bundle.digest == version.digest == world.store.tags["stagegate.digest"]
     assert set(bundle.manifest.files) == {
-        "model.onnx", "preprocessing.json", "proof.json", "profile.json", "scorer.npz",
+        "model.onnx", "preprocessing.json", "proof.json", "profile.json", "requirements.txt",
+        "scorer.npz",
     }  # fmt: skip
     assert bundle.manifest.environment["exported_with_python"] == "3.11"
     assert bundle.manifest.created_at == NOW
@@ -419,9 +420,14 @@ def test_few_images_are_all_asked_about():
 
 def test_a_version_is_verified_by_its_own_pictures(world: World):
     version = world.register().version
-    found = verify(version, world.store, BundleFolders(), world.runtime, {"python": "3.12.0"})
+    here = {"python": "3.12.0", "numpy": "2.5.0"}
+    found = verify(version, world.store, BundleFolders(), world.runtime, here)
     assert found.parity.passed
-    assert ("python", "3.11.7", "3.12.0", "differs") in found.compatibility
+    assert {r.package: r.fit.value for r in found.compatibility} == {
+        "numpy": "fits", "python": "matters only for opening the original again",
+    }  # fmt: skip
+    with pytest.raises(Conflict, match="numpy>=2,<3"):
+        verify(version, world.store, BundleFolders(), world.runtime, {"numpy": "3.0.0"})
 
 
 def test_a_replaced_manifest_and_other_answers_fail_verification(world: World):
@@ -429,7 +435,7 @@ def test_a_replaced_manifest_and_other_answers_fail_verification(world: World):
     with pytest.raises(Conflict, match="its manifest was replaced"):
         verify(replace(version, digest="sha256:0"), world.store, BundleFolders(), world.runtime, {})
     with pytest.raises(Invalid, match="does not answer here"):
-        verify(version, world.store, BundleFolders(), FakeShifted(), {})
+        verify(version, world.store, BundleFolders(), FakeShifted(), {"numpy": "2.4.6"})
 
 
 class FakeShifted(FakeRuntime):
