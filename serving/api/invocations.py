@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import Invalid, UnsupportedInput
 from serving.api.body import read_attributes, read_body
+from serving.api.idempotency import idempotency_key
 from serving.api.json_body import read_json
 from serving.api.parts import Serving
 from serving.api.predict import preferred_wait
@@ -42,7 +43,9 @@ def router(serving: Serving) -> APIRouter:
             raise UnsupportedInput(f"send application/json with {', '.join(FORMS)}, not {kind!r}")
         images = read_images(await read_body(request, serving.max_upload_bytes))
         attributes = read_attributes(request)
-        found = await predict_rows(serving, model, images, attributes, preferred_wait(request))
+        found = await predict_rows(
+            serving, model, images, attributes, preferred_wait(request), idempotency_key(request)
+        )
         return JSONResponse({"predictions": [_row(one) for one in found]})
 
     return routes

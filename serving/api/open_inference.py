@@ -16,6 +16,7 @@ from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import Conflict, StagegateError
 from registry.domain.versions import ModelVersion
 from serving.api.body import read_attributes, read_body
+from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
 from serving.api.predict import preferred_wait
 from serving.api.rows import predict_rows
@@ -107,13 +108,21 @@ class _Api:
             body = await read_body(request, serving.max_upload_bytes)
             asked = read_request(body, request.headers.get(HEADER))
             attributes = read_attributes(request)
-            self._insist(model, version, attributes)
-            wait = preferred_wait(request)
-            found = await predict_rows(serving, model, asked.images, attributes, wait)
+            key, wait = idempotency_key(request), preferred_wait(request)
+            if not await self._answered_before(model, key):
+                self._insist(model, version, attributes)
+            found = await predict_rows(serving, model, asked.images, attributes, wait, key)
             labels = await serving.read(lambda unit: _labels(unit.registry, found[0]))
             return _answered(model, found, labels, asked)
         except StagegateError as error:
             return _refused(error)
+
+    async def _answered_before(self, model: str, key: str | None) -> bool:
+        """A repeat is answered as before, whatever the rollout has done meanwhile."""
+        if key is None:
+            return False
+        found = await self._serving.read(lambda unit: unit.predictions.by_key(model, key))
+        return found is not None
 
     def _insist(self, model: str, version: int | None, attributes: dict[str, Any]) -> None:
         answering = self._answering(model, attributes) if version is not None else None

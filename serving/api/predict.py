@@ -5,19 +5,16 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from registry.domain.errors import Invalid
 from serving.adapters.payloads import media_type
 from serving.api import shapes
 from serving.api.body import read_attributes, read_input, wants_review
+from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
-from serving.api.text import storable
 from serving.domain.prediction import Prediction, Status
 from serving.services.predict import PredictCommand, predict
 from serving.services.wait import wait_for
 
 MAX_WAIT_SECONDS = 120.0
-_KEY = "Idempotency-Key"
-_MAX_KEY = 256
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})")
 _BODY = {
     "requestBody": {
@@ -50,7 +47,7 @@ def router(serving: Serving) -> APIRouter:
             payload=payload,
             payload_type=media_type(payload),
             attributes=read_attributes(request),
-            idempotency_key=_idempotency_key(request),
+            idempotency_key=idempotency_key(request),
             waiting=seconds > 0,
             wants_review=wants_review(request),
         )
@@ -79,12 +76,3 @@ def preferred_wait(request: Request) -> float:
     """Seconds in `Prefer: wait=…` (RFC 7240), at most two minutes; 0 without it."""
     found = _WAIT.search(request.headers.get("prefer", ""))
     return min(float(found[1]), MAX_WAIT_SECONDS) if found else 0.0
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get(_KEY)
-    if key is not None and not 0 < len(key) <= _MAX_KEY:
-        raise Invalid(f"{_KEY} must have 1 to {_MAX_KEY} characters, not {len(key)}.")
-    if key is not None and not storable(key):
-        raise Invalid(f"{_KEY} holds a character that is no text.")
-    return key

@@ -6,6 +6,7 @@ from typing import Any
 
 from registry.domain.errors import Conflict, Held, Invalid, TooLarge, UnsupportedInput
 from serving.adapters.payloads import media_type
+from serving.api.idempotency import keys_of_rows
 from serving.api.parts import Serving
 from serving.domain.prediction import Prediction, Status
 from serving.services.predict import PredictCommand, predict
@@ -18,6 +19,7 @@ async def predict_rows(
     images: Sequence[bytes],
     attributes: Mapping[str, Any],
     wait_seconds: float,
+    key: str | None = None,
 ) -> tuple[Prediction, ...]:
     """The answers to all images, for callers that know nothing but answers.
 
@@ -28,13 +30,15 @@ async def predict_rows(
     """
     ready = asyncio.Barrier(len(images))
 
-    async def one(image: bytes) -> Prediction:
+    async def one(image: bytes, key: str | None, part_of: str) -> Prediction:
         command = PredictCommand(
             model=model,
             payload=image,
             payload_type=media_type(image),
             attributes=attributes,
+            idempotency_key=key,
             waiting=wait_seconds > 0,
+            part_of=part_of,
         )
         try:
             found = await predict(command, serving.predicting, ready.wait)
@@ -45,7 +49,10 @@ async def predict_rows(
             found = await wait_for(serving.ledger, serving.arrivals, found.id, wait_seconds)
         return found
 
-    answers = await asyncio.gather(*map(one, images), return_exceptions=True)
+    rows = zip(images, keys_of_rows(key, images), strict=True)
+    answers = await asyncio.gather(
+        *(one(image, *named) for image, named in rows), return_exceptions=True
+    )
     found = [answer for answer in answers if isinstance(answer, Prediction)]
     for row, answer in enumerate(answers):
         if isinstance(answer, BaseException) and not isinstance(answer, asyncio.BrokenBarrierError):

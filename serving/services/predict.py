@@ -29,7 +29,8 @@ class PredictCommand:
     """A request as it came in.
 
     waiting: the caller stays on the line for a person's answer. wants_review: a person is to look
-    at the answer whatever the model says.
+    at the answer whatever the model says. part_of: where this is one row of a request that has
+    several, which of them and of which request.
     """
 
     model: str
@@ -39,12 +40,13 @@ class PredictCommand:
     idempotency_key: str | None = None
     waiting: bool = False
     wants_review: bool = False
+    part_of: str = ""
 
     @property
     def digest(self) -> str:
         """What makes two requests with the same idempotency key the same request."""
         attributes = dumps(self.attributes, sort_keys=True, separators=(",", ":"))
-        head = f"{self.model}\0{attributes}\0{len(self.payload)}\0".encode()
+        head = f"{self.model}\0{attributes}\0{len(self.payload)}\0{self.part_of}".encode()
         return "sha256:" + sha256(head + self.payload).hexdigest()
 
 
@@ -73,6 +75,8 @@ async def predict(
     """
     began = time.perf_counter()
     if earlier := await _earlier(command, world):
+        if agreed is not None:  # other rows of the same request may wait for this one
+            await agreed()
         return earlier
     now = world.clock()
     with world.fleet.admit() as generation:
