@@ -24,7 +24,6 @@ from registry.services.reconcile import models, reconcile
 from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
-from serving.adapters.unit import SqlServingUnit
 from serving.domain.prediction import Prediction
 from serving.services.settle import answer_late, close_due
 
@@ -71,9 +70,12 @@ def _close(wiring: Wiring, now: datetime) -> None:
 
 
 def _late(wiring: Wiring, now: datetime) -> None:
-    with wiring.database.begin() as connection:
-        answered = answer_late(SqlServingUnit(connection), now)
-    _answered(wiring, answered)
+    """One at a time, as above: many would lock items that reviewers answer in another order."""
+    for _ in range(_CLOSED_A_TURN):
+        answered = wiring.ledger.write(lambda unit: answer_late(unit, now, limit=1)).result()
+        _answered(wiring, answered)
+        if not answered:
+            return
 
 
 def _answered(wiring: Wiring, predictions: Sequence[Prediction]) -> None:

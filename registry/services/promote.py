@@ -30,6 +30,7 @@ def promote(
     reason: str = "",
 ) -> Rollout:
     """Go on to the next step or stage; refused with reasons while the evidence is missing."""
+    unit.routing_clock.tick()  # first, as in `record`: others must not lock what this needs later
     rollout = latest(unit, model)
     check_generation(rollout, expected_generation)
     if not rollout.active:

@@ -102,12 +102,16 @@ class GroupLedger:
         return group, False
 
     def _commit(self, group: list[_Work]) -> None:
-        """All in one transaction; if that fails, each alone, so that a bad record fails alone."""
+        """All in one transaction; if that fails, each alone, so that a bad record fails alone.
+
+        What a group locks comes in no order, so a group waits for nobody's locks for long: two
+        replicas' groups would else wait for each other.
+        """
         group = [work for work in group if not self._outdated(work)]
         if not group:
             return
         try:
-            with self._database.begin() as connection:
+            with self._database.begin(patient=len(group) == 1) as connection:
                 unit = SqlServingUnit(connection)
                 results = [work.do(unit) for work in group]
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked

@@ -29,9 +29,14 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        """A transaction that may write; commits at the end, rolls back on any error."""
-        with self.engine.begin() as connection:
+    def begin(self, *, patient: bool = True) -> Iterator[sa.Connection]:
+        """A transaction that may write; commits at the end, rolls back on any error.
+
+        patient: whether it may wait long for what others have locked. Who locks things in no order
+        must not, or two might wait for each other; only PostgreSQL locks less than everything.
+        """
+        options = {"stagegate_patient": patient}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -46,6 +51,10 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
+
+
+# Shorter than PostgreSQL's deadlock_timeout, after which it would end one of those in a circle.
+_HURRY = ", set_config('lock_timeout', '400ms', true)"
 
 
 def _sqlite(url: str) -> sa.Engine:
@@ -80,7 +89,10 @@ def _postgresql(url: str) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        if not connection.get_execution_options().get("stagegate_read"):
-            connection.exec_driver_sql("SELECT pg_current_xact_id()")
+        options = connection.get_execution_options()
+        if options.get("stagegate_read"):
+            return
+        hurry = "" if options.get("stagegate_patient", True) else _HURRY
+        connection.exec_driver_sql(f"SELECT pg_current_xact_id(){hurry}")
 
     return engine
