@@ -27,6 +27,7 @@ from registry.adapters.private_files import keep_private
 from registry.adapters.tokens import new_token, veiled
 from registry.domain.versions import ModelVersion
 from registry.people_ports import Passwords
+from registry.services.delete_version import TOPIC as DELETE
 from registry.services.judge import GateMemory
 from registry.services.keep_readings import ReadingMemory
 from serving.adapters.engine import Batching
@@ -177,7 +178,11 @@ class Wiring:
     @cached_property
     def effects(self) -> Mapping[str, Effect]:
         """What each topic of the outbox does."""
-        return {"mlflow.alias": self._alias, "mlflow.stage": self._stage}
+        return {
+            "mlflow.alias": self._alias,
+            "mlflow.stage": self._stage,
+            DELETE: self._delete,
+        }
 
     def load(self, version: ModelVersion) -> BundleRunner:
         """One version, verified and ready to be warmed."""
@@ -209,6 +214,9 @@ class Wiring:
 
     def _alias(self, payload: Mapping[str, Any]) -> None:
         self.mlflow.set_alias(payload["model"], payload["alias"], payload["version"])
+
+    def _delete(self, payload: Mapping[str, Any]) -> None:
+        self.mlflow.delete(payload["model"], payload["version"])
 
     def _stage(self, payload: Mapping[str, Any]) -> None:
         self.mlflow.set_stage(payload["model"], payload["version"], payload["stage"])

@@ -38,6 +38,9 @@ class Versions(Protocol):
     def list(self, model: str | None = None) -> tuple[ModelVersion, ...]:
         """All versions, or those of one model, by model and number."""
 
+    def remove(self, model: str, version: int, now: datetime) -> None:
+        """Leave a version out of every list from now on; its number stays taken."""
+
 
 class Rollouts(Protocol):
     """The rollouts, past and present."""

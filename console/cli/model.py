@@ -3,29 +3,20 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.model_text import (
-    compatibility_document,
-    difference_document,
-    difference_text,
-    registered_text,
-    verified_document,
-    verified_text,
-    version_document,
-    version_text,
-    versions_text,
-)
+from console.cli import versions
+from console.cli.model_text import registered_text, version_document
 from console.cli.progress import bars
 from console.cli.session import Session, session
+from console.cli.versions import refuse_server, wiring_of
 from registry.domain.errors import Invalid
 
 if TYPE_CHECKING:
     from console.wiring import Wiring
     from registry.domain.formats import Format
-    from registry.domain.versions import ModelVersion
     from registry.ports import UnitOfWork
     from registry.registration import Declared, Progress
     from registry.services.make_bundle import Tools
@@ -77,7 +68,7 @@ def register(
 ) -> None:
     """Convert a file, prove that it answers like its original, and store it as a new version."""
     here = session(context)
-    _refuse_server(here)
+    refuse_server(here)
     from registry.services.registration_request import Registration
 
     kind = _format(file_format, path)
@@ -96,84 +87,13 @@ def register(
     _register(here, request, allow_unjailed=allow_unjailed)
 
 
-@model_app.command("list")
-def list_versions(
-    context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
-) -> None:
-    """List the versions with their stages and the versions of Python, torch and fastai."""
-    here = session(context)
-    with _units(here) as unit:
-        rows = [(version, _stage(unit, version)) for version in unit.versions.list(name)]
-    documents = [version_document(version, stage) for version, stage in rows]
-    here.show({"versions": documents}, lambda: versions_text(documents))
-
-
-@model_app.command()
-def show(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The newest if no number.")],
-) -> None:
-    """Show the whole record of a version, and whether it can be served here."""
-    from registry.adapters.installed import installed_environment
-    from registry.domain.environment import compatibility
-
-    here = session(context)
-    with _units(here) as unit:
-        version = _find(unit, name)
-        document = version_document(version, _stage(unit, version))
-    environment, installed = version.environment, installed_environment()
-    fits = compatibility(environment, installed, version.source_format)
-    document["compatibility"] = compatibility_document(fits)
-    here.show(document, lambda: version_text(document))
-
-
-@model_app.command()
-def diff(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name of the model.")],
-    first: Annotated[int, typer.Argument(help="Number of a version.", min=1)],
-    second: Annotated[int, typer.Argument(help="Number of another.", min=1)],
-) -> None:
-    """Show what changed from one version to another: graph, preprocessing, labels, environment."""
-    from registry.adapters.bundle import BundleFolders
-    from registry.services.compare import compare
-
-    here = session(context)
-    with _units(here) as unit:
-        one, other = unit.versions.get(name, first), unit.versions.get(name, second)
-    found = compare(one, other, _wiring(here).bundles, BundleFolders())
-    document = difference_document(name, first, second, found)
-    here.show(document, lambda: difference_text(document))
-
-
-@model_app.command()
-def verify(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The newest if no number.")],
-) -> None:
-    """Check digests, answers and environment of a version against what is installed here."""
-    from registry.adapters.bundle import BundleFolders
-    from registry.adapters.image_folder import OnnxRuntimes
-    from registry.adapters.installed import installed_environment
-    from registry.services.verify import verify as run
-
-    here = session(context)
-    with _units(here) as unit:
-        version = _find(unit, name)
-    wiring = _wiring(here)
-    found = run(version, wiring.bundles, BundleFolders(), OnnxRuntimes(), installed_environment())
-    document = verified_document(found)
-    here.show(document, lambda: verified_text(document))
-
-
 def _register(here: Session, request: "Registration", *, allow_unjailed: bool) -> None:
     from console.migrate import check
     from console.wiring import now
     from registry.adapters.database.unit_of_work import SqlUnitOfWork
     from registry.services.register import register as run
 
-    wiring = _wiring(here)
+    wiring = wiring_of(here)
     check(wiring.settings.database)
 
     @contextmanager
@@ -224,33 +144,6 @@ def _tools(
     )
 
 
-def _wiring(here: Session) -> "Wiring":
-    from console.wiring import Wiring
-
-    return Wiring(here.settings())
-
-
-@contextmanager
-def _units(here: Session) -> "Iterator[UnitOfWork]":
-    """One reading view of this home's database."""
-    _refuse_server(here)
-    from console.migrate import check
-    from registry.adapters.database.unit_of_work import SqlUnitOfWork
-
-    wiring = _wiring(here)
-    check(wiring.settings.database)
-    with wiring.database.read() as connection:
-        yield SqlUnitOfWork(connection)
-
-
-def _refuse_server(here: Session) -> None:
-    if here.server:
-        raise typer.BadParameter(
-            "`stagegate model` works on the home of this machine; leave --server out, and set"
-            " STAGEGATE_DATABASE_URL and STAGEGATE_MLFLOW_TRACKING_URI to act on a shared one"
-        )
-
-
 def _format(name: str, path: Path) -> "Format":
     from registry.adapters.recognise import recognise
     from registry.domain.formats import Format
@@ -291,19 +184,8 @@ def _tags(texts: list[str]) -> dict[str, str]:
     return tags
 
 
-def _find(unit: "UnitOfWork", name: str) -> "ModelVersion":
-    model, _, number = name.partition("@")
-    if number:
-        if not number.isdecimal():
-            raise typer.BadParameter(f"a version is written NAME@NUMBER, not {name!r}")
-        return unit.versions.get(model, int(number))
-    versions = unit.versions.list(model)
-    return versions[-1] if versions else unit.versions.get(model, 1)
-
-
-def _stage(unit: "UnitOfWork", version: "ModelVersion") -> str:
-    """Where a version stands: what answers, else its last rollout, else registered."""
-    if unit.live.get(version.model)[0] == version.version:
-        return "live"
-    rollout: Any = unit.rollouts.of_version(version.model, version.version)
-    return str(rollout.stage) if rollout is not None else "registered"
+model_app.command("list")(versions.list_versions)
+model_app.command("show")(versions.show)
+model_app.command("diff")(versions.diff)
+model_app.command("verify")(versions.verify)
+model_app.command("delete")(versions.delete)

@@ -58,9 +58,7 @@ class Session:
         with self.client() as client:
             me = client.get("/v1/me")
         if not Role(me["role"]).includes(Role.ENGINEER):
-            raise Forbidden(
-                f"registering needs the role engineer, and {me['name']} is {me['role']}"
-            )
+            raise Forbidden(f"this needs the role engineer, and {me['name']} is {me['role']}")
         return str(me["name"])
 
     def show(self, document: JsonDocument, text: Callable[[], str]) -> None:

@@ -101,6 +101,11 @@ class MlflowRegistry:
         self.client.delete_model_version(model, str(version))
         self.client.set_terminated(run_id, "FAILED")
 
+    def delete(self, model: str, version: int) -> None:
+        """Delete a version, if it is still there; `mlflow gc` frees what its run keeps."""
+        with _gone_is_fine():
+            self.client.delete_model_version(model, str(version))
+
     def set_alias(self, model: str, alias: str, version: int | None) -> None:
         """Point an alias at a version, or remove it."""
         if version is None:
@@ -109,8 +114,9 @@ class MlflowRegistry:
             self.client.set_registered_model_alias(model, alias, str(version))
 
     def set_stage(self, model: str, version: int, stage: str) -> None:
-        """Tag a version with its stage."""
-        self.client.set_model_version_tag(model, str(version), STAGE_TAG, stage)
+        """Tag a version with its stage, unless it was deleted meanwhile."""
+        with _gone_is_fine():
+            self.client.set_model_version_tag(model, str(version), STAGE_TAG, stage)
 
     def _versions(self, wanted: str | None) -> Iterator[Any]:
         token = None
@@ -154,6 +160,17 @@ class MlflowRegistry:
             _write_mlmodel(path, bundle, labels, run_id, logged)
             self.client.log_model_artifacts(logged.model_id, str(path))
         return self.client.finalize_logged_model(logged.model_id, "READY")
+
+
+@contextlib.contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _logged_name(model: str) -> str:

@@ -20,6 +20,7 @@ model_version = table(
     C("description", sa.Text, nullable=False),
     C("author", sa.String(128), nullable=False),
     C("created_at", UtcDateTime, nullable=False),
+    C("deleted_at", UtcDateTime, nullable=True),
 )
 
 # Which version answers for a model when no rollout says otherwise.

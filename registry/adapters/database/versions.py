@@ -1,5 +1,6 @@
 """The registered versions in the database."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,14 +45,24 @@ class SqlVersions:
         row = self._row(model, version)
         if row is None:
             raise NotFound(self._missing(model, version))
+        if row.deleted_at is not None:
+            raise NotFound(f"{model}@{version} was deleted on {row.deleted_at:%Y-%m-%d %H:%M} UTC")
         return _version(row)
 
     def list(self, model: str | None = None) -> tuple[ModelVersion, ...]:
         """All versions, or those of one model, by model and number."""
-        query = sa.select(t).order_by(t.c.model, t.c.version)
+        query = sa.select(t).where(t.c.deleted_at.is_(None)).order_by(t.c.model, t.c.version)
         if model is not None:
             query = query.where(t.c.model == model)
         return tuple(_version(row) for row in self._connection.execute(query))
+
+    def remove(self, model: str, version: int, now: datetime) -> None:
+        """Leave a version out of every list from now on; its number stays taken."""
+        self._connection.execute(
+            sa.update(t)
+            .where(t.c.model == model, t.c.version == version, t.c.deleted_at.is_(None))
+            .values(deleted_at=now)
+        )
 
     def _row(self, model: str, version: int) -> Any | None:
         if not 0 < version <= _LARGEST:

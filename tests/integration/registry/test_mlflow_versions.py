@@ -130,3 +130,11 @@ def a_version(stored: StoredVersion, now: datetime) -> ModelVersion:
         bundle_uri=stored.bundle_uri, source_format="fastai", labels=("a", "b"), environment={},
         author="ada", created_at=now, run_id=stored.run_id,
     )  # fmt: skip
+
+
+def test_deleting_twice_and_tagging_what_is_gone_are_fine(mlflow: MlflowRegistry, bundle: Path):
+    stored = store(mlflow, bundle)
+    for _ in range(2):
+        mlflow.delete("waste", stored.version)
+    mlflow.set_stage("waste", stored.version, "rejected")
+    assert mlflow.numbered() == []

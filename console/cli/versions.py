@@ -1,0 +1,166 @@
+"""`stagegate model list|show|diff|verify|delete`: the versions that are registered."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.cli.model_text import (
+    compatibility_document,
+    difference_document,
+    difference_text,
+    verified_document,
+    verified_text,
+    version_document,
+    version_text,
+    versions_text,
+)
+from console.cli.session import Session, session
+
+if TYPE_CHECKING:
+    from console.wiring import Wiring
+    from registry.domain.versions import ModelVersion
+    from registry.ports import UnitOfWork
+
+
+def list_versions(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+) -> None:
+    """List the versions with their stages and the versions of Python, torch and fastai."""
+    here = session(context)
+    with _units(here) as unit:
+        rows = [(version, _stage(unit, version)) for version in unit.versions.list(name)]
+    documents = [version_document(version, stage) for version, stage in rows]
+    here.show({"versions": documents}, lambda: versions_text(documents))
+
+
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The newest if no number.")],
+) -> None:
+    """Show the whole record of a version, and whether it can be served here."""
+    from registry.adapters.installed import installed_environment
+    from registry.domain.environment import compatibility
+
+    here = session(context)
+    with _units(here) as unit:
+        version = _find(unit, name)
+        document = version_document(version, _stage(unit, version))
+    environment, installed = version.environment, installed_environment()
+    fits = compatibility(environment, installed, version.source_format)
+    document["compatibility"] = compatibility_document(fits)
+    here.show(document, lambda: version_text(document))
+
+
+def diff(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    first: Annotated[int, typer.Argument(help="Number of a version.", min=1)],
+    second: Annotated[int, typer.Argument(help="Number of another.", min=1)],
+) -> None:
+    """Show what changed from one version to another: graph, preprocessing, labels, environment."""
+    from registry.adapters.bundle import BundleFolders
+    from registry.services.compare import compare
+
+    here = session(context)
+    with _units(here) as unit:
+        one, other = unit.versions.get(name, first), unit.versions.get(name, second)
+    found = compare(one, other, wiring_of(here).bundles, BundleFolders())
+    document = difference_document(name, first, second, found)
+    here.show(document, lambda: difference_text(document))
+
+
+def verify(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The newest if no number.")],
+) -> None:
+    """Check digests, answers and environment of a version against what is installed here."""
+    from registry.adapters.bundle import BundleFolders
+    from registry.adapters.image_folder import OnnxRuntimes
+    from registry.adapters.installed import installed_environment
+    from registry.services.verify import verify as run
+
+    here = session(context)
+    with _units(here) as unit:
+        version = _find(unit, name)
+    wiring = wiring_of(here)
+    found = run(version, wiring.bundles, BundleFolders(), OnnxRuntimes(), installed_environment())
+    document = verified_document(found)
+    here.show(document, lambda: verified_text(document))
+
+
+def delete(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="With its number.")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the audit log.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a version that nothing needs; the record of what it did stays."""
+    from console.wiring import now
+    from registry.adapters.database.unit_of_work import SqlUnitOfWork
+    from registry.services.delete_version import delete_version
+
+    here = session(context)
+    model, number = _numbered(name)
+    if not yes:
+        typer.confirm(f"Delete {name}? It cannot be brought back", abort=True, err=True)
+    refuse_server(here)
+    actor = here.actor()
+    with wiring_of(here).database.begin() as connection:
+        unit = SqlUnitOfWork(connection)
+        version = delete_version(unit, model, number, actor, reason, now())
+    said = {"model": model, "version": number, "deleted": True, "digest": version.digest}
+    here.show(said, lambda: f"{name} is deleted; its rollouts stay in the audit log.")
+
+
+def wiring_of(here: Session) -> "Wiring":
+    """The parts of this home."""
+    from console.wiring import Wiring
+
+    return Wiring(here.settings())
+
+
+@contextmanager
+def _units(here: Session) -> "Iterator[UnitOfWork]":
+    """One reading view of this home's database."""
+    refuse_server(here)
+    from console.migrate import check
+    from registry.adapters.database.unit_of_work import SqlUnitOfWork
+
+    wiring = wiring_of(here)
+    check(wiring.settings.database)
+    with wiring.database.read() as connection:
+        yield SqlUnitOfWork(connection)
+
+
+def refuse_server(here: Session) -> None:
+    """These commands open files of this machine."""
+    if here.server:
+        raise typer.BadParameter(
+            "`stagegate model` works on the home of this machine; leave --server out, and set"
+            " STAGEGATE_DATABASE_URL and STAGEGATE_MLFLOW_TRACKING_URI to act on a shared one"
+        )
+
+
+def _find(unit: "UnitOfWork", name: str) -> "ModelVersion":
+    if "@" in name:
+        return unit.versions.get(*_numbered(name))
+    versions = unit.versions.list(name)
+    return versions[-1] if versions else unit.versions.get(name, 1)
+
+
+def _numbered(name: str) -> tuple[str, int]:
+    model, _, number = name.partition("@")
+    if not number.isdecimal():
+        raise typer.BadParameter(f"a version is written NAME@NUMBER, not {name!r}")
+    return model, int(number)
+
+
+def _stage(unit: "UnitOfWork", version: "ModelVersion") -> str:
+    """Where a version stands: what answers, else its last rollout, else registered."""
+    if unit.live.get(version.model)[0] == version.version:
+        return "live"
+    rollout: Any = unit.rollouts.of_version(version.model, version.version)
+    return str(rollout.stage) if rollout is not None else "registered"
