@@ -25,6 +25,7 @@ from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
 from serving.domain.prediction import Prediction
+from serving.services import bias
 from serving.services.settle import answer_late, close_due
 
 _CLOSED_A_TURN = 200
@@ -39,6 +40,7 @@ def duties(wiring: Wiring) -> tuple[Duty, ...]:
         Duty("drift", lambda now: _drift(wiring, now), every_seconds=2.0),
         Duty("old windows", lambda now: _merge_old_windows(wiring, now), every_seconds=60.0),
         Duty("rollouts", lambda now: _rollouts(wiring, now)),
+        Duty("automation bias", lambda now: measure_bias(wiring, now), every_seconds=10.0),
     )
 
 
@@ -82,6 +84,23 @@ def _answered(wiring: Wiring, predictions: Sequence[Prediction]) -> None:
     for prediction in predictions:
         wiring.serving.measurements.settled(prediction)
         wiring.serving.arrivals.announce(prediction.id)
+
+
+def measure_bias(wiring: Wiring, now: datetime) -> None:
+    """For each model whose plan lets reviewers see its answers first."""
+    with wiring.database.read() as connection:
+        unit = SqlServingUnit(connection)
+        rollouts = (*unit.registry.rollouts.all_watched(), *unit.registry.rollouts.all_active())
+        reviews = [(r.model, r.stage_plan.review) for r in rollouts]
+        limits = {model: review.bias_at_most for model, review in reviews if review.shown}
+        found = {model: bias.measure(unit, model, most, now) for model, most in limits.items()}
+        news = [model for model, standing in found.items() if bias.is_news(unit, model, standing)]
+    for model in news:
+        with wiring.database.begin() as connection:
+            bias.keep(SqlServingUnit(connection), model, found[model], now)
+        if found[model].has_fallen_back:
+            _log.warning("reviewers follow the model", model=model, what=found[model].sentence)
+    wiring.metrics.biased({m: (one.has_fallen_back, one.bounds) for m, one in found.items()})
 
 
 def _drift(wiring: Wiring, now: datetime) -> None:

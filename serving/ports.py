@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from monitoring.domain.window import LiveWindow
 from registry.domain.observations import ByteArray, FloatArray, Observations
 from registry.ports import UnitOfWork
+from serving.domain.bias import Accepted, Standing
 from serving.domain.opinions import Event, Opinion, Verdict
 from serving.domain.prediction import (
     DecidedBy,
@@ -18,7 +19,7 @@ from serving.domain.prediction import (
     RawPrediction,
     ShadowRecord,
 )
-from serving.domain.review import Item, Queue, Slot, SlotState, Source, Task
+from serving.domain.review import Item, Presentation, Queue, Slot, SlotState, Source, Task
 from serving.domain.routing import Quota, RoutingSnapshot
 
 T = TypeVar("T")
@@ -158,6 +159,9 @@ class ReviewQueue(Protocol):
     def reap(self, now: datetime) -> None:
         """Leases and snoozes that have run out become free."""
 
+    def present(self, task: Task, presentation: Presentation) -> Task:
+        """Show an item otherwise than it was drawn for; only before anybody has seen it."""
+
     def keep(
         self, item_id: str, reviewer: str, epoch: int, state: SlotState, until: datetime | None
     ) -> bool:
@@ -236,6 +240,22 @@ class ReviewLog(Protocol):
         """What people did with an item besides answering it, as it happened."""
 
 
+class ReviewBias(Protocol):
+    """What seeing a model's answer does to reviewers."""
+
+    def fallen_back(self, model: str) -> bool:
+        """Whether its answers are shown after the reviewers' own, whatever the plan says."""
+
+    def standing(self, model: str) -> Standing | None:
+        """What was measured last; None if nothing was."""
+
+    def keep(self, model: str, standing: Standing) -> None:
+        """Store what was measured."""
+
+    def accepted(self, model: str, since: datetime) -> tuple[Accepted, Accepted]:
+        """How many of its known errors were accepted: when it was shown, and when not."""
+
+
 class ServingUnit(Protocol):
     """One transaction's view of what serving stores, and of the registry beside it."""
 
@@ -254,6 +274,10 @@ class ServingUnit(Protocol):
     @property
     def review_log(self) -> ReviewLog:
         """What reviewers said and did."""
+
+    @property
+    def bias(self) -> ReviewBias:
+        """What seeing a model's answer does to reviewers."""
 
     def has_room(self, quota: Quota) -> bool:
         """Whether the day has room for one more request; another may take it."""

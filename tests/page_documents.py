@@ -285,6 +285,21 @@ def an_estimate(value: float, half: float, n: float = 200.0) -> dict[str, float]
     return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
+def a_bias(**changes: Any) -> dict[str, Any]:
+    document = {
+        "sentence": "automation bias: reviewers accept 20 of 40 of the model's errors when its "
+        "answer is shown and 4 of 40 when it is not, a difference of 40 points (20 points to 57 "
+        "points), beyond the limit of 10 points: its answer is shown after the reviewer's own",
+        "estimate": {"value": 0.4, "low": 0.2, "high": 0.57, "n": 80},
+        "at_most": 0.1,
+        "shown": {"errors": 40, "accepted": 20},
+        "blind": {"errors": 40, "accepted": 4},
+        "measured_at": ago(minutes=1),
+        "fallen_back_at": ago(hours=5),
+    }
+    return document | changes
+
+
 def a_quality(**changes: Any) -> dict[str, Any]:
     accuracy = {
         "naive": an_estimate(0.79, 0.04),
@@ -309,6 +324,7 @@ def a_quality(**changes: Any) -> dict[str, Any]:
         "since": ago(days=30),
         "confidence": 0.95,
         "gold": {"wrong": 20, "caught": 18, "right": 20, "cleared": 19},
+        "bias": a_bias(),
         "versions": [
             {"version": 3, "stage": "gradual", "accuracy": accuracy, "agreement": agreement},
             {"version": 2, "stage": "live", "accuracy": nothing, "agreement": silent},

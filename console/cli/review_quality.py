@@ -36,6 +36,7 @@ def quality_text(found: JsonDocument) -> str:
         "kappa", "alpha",
     )  # fmt: skip
     said = [f"{_name(each)}: {each['accuracy']['sentence']}." for each in found["versions"]]
+    said += [f"{found['bias']['sentence']}."] if found["bias"] else []
     return "\n".join([table(headers, rows), "", *said])
 
 

@@ -53,6 +53,14 @@ class Metrics:
         )
         self._review_oldest = self._gauge("review_oldest_seconds", "Age of the oldest open item.")
         self._review_decisions = self._counter("review_decisions", "Answers of reviewers.")
+        self._bias = self._gauge(
+            "review_automation_bias",
+            "Share of the model's errors that reviewers accept because they see its answer.",
+            ("model", "bound"),
+        )
+        self._fallen_back = self._gauge(
+            "review_fallen_back", "1 while answers are therefore shown later.", ("model",)
+        )
         drift = ("model", "feature", "test")
         self._statistic = self._gauge("drift_statistic", "Test statistic, newest window.", drift)
         self._p_value = self._gauge("drift_p_value", "Adjusted p-value, newest window.", drift)
@@ -125,6 +133,15 @@ class Metrics:
         """A person answered."""
         self._review_decisions.inc()
 
+    def biased(self, models: Mapping[str, tuple[bool, Mapping[str, float]]]) -> None:
+        """Of each model whose answers reviewers may see first: fallen back, and the bias."""
+        self._bias.clear()
+        self._fallen_back.clear()
+        for model, (fallen_back, bounds) in models.items():
+            self._fallen_back.labels(model).set(fallen_back)
+            for bound, value in bounds.items():
+                self._bias.labels(model, bound).set(value)
+
     def measured(self, measurement: DriftMeasurement) -> None:
         """The inputs of a model were compared with its reference.
 
@@ -150,7 +167,8 @@ class Metrics:
     def stood_down(self) -> None:
         """Another process has taken over: what only the leading one knows is gone."""
         self.watching(())
-        for gauge in (self._gate, self._generation, self._weight):
+        gauges = (self._gate, self._generation, self._weight, self._bias, self._fallen_back)
+        for gauge in gauges:
             gauge.clear()
 
     def _forget(self, model: str) -> None:

@@ -100,6 +100,7 @@ def _review(document: ReviewDocument, default_sample: float) -> Review:
         shown=document.shown,
         opinions={str(reason): number for reason, number in document.opinions.items()},
         gold=document.gold,
+        bias_at_most=document.bias_at_most,
         due_seconds=document.due,
         late=Late(document.late),
     )

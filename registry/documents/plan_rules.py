@@ -68,15 +68,26 @@ def _stage(plan: Any, part: Any, without_baseline: bool) -> Iterator[Finding]:
             ("review", "sample"),
             "watching after live needs reviewed answers; write for example `sample: 0.05`",
         )
-    if _get(part, "review", "flagged") == 0:
-        yield (
-            ("review", "flagged"),
-            "never reviewing flagged answers says nothing about them; write `flagged: 1.0`",
-        )
+    for key, message in _review(_get(part, "review")):
+        yield ("review", key), message
     gates = _get(part, "gates")
     for index, gate in enumerate(gates if isinstance(gates, list) else []):
         for key, message in _gate(plan, part, gate, without_baseline):
             yield ("gates", index, key), message
+
+
+def _review(review: Any) -> Iterator[tuple[str, str]]:
+    if _get(review, "flagged") == 0:
+        yield (
+            "flagged",
+            "never reviewing flagged answers says nothing about them; write `flagged: 1.0`",
+        )
+    if _get(review, "shown") and not _get(review, "gold"):
+        yield (
+            "shown",
+            "nothing would tell whether reviewers follow the answer that they are shown; write for "
+            "example `gold: 0.05` beside it",
+        )
 
 
 def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[tuple[str, str]]:

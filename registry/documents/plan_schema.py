@@ -104,6 +104,7 @@ class ReviewDocument(_Document):
         default_factory=dict, examples=[{"out-of-domain": 2}]
     )
     gold: Share = Field(0.0, examples=[0.02])
+    bias_at_most: Share = Field(0.1, examples=[0.1])
     due: SomeTime = Field(86_400.0, examples=["24h"])
     late: Literal["baseline", "abstain", "model-answer"] = "abstain"
 

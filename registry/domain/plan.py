@@ -64,8 +64,9 @@ class Review:
     sample: inclusion probability of an unflagged answer. flagged: of a flagged one.
     blind: share presented without the model's answer; shown: with it from the start; the others
     show it after the reviewer's own. opinions: how many people must agree, by the code of the
-    reason. gold: share of the items that plant a test of the reviewers. due_seconds: time for the
-    verdict.
+    reason. gold: share of the items that plant a test of the reviewers. bias_at_most: how much more
+    of the model's errors may be accepted when its answer is shown than when it is not.
+    due_seconds: time for the verdict.
     """
 
     sample: float = 0.0
@@ -74,6 +75,7 @@ class Review:
     shown: float = 0.0
     opinions: Mapping[str, int] = field(default_factory=dict)
     gold: float = 0.0
+    bias_at_most: float = 0.1
     due_seconds: float = 86_400.0
     late: Late = Late.ABSTAIN
 

@@ -5,6 +5,7 @@ epoch answers before anybody else has taken the item, even if the lease has run 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,6 +23,7 @@ from serving.domain.prediction import Label
 from serving.domain.review import (
     Item,
     ItemState,
+    Presentation,
     Queue,
     Slot,
     SlotState,
@@ -124,6 +126,13 @@ class SqlReviewQueue:
         if ids:
             ready = sa.update(s).where(s.c.id.in_(ids)).values(state=SlotState.READY, free_at=None)
             self._connection.execute(ready)
+
+    def present(self, task: Task, presentation: Presentation) -> Task:
+        """Show an item otherwise than it was drawn for; only before anybody has seen it."""
+        item = replace(task.item, presentation=presentation)
+        values = {"presentation": presentation, "likeness": item.likeness}
+        self._connection.execute(sa.update(t).where(t.c.id == item.id).values(values))
+        return Task(item, task.slot)
 
     def keep(
         self, item_id: str, reviewer: str, epoch: int, state: SlotState, until: datetime | None

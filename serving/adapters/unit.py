@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from registry.adapters.database.dialect import insert
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from serving.adapters.predictions import SqlPredictions
+from serving.adapters.review_bias import SqlReviewBias
 from serving.adapters.review_log import SqlReviewLog
 from serving.adapters.review_queue import SqlReviewQueue
 from serving.adapters.tables import scope_count
@@ -20,6 +21,7 @@ class SqlServingUnit:
         self.predictions = SqlPredictions(connection)
         self.reviews = SqlReviewQueue(connection)
         self.review_log = SqlReviewLog(connection)
+        self.bias = SqlReviewBias(connection)
 
     def has_room(self, quota: Quota) -> bool:
         """Whether the day has room for one more request; another may take it."""

@@ -9,9 +9,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from serving.adapters.review_bias import SqlReviewBias
 from serving.adapters.review_quality import SqlReviewQuality
 from serving.api.parts import Serving
+from serving.api.review_shapes import moment
 from serving.api.text import Name
+from serving.domain.bias import Standing
 from serving.services.quality import Quality, by_queue, by_version
 
 _QUICK_SECONDS = 0.5
@@ -64,13 +67,28 @@ def _quality(serving: Serving, model: str, now: datetime, days: float) -> dict[s
     with serving.database.read() as connection:
         found = SqlReviewQuality(connection, model, since)
         strata, opinions, known = found.strata(now), found.opinions(), found.known()
+        standing = SqlReviewBias(connection).standing(model)
     return {
         "model": model,
         "since": since.isoformat(),
         "confidence": 0.95,
         "gold": asdict(known),
+        "bias": None if standing is None else _bias(standing),
         "versions": [_document(one) for one in by_version(strata, opinions, known)],
         "queues": [_document(one) for one in by_queue(strata, opinions, known)],
+    }
+
+
+def _bias(standing: Standing) -> dict[str, Any]:
+    found = asdict(standing)
+    return {
+        "sentence": standing.sentence,
+        "estimate": None if standing.bias is None else asdict(standing.bias),
+        "at_most": standing.at_most,
+        "shown": found["shown"],
+        "blind": found["blind"],
+        "measured_at": moment(standing.at),
+        "fallen_back_at": moment(standing.fallen_back_at),
     }
 
 

@@ -19,7 +19,7 @@ def item(task: Task, waiting: int) -> dict[str, Any]:
     either: whoever knows that can look up what the model said, and tell gold from audit.
     """
     found, slot = task.item, task.slot
-    blind = found.presentation is Presentation.BLIND
+    blind = task.presentation is Presentation.BLIND
     return {
         "id": found.id,
         "prediction_id": None if blind else found.prediction_id,
@@ -28,7 +28,7 @@ def item(task: Task, waiting: int) -> dict[str, Any]:
         "stage": found.stage.value,
         "reasons": flags_out(found.reasons),
         "labels": list(found.labels),
-        "presentation": found.presentation.value,
+        "presentation": task.presentation.value,
         "model_answer": label_out(found.model_answer) if not blind and task.informed else None,
         "payload_url": f"/v1/review/{found.id}/payload",
         "payload_type": found.payload_type,
@@ -48,7 +48,7 @@ def item(task: Task, waiting: int) -> dict[str, Any]:
 def decided(result: Decided) -> dict[str, Any]:
     """What became of a verdict, with the model's answer unless the item was blind."""
     found = result.task.item
-    blind = found.presentation is Presentation.BLIND
+    blind = result.task.presentation is Presentation.BLIND
     return {
         "id": found.id,
         "prediction_id": None if blind else found.prediction_id,

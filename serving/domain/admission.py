@@ -25,6 +25,7 @@ from serving.domain.prediction import (
 )
 from serving.domain.review import (
     Item,
+    Presentation,
     drawn,
     opinions_wanted,
     presentation,
@@ -241,6 +242,9 @@ def _item(
     due = asked.now + timedelta(seconds=assignment.review.due_seconds)
     held = prediction.status is Status.HELD
     rollout, review, queue = assignment.rollout, assignment.review, queue_of(reasons, held=held)
+    how = presentation(review, queue, asked.presentation_number)
+    plants = asked.gold_id if asked.gold_number < review.gold else None
+    trial = plants is not None and how is Presentation.SHOWN
     return Item(
         id=asked.item_id,
         prediction_id=asked.prediction_id,
@@ -250,7 +254,7 @@ def _item(
         reasons=reasons,
         labels=subject.labels if subject else assignment.labels,
         model_answer=subject.as_label() if subject else None,
-        presentation=presentation(review, queue, asked.presentation_number),
+        presentation=how,
         payload_digest=asked.payload_digest,
         payload_type=asked.payload_type,
         queue=queue,
@@ -259,8 +263,8 @@ def _item(
         inclusion_probability=prediction.inclusion_probability,
         due_at=due,
         created_at=asked.now,
-        opinions=opinions_wanted(review, reasons),
-        plants=asked.gold_id if asked.gold_number < review.gold else None,
+        opinions=opinions_wanted(review, reasons, trial=trial),
+        plants=plants,
     )
 
 

@@ -115,6 +115,11 @@ class Item:
     decided_at: datetime | None = None
 
     @property
+    def is_trial(self) -> bool:
+        """Whether it shows the model's answer in order to measure what that does."""
+        return self.presentation is Presentation.SHOWN and self.plants is not None
+
+    @property
     def likeness(self) -> str | None:
         """The same for items that look alike enough for one answer; None if none may.
 
@@ -160,9 +165,14 @@ class Task:
         return self.slot.state if self.item.state is ItemState.OPEN else self.item.state
 
     @property
+    def presentation(self) -> Presentation:
+        """How it is shown to whoever has it."""
+        return presented(self.item.presentation, self.slot.number, self.slot.queue)
+
+    @property
     def informed(self) -> bool:
         """Whether whoever has it has seen the model's answer."""
-        return self.slot.informed or self.item.presentation is Presentation.SHOWN
+        return self.slot.informed or self.presentation is Presentation.SHOWN
 
 
 def presentation(review: Review, queue: Queue, draw: float) -> Presentation:
@@ -170,6 +180,15 @@ def presentation(review: Review, queue: Queue, draw: float) -> Presentation:
     if queue is Queue.AUDIT or draw < review.blind:
         return Presentation.BLIND
     return Presentation.SHOWN if draw < review.blind + review.shown else Presentation.ANSWER_FIRST
+
+
+def presented(drawn: Presentation, slot: int, queue: Queue) -> Presentation:
+    """How an opinion on an item is asked for; the model's answer from the start only once.
+
+    Whoever checks an answer that was given with the model's in sight must not see it as well.
+    """
+    checks = slot > 1 or queue is Queue.LEAD
+    return Presentation.BLIND if drawn is Presentation.SHOWN and checks else drawn
 
 
 def queue_of(reasons: Sequence[Flag], *, held: bool) -> Queue:
@@ -197,9 +216,13 @@ def last_key(random_number: float) -> float:
     return _LAST + random_number
 
 
-def opinions_wanted(review: Review, reasons: Sequence[Flag]) -> int:
-    """How many people must agree: the most that the plan asks for any of the reasons."""
-    return max((review.opinions.get(reason.code.value, 1) for reason in reasons), default=1)
+def opinions_wanted(review: Review, reasons: Sequence[Flag], *, trial: bool = False) -> int:
+    """How many people must agree: the most that the plan asks for any of the reasons.
+
+    trial: the model's answer is shown, to find out what that does; a second person checks it.
+    """
+    asked = max((review.opinions.get(reason.code.value, 1) for reason in reasons), default=1)
+    return max(asked, 2) if trial else asked
 
 
 def queues(who: Identity, draw: float) -> tuple[Queue, ...]:
@@ -271,7 +294,7 @@ def seen(task: Task) -> str:
     item = task.item
     answer_seen = item.model_answer.prediction if task.informed and item.model_answer else None
     reasons = [reason.reason for reason in item.reasons]
-    shown = [item.payload_digest, list(item.labels), reasons, item.presentation, answer_seen]
+    shown = [item.payload_digest, list(item.labels), reasons, task.presentation, answer_seen]
     return _digest(shown)
 
 

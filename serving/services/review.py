@@ -17,6 +17,7 @@ from serving.domain.review import (
     queues,
 )
 from serving.ports import ServingUnit
+from serving.services.bias import as_it_may_be_shown
 from serving.services.settle import close
 
 NO_WINDOW = timedelta(0)
@@ -45,8 +46,8 @@ class Decided:
     @property
     def revealed(self) -> Label | None:
         """The model's answer, unless the reviewer must never know it."""
-        item = self.task.item
-        return None if item.presentation is Presentation.BLIND else item.model_answer
+        task = self.task
+        return None if task.presentation is Presentation.BLIND else task.item.model_answer
 
 
 def next_item(
@@ -68,7 +69,7 @@ def next_item(
     unit.reviews.reap(now)  # the controller does so too, unless it has just died
     for queue in queues(who, draw):
         if found := unit.reviews.claim(who.name, model, queue, now, now + lease):
-            return found
+            return as_it_may_be_shown(unit, found, now)
     return None
 
 
@@ -94,7 +95,7 @@ def decide(
     if opinion is None:  # finished under this very key, and then taken back
         raise Invalid(_reused(verdict))
     end = now if verdict.final else closes_at(task.item, now, window)
-    informed = task.informed or task.item.presentation is Presentation.ANSWER_FIRST
+    informed = task.informed or task.presentation is Presentation.ANSWER_FIRST
     unit.reviews.answered(slot, opinion.id, end, informed=informed)
     return _closed(unit, task, opinion, now, end)
 
@@ -113,7 +114,7 @@ def agree(
     """Give the model's answer, which the reviewer has seen, as one's own."""
     task = unit.reviews.get(item_id)
     item, slot = task.item, task.slot
-    if item.presentation is Presentation.BLIND or item.model_answer is None:
+    if task.presentation is Presentation.BLIND or item.model_answer is None:
         raise Invalid(f"Review item {item_id} shows no answer of a model; give a label.")
     mine = (slot.holder, slot.epoch) == (reviewer, epoch)
     if not (mine and task.informed):

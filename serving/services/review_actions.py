@@ -116,6 +116,11 @@ def grid(
             f"Review item {item_id} cannot be answered together with others: only items drawn to "
             "show the model's answer can, and never those for audit."
         )
+    if unit.bias.fallen_back(task.item.model):
+        raise Invalid(
+            f"No answers of {task.item.model} are given together for now: reviewers followed the "
+            "model's answer too often when they saw it before their own."
+        )
     more = unit.reviews.claim_like(task.item, reviewer, now, now + lease, BULK_AT_MOST - 1)
     return (task, *more)
 

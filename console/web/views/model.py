@@ -18,7 +18,7 @@ from console.web.views.formatting import (
     stage_chip,
     version,
 )
-from console.web.views.quality import QualityRow, quality_rows
+from console.web.views.quality import Bias, QualityRow, bias, quality_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class ModelPage:
     live: str
     versions: tuple[Version, ...]
     quality: tuple[QualityRow, ...]
+    bias: Bias
 
 
 _FIRST = ("python", "torch", "fastai")
@@ -74,7 +75,10 @@ def model_page(
     live = document.get("live")
     newest_first = sorted(sequence(document.get("versions")), key=lambda v: -int(v["version"]))
     versions = tuple(_version(each, live, now) for each in newest_first)
-    return ModelPage(str(document["name"]), version(live), versions, quality_rows(quality or {}))
+    quality = quality or {}
+    return ModelPage(
+        str(document["name"]), version(live), versions, quality_rows(quality), bias(quality, now)
+    )
 
 
 def _version(document: Mapping[str, Any], live: object, now: datetime) -> Version:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from console.web.views.formatting import (
     NONE,
     Chip,
+    Moment,
     mapping,
+    moment,
     number,
     percent,
     sequence,
@@ -45,6 +48,22 @@ class QualityRow:
     kappa: str
     alpha: str
     agreed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """What seeing the model's answer does to reviewers; a sentence if it is measured."""
+
+    sentence: str
+    fallen_back: Moment | None
+
+
+def bias(document: Mapping[str, Any], now: datetime) -> Bias:
+    """What a quality document says of it."""
+    found = mapping(document.get("bias"))
+    said = str(found.get("sentence") or "")
+    since = moment(found.get("fallen_back_at"), now)
+    return Bias(f"{said[:1].upper()}{said[1:]}." if said else "", since)
 
 
 def quality_rows(

@@ -22,7 +22,7 @@ from console.web.views.formatting import (
     words,
 )
 from console.web.views.gates import Gate, gate
-from console.web.views.quality import QualityRow, quality_rows
+from console.web.views.quality import Bias, QualityRow, bias, quality_rows
 
 _DECISIONS = {
     "promote": Chip("✓ may be promoted", "good"),
@@ -63,6 +63,7 @@ class RolloutPage:
     stage_since: Moment | None
     history: tuple[Event, ...]
     quality: tuple[QualityRow, ...]
+    bias: Bias
 
 
 def rollout_page(
@@ -97,6 +98,7 @@ def rollout_page(
         stage_since=moment(document.get("stage_since"), now),
         history=events(history, now),
         quality=quality_rows(quality or {}, (document.get("version") or 0,)),
+        bias=bias(quality or {}, now),
     )
 
 

@@ -120,6 +120,20 @@ def test_a_process_that_no_longer_leads_shows_no_drift_and_no_rollout():
     assert not [name for name in gone if f"stagegate_{name}" in found]
 
 
+def test_the_bias_of_reviewers_is_shown_with_its_interval_while_answers_are_shown_first():
+    metrics = Metrics()
+    metrics.biased({"waste": (True, {"estimate": 0.4, "low": 0.2, "high": 0.6})})
+    found = samples(metrics)
+    bounds = found["stagegate_review_automation_bias"].items()
+    assert {dict(labels)["bound"]: value for labels, value in bounds} == {
+        "estimate": 0.4, "low": 0.2, "high": 0.6,
+    }  # fmt: skip
+    assert list(found["stagegate_review_fallen_back"].values()) == [1.0]
+    metrics.biased({"waste": (False, {})})
+    assert list(samples(metrics)["stagegate_review_fallen_back"].values()) == [0.0]
+    assert "stagegate_review_automation_bias" not in samples(metrics)
+
+
 def test_a_test_that_is_not_made_any_more_is_not_shown_any_more():
     metrics = Metrics()
     metrics.measured(a_measurement())

@@ -161,6 +161,12 @@ def test_a_plan_without_live_ends_in_live_and_manual_review_looks_at_everything(
             "26: never reviewing flagged answers says nothing about them; write `flagged: 1.0`",
         ),
         (
+            "{flagged: 1.0, sample: 0.1}",
+            "{flagged: 1.0, sample: 0.1, shown: 0.2}",
+            "26: nothing would tell whether reviewers follow the answer that they are shown; write "
+            "for example `gold: 0.05` beside it",
+        ),
+        (
             "watch: 30d",
             "watch: 30d\n  review: {sample: 0}",
             "30: watching after live needs reviewed answers; write for example `sample: 0.05`",

@@ -1,0 +1,158 @@
+"""Reviewers who follow the machine, and what the queue does about it."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+import serving_app
+from review_desk import LATER, decide, take, taken, verdict, write
+from serving_fakes import NOW, a_raw, an_item
+
+from console.duties import duties
+from console.wiring import Wiring
+from monitoring.adapters.metrics import Metrics
+from registry.adapters.database.engine import Database
+from registry.domain.errors import Invalid
+from registry.domain.plan import Review, StagePlan, Step
+from registry.domain.stages import Stage
+from serving.domain.bias import Accepted, Standing
+from serving.domain.prediction import Label
+from serving.domain.review import Gold, Presentation, Queue, Task
+from serving.ports import ServingUnit
+from serving.services import bias
+from serving.services import review_actions as actions
+
+pytestmark = pytest.mark.integration
+TRUTH, MODEL = "metal", "glass"  # the model is wrong on every item here
+Says = Callable[[bool], str]
+
+
+def follows(often: float, seed: int) -> Says:
+    """Somebody who says what the model says this often when they see it, and the truth else."""
+    rng = np.random.default_rng(seed)
+    return lambda sees: MODEL if sees and rng.random() < often else TRUTH
+
+
+def sees(task: Task) -> bool:
+    return task.presentation is Presentation.SHOWN
+
+
+def trials(database: Database, first: int, items: int, says: Says) -> None:
+    """Items that show the model's answer and are checked by a second person, and by a lead."""
+
+    def add(unit: ServingUnit) -> None:
+        for n in range(first, first + items):
+            unit.reviews.add(
+                an_item(n, presentation=Presentation.SHOWN, opinions=2, plants=f"gold-{n}")
+            )
+
+    write(database, add)
+    for _ in range(items):
+        for who in ("ann", "bob"):
+            task = taken(database, who)
+            decide(database, verdict(task, who, says(sees(task))))
+    while task := take(database, "lea", lead=True):  # disputes, and gold items planted meanwhile
+        assert not sees(task)
+        decide(database, verdict(task, "lea", TRUTH))
+
+
+def measured(database: Database, at_most: float = 0.3) -> Standing:
+    def measure(unit: ServingUnit) -> Standing:
+        found = bias.measure(unit, "waste", at_most, NOW)
+        if bias.is_news(unit, "waste", found):
+            bias.keep(unit, "waste", found, NOW)
+        return found
+
+    return write(database, measure)
+
+
+def logged(database: Database) -> list[str]:
+    return [e.action for e in write(database, lambda u: u.registry.audit.read("waste", limit=9))]
+
+
+def next_shown(database: Database, number: int, **changes: object) -> Task:
+    item = an_item(number, presentation=Presentation.SHOWN, **changes)
+    write(database, lambda u: u.reviews.add(item))
+    return taken(database, f"reader-{number}")
+
+
+def test_who_follows_the_machine_sees_it_later_until_they_no_longer_do(database: Database):
+    trials(database, 0, 14, follows(0.9, seed=1))
+    found = measured(database)
+    assert (found.shown.errors, found.blind.errors >= 14) == (14, True)
+    assert (found.shown.accepted > 10, found.blind.accepted) == (True, 0)
+    assert found.bias is not None
+    assert found.bias.low > 0.3
+    assert "beyond the limit of 30 points" in found.sentence
+    assert logged(database) == ["review fell back to answer-first"]
+
+    task = next_shown(database, 900)
+    assert (task.presentation, task.item.likeness) == (Presentation.ANSWER_FIRST, None)
+    assert not task.informed
+    stored = write(database, lambda u: u.reviews.get("item-00900"))
+    assert stored.item.presentation is Presentation.ANSWER_FIRST
+    (event,) = write(database, lambda u: u.review_log.events("item-00900"))
+    assert (event.action, event.detail["shown"]) == ("fell back", "answer-first")
+    decide(database, verdict(task, "reader-900"))
+
+    trials(database, 100, 24, follows(0.0, seed=2))
+    assert not measured(database).has_fallen_back
+    assert logged(database)[-1] == "review shows answers again"
+    assert next_shown(database, 901).presentation is Presentation.SHOWN
+
+
+def test_who_looks_for_themselves_keeps_the_answer_in_sight(database: Database):
+    trials(database, 0, 6, follows(0.0, seed=3))
+    assert not measured(database).has_fallen_back
+    assert logged(database) == []
+    assert next_shown(database, 900).presentation is Presentation.SHOWN
+
+
+def test_what_was_seen_before_a_fall_back_stays_as_it_was_seen(database: Database):
+    early = next_shown(database, 900, sort_key=1e9)
+    trials(database, 0, 8, follows(1.0, seed=4))
+    assert measured(database).has_fallen_back
+    again = taken(database, "late", LATER)
+    assert (again.item.id, again.presentation) == (early.item.id, Presentation.SHOWN)
+    with pytest.raises(Invalid, match="followed the model's answer too often"):
+        write(database, lambda u: actions.grid(u, again.item.id, "late", again.slot.epoch, LATER))
+
+
+def test_the_controller_measures_it_where_the_plan_shows_answers_first(database: Database):
+    review = Review(shown=0.5, gold=0.1, bias_at_most=0.2)
+    part = StagePlan(Stage.GRADUAL, steps=(Step(5.0),), review=review)
+    serving_app.register(database, part)
+    trials(database, 0, 8, follows(1.0, seed=5))
+    wiring = SimpleNamespace(database=database, metrics=Metrics())
+    (duty,) = (one for one in duties(cast(Wiring, wiring)) if one.name == "automation bias")
+    for _ in range(2):
+        duty.run(NOW)
+    assert logged(database) == ["review fell back to answer-first"]
+    value = wiring.metrics.registry.get_sample_value
+    assert value("stagegate_review_fallen_back", {"model": "waste"}) == 1.0
+    low = value("stagegate_review_automation_bias", {"model": "waste", "bound": "low"})
+    assert low is not None
+    assert low > 0.2
+
+
+def test_gold_items_and_first_answers_are_the_blind_side(database: Database):
+    """The model says glass; gold says metal, so that whoever says glass accepts an error."""
+    gold = {"queue": Queue.AUDIT, "presentation": Presentation.BLIND}
+
+    def add(unit: ServingUnit) -> None:
+        for number in range(3):
+            made = Gold(f"item-9{number:04d}", Label("metal", 1))
+            unit.reviews.add(an_item(number, gold=made, model_answer=a_raw().as_label(), **gold))
+        right = Gold("item-90009", Label("glass", 0))
+        unit.reviews.add(an_item(8, gold=right, **gold))
+
+    write(database, add)
+    for label in ("glass", "metal", "paper", "glass"):
+        decide(database, verdict(taken(database, "ann", draw=0.0), "ann", label))
+    assert write(database, lambda u: u.bias.accepted("waste", NOW)) == (Accepted(), Accepted(3, 1))
+    found = measured(database)
+    assert (found.bias, found.has_fallen_back) == (None, False)
+    assert found.sentence.startswith("automation bias: not measured yet")
+    assert not write(database, lambda u: u.reviews.find(state="ready", model=None, limit=9))
