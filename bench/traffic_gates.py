@@ -51,7 +51,8 @@ class Stream:
         given = {"failed": np.zeros(n, np.bool_), "answer_ms": np.full(n, 1.0), **columns}
         return ExposureTable(
             np.arange(n), self.units, self.candidate, self.shares, np.zeros(n, np.int32),
-            given["failed"], given["answer_ms"], self.seconds, [None] * n,
+            given["failed"], given["answer_ms"], self.seconds, np.zeros(n, np.int32),
+            [None] * n,
         )  # fmt: skip
 
     def parts(self) -> list[tuple[int, int]]:

@@ -9,9 +9,15 @@ from registry.domain.running import Answers, Running
 
 
 def answers_of(
-    rows: Sequence[EvidenceRow], now: datetime, expected: Mapping[str, Sequence[str]] | None = None
+    rows: Sequence[EvidenceRow],
+    now: datetime,
+    expected: Mapping[str, Sequence[str]] | None = None,
+    since: int = 0,
 ) -> Answers:
-    """All rows at one look; `expected`: the segments looked at, with values that must come."""
-    start = Running.start(expected or {})
+    """All rows at one look; `expected`: the segments looked at, with values that must come.
+
+    since: the generation from which on rows tell of the present baseline.
+    """
+    start = Running.start(expected or {}, since)
     fresh = table_of(rows, tuple(expected or {}))
     return start.take(0, table_of([], tuple(expected or {})), fresh).answers(now)

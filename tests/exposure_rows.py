@@ -29,5 +29,6 @@ def exposures_of(rows: Sequence[Exposure], first: int = 1) -> ExposureTable:
         np.array([row.failed for row in rows], np.bool_),
         np.array([row.answer_ms for row in rows], np.float64),
         np.array([row.created_at.timestamp() for row in rows], np.float64),
+        np.array([row.epoch for row in rows], np.int32),
         [row.action for row in rows],
     )

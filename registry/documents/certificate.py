@@ -131,7 +131,9 @@ def _exposures(certificate: Certificate) -> dict[str, Any]:
         for number, log in sorted(certificate.logs.items())
         if log.traffic is not None
     }
-    return {stage: exposures_record(traffic.exposures) for stage, traffic in last.items()}
+    return {
+        stage: exposures_record(traffic.exposures, traffic.form) for stage, traffic in last.items()
+    }
 
 
 def _stage_before(certificate: Certificate, number: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from registry.documents.exposure_record import exposures_record, traffic_record, until_of
+from registry.documents.exposure_record import exposures_record, form_of, traffic_record, until_of
 from registry.domain.evidence import Arm, CheckKind, DriftMeasurement, ReviewerCheck
 from registry.domain.evidence_log import EvidenceLog, LoggedAnswer, SettledTraffic
 from registry.domain.evidence_table import Rival, Standing
@@ -34,12 +34,14 @@ def digest_of(text: str) -> str:
 def log_digest(log: EvidenceLog) -> str:
     """The digest of everything in a log; the audit log refers to it."""
     lines = [answer_record(answer) for answer in log.answers]
-    exposures = None if log.traffic is None else exposures_record(log.traffic.exposures)
+    seen = log.traffic
+    exposures = None if seen is None else exposures_record(seen.exposures, seen.form)
     return digest_of(canonical([lines, snapshot_record(log), exposures]))
 
 
 def answer_record(answer: LoggedAnswer) -> Answer:
     """What never changes of an answer, in the order of `answer_of`."""
+    epoch = [answer.epoch] if answer.epoch else []  # not written down before there were any
     return [
         answer.id,
         answer.prediction_id,
@@ -53,13 +55,14 @@ def answer_record(answer: LoggedAnswer) -> Answer:
         answer.arm.value,
         answer.drawn,
         answer.unit,
+        *epoch,
     ]
 
 
 def answer_of(record: Answer, standing: int, rival: int, reviewer: str | None) -> LoggedAnswer:
     """The answer that `answer_record` described, as it stood."""
     number, prediction, step, model, baseline, chance, segments, created, due, *who = record
-    arm, drawn, unit = who
+    arm, drawn, unit, *epoch = who
     return LoggedAnswer(
         id=number,
         prediction_id=prediction,
@@ -75,6 +78,7 @@ def answer_of(record: Answer, standing: int, rival: int, reviewer: str | None) -
         arm=Arm(arm),
         drawn=drawn,
         unit=unit,
+        epoch=epoch[0] if epoch else 0,
         reviewer=reviewer,
     )
 
@@ -108,7 +112,7 @@ def log_of(
     until = until_of(snapshot)
     traffic = None
     if until is not None and exposures is not None:
-        traffic = SettledTraffic(until, exposures.until(until.timestamp()))
+        traffic = SettledTraffic(until, exposures.until(until.timestamp()), form_of(snapshot))
     names: Sequence[str] = snapshot["names"]
     stood = (snapshot[part] for part in ("ids", "standings", "rivals", "reviewers"))
     rows = zip(*stood, strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.domain.evidence_log import SettledTraffic
+from registry.domain.evidence_log import LATEST_FORM, SettledTraffic
 from registry.domain.exposure import ExposureTable
 
 _COLUMNS = {
@@ -20,23 +20,33 @@ _COLUMNS = {
     "answer_ms": "<f8",
     "created": "<f8",
 }
+# What promotions that were judged earlier did not look at, nor hash.
+_SINCE_FORM_2 = {"epochs": "<i4"}
 
 
-def exposures_record(table: ExposureTable) -> dict[str, Any]:
+def exposures_record(table: ExposureTable, form: int = LATEST_FORM) -> dict[str, Any]:
     """The table; `exposures_of` gives it back."""
+    kinds = _COLUMNS if form < LATEST_FORM else {**_COLUMNS, **_SINCE_FORM_2}
     names = sorted({action for action in table.actions if action is not None})
     places = {name: place for place, name in enumerate(names)}
     codes = [-1 if action is None else places[action] for action in table.actions]
-    columns = {name: _text(getattr(table, name), kind) for name, kind in _COLUMNS.items()}
+    columns = {name: _text(getattr(table, name), kind) for name, kind in kinds.items()}
     return {**columns, "names": names, "actions": _text(np.array(codes, np.int32), "<i4")}
 
 
 def exposures_of(record: Mapping[str, Any]) -> ExposureTable:
     """The table that `exposures_record` described."""
     columns = {name: _array(record[name], kind) for name, kind in _COLUMNS.items()}
+    epochs = (
+        _array(record["epochs"], "<i4")
+        if "epochs" in record
+        else np.zeros(len(columns["numbers"]), np.int32)
+    )
     names = record["names"]
     codes = _array(record["actions"], "<i4").tolist()
-    return ExposureTable(**columns, actions=[names[code] if code >= 0 else None for code in codes])
+    return ExposureTable(
+        **columns, epochs=epochs, actions=[names[code] if code >= 0 else None for code in codes]
+    )
 
 
 def traffic_record(traffic: SettledTraffic | None) -> dict[str, Any] | None:
@@ -44,13 +54,19 @@ def traffic_record(traffic: SettledTraffic | None) -> dict[str, Any] | None:
     if traffic is None:
         return None
     until = traffic.until.astimezone(UTC).isoformat(timespec="microseconds")
-    return {"until": until, "rows": len(traffic.exposures)}
+    said = {"until": until, "rows": len(traffic.exposures)}
+    return said if traffic.form == 1 else {**said, "form": traffic.form}
 
 
 def until_of(snapshot: Mapping[str, Any]) -> datetime | None:
     """Up to when a promotion looked at exposures; None if it did not."""
     record = snapshot["traffic"]
     return None if record is None else datetime.fromisoformat(record["until"])
+
+
+def form_of(snapshot: Mapping[str, Any]) -> int:
+    """In which form they were hashed."""
+    return int((snapshot["traffic"] or {}).get("form", 1))
 
 
 def _text(column: Any, kind: str) -> str:

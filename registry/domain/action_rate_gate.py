@@ -64,7 +64,7 @@ def _result(spec: GateSpec, traffic: Traffic, evidence: Evidence) -> Result:
         actions = tuple(_against_rates(traffic, stated, low, high, rare_below))
         whose = "the stated rate"
     elif evidence.baseline:
-        units = sum(traffic.draws.values())
+        units = sum(traffic.compared.values())
         actions = tuple(_against_baseline(traffic, low, high, rare_below))
         whose = "the baseline's"
     else:
@@ -116,7 +116,7 @@ def _weigh(actions: tuple[_Action, ...], units: int, claim: str, evidence: Evide
 def _against_baseline(
     traffic: Traffic, low: float, high: float, rare_below: float
 ) -> Iterator[_Action]:
-    draws = by_chance(traffic.draws)
+    draws = by_chance(traffic.compared)
     units = [sum(pair[arm] for pair in draws.values()) for arm in (0, 1)]
     for name in dict.fromkeys(action for _, _, action in traffic.actions):
         events: Events = {

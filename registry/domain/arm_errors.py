@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from registry.domain.evidence_table import EvidenceTable, Standing
-from registry.domain.unit_lots import LastDraws, UnitLots
+from registry.domain.unit_lots import SHOWN, LastDraws, UnitLots
 
 _Rows = npt.NDArray[np.intp]
 # Lots are told apart by the number of the step here; shares rise with it, and so do these.
@@ -75,16 +75,25 @@ class ArmErrors:
     _draws: LastDraws = field(default_factory=LastDraws, compare=False)
     _met: tuple[Met, Met] = (frozenset(), frozenset())
 
-    def after(self, table: EvidenceTable, standings: npt.NDArray[np.int8]) -> "ArmErrors":
-        """The counts after more answers, up to the first that is pending."""
+    def after(
+        self,
+        table: EvidenceTable,
+        standings: npt.NDArray[np.int8],
+        present: npt.NDArray[np.bool_],
+    ) -> "ArmErrors":
+        """The counts after more answers, up to the first that is pending.
+
+        present: whether each was given beside the present baseline; one beside another still shows
+        the arm of its unit.
+        """
         compared = table.drawn & (table.units != 0)
-        pending = np.flatnonzero(compared & (standings == Standing.PENDING))
+        pending = np.flatnonzero(compared & present & (standings == Standing.PENDING))
         end = int(pending[0]) if len(pending) else len(table)
-        sampled = compared & (standings != Standing.NOT_SAMPLED)
+        sampled = compared & present & (standings != Standing.NOT_SAMPLED)
         decided = sampled[:end] & (standings[:end] != Standing.OVERDUE)
         theirs = int((decided & table.of_baseline[:end]).sum())
         mine = int(decided.sum()) - theirs
-        found = self._count(table, standings, np.flatnonzero(compared[:end]))
+        found = self._count(table, standings, present, np.flatnonzero(compared[:end]))
         return replace(
             found,
             reviewed=(self.reviewed[0] + mine, self.reviewed[1] + theirs),
@@ -93,23 +102,30 @@ class ArmErrors:
         )
 
     def _count(
-        self, table: EvidenceTable, standings: npt.NDArray[np.int8], rows: _Rows
+        self,
+        table: EvidenceTable,
+        standings: npt.NDArray[np.int8],
+        present: npt.NDArray[np.bool_],
+        rows: _Rows,
     ) -> "ArmErrors":
-        counts, steps = self, table.steps[rows]
-        ends = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(rows)]
+        counts, kinds = self, 2 * table.steps[rows] + present[rows]
+        ends = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(rows)]
         for start, end in pairwise(ends):
-            counts = counts._count_step(table, standings, rows[start:end])
+            if end > start:
+                some = rows[start:end]
+                news = bool(present[some[0]])
+                counts = counts._count_step(table, standings, some, news=news)
         return counts
 
     def _count_step(
-        self, table: EvidenceTable, standings: npt.NDArray[np.int8], rows: _Rows
+        self, table: EvidenceTable, standings: npt.NDArray[np.int8], rows: _Rows, *, news: bool
     ) -> "ArmErrors":
         """Rows of one step: first what its lot says anew, then whom it had meet an error."""
-        if not len(rows):
-            return self
         step, units = int(table.steps[rows[0]]), table.units[rows]
         drawn, lots = self._lots.draw(units, ~table.of_baseline[rows], (step + 1) * _STEP)
-        draws = self._draws.followed_by(drawn, units, step)
+        draws = self._draws.followed_by(drawn, units, step if news else SHOWN)
+        if not news:
+            return replace(self, _lots=lots, _draws=draws)
         wrong = standings[rows] == Standing.ERROR
         late = standings[rows] == Standing.OVERDUE
         of = table.of_baseline[rows]

@@ -49,6 +49,8 @@ def _result(ratio: float, evidence: Evidence) -> Result:
     whole, defaults = evidence.answers.whole, evidence.defaults
     if silent := unreviewable("error ratio", whole, evidence.inclusion):
         return silent
+    if evidence.weights and not evidence.baseline:
+        return Inconclusive("error ratio: there is no baseline to compare with")
     if evidence.weights:
         found = _side_by_side(evidence.answers.arms, ratio, evidence.weights)
     else:

@@ -33,8 +33,9 @@ class EvidenceRow:
 
     `inclusion_probability` is the chance that this answer had to be reviewed, fixed before any
     review; rows that were not sampled count through it. drawn: whether chance alone, without any
-    flag, had it reviewed. unit: a number for who asked. A verdict that is given at `due_at` or
-    later changes nothing any more.
+    flag, had it reviewed. unit: a number for who asked. epoch: the rollout's
+    generation then, 0 where nobody wrote it down. A verdict that is given at `due_at` or later
+    changes nothing any more.
     """
 
     rollout_id: str
@@ -56,6 +57,7 @@ class EvidenceRow:
     arm: Arm = Arm.CANDIDATE
     drawn: bool = False
     unit: int | None = None
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

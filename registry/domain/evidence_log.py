@@ -27,6 +27,8 @@ from registry.domain.rollout import Rollout
 from registry.domain.running import Running
 from registry.domain.traffic import count, latency_gates, no_traffic
 
+LATEST_FORM = 2
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswer:
@@ -46,6 +48,7 @@ class LoggedAnswer:
     arm: Arm = Arm.CANDIDATE
     drawn: bool = False
     unit: int | None = None
+    epoch: int = 0
     reviewer: str | None = None
 
 
@@ -53,11 +56,13 @@ class LoggedAnswer:
 class SettledTraffic:
     """The exposures of a stage that were created up to a moment, all of which were written by then.
 
-    Nothing can be added to them or changed, so a later reading finds the same.
+    Nothing can be added to them or changed, so a later reading finds the same. form: which of their
+    columns the promotion was judged by and hashed with; the first had fewer.
     """
 
     until: datetime
     exposures: ExposureTable = field(compare=False)
+    form: int = LATEST_FORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,10 @@ def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged
     """What every gate of the rollout's stage says of this log, and of nothing else."""
     expected = expected_segments(rollout)
     rows = _table(log.answers, tuple(expected))
-    answers = Running.start(expected).take(0, table_of([], tuple(expected)), rows).answers(now)
+    start = Running.start(expected, rollout.baseline_generation)
+    answers = start.take(0, table_of([], tuple(expected)), rows).answers(now)
     until = _answers_until(rollout, log)
-    traffic = no_traffic(latency_gates(rollout.stage_plan.gates))
+    traffic = no_traffic(latency_gates(rollout.stage_plan.gates), rollout.baseline_generation)
     if log.traffic is not None:
         traffic = count(traffic, log.traffic.exposures)
     evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks), traffic)
@@ -109,6 +115,7 @@ def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> Evidence
         [answer.arm is Arm.BASELINE for answer in answers],
         [answer.drawn for answer in answers],
         [answer.unit or 0 for answer in answers],
+        [answer.epoch for answer in answers],
     )
     return table_of_columns(
         columns, {name: [answer.segments.get(name) for answer in answers] for name in segments}

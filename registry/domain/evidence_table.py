@@ -44,7 +44,8 @@ class EvidenceTable:
     infinite where there is no end. chances: each answer's probability of review. steps: the step of
     gradual in which it was given. of_baseline: answers of the baseline that were drawn to compare
     with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a number
-    for the unit that asked, 0 if none did. segments: per attribute the values, None where absent.
+    for the unit that asked, 0 if none did. epochs: the
+    rollout's generation at that time. segments: per attribute the values, None where absent.
     """
 
     ids: Integers
@@ -56,6 +57,7 @@ class EvidenceTable:
     of_baseline: npt.NDArray[np.bool_]
     drawn: npt.NDArray[np.bool_]
     units: Integers
+    epochs: npt.NDArray[np.int32]
     segments: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -96,7 +98,9 @@ def table_of_columns(
     """The table of these columns, in the order of the fields; a due date of None is never."""
     dues = [NEVER if due is None else due.timestamp() for due in columns[3]]
     plain = [*columns[:3], dues, *columns[4:]]
-    types = (np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64)
+    types = (
+        np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64, np.int32
+    )  # fmt: skip
     values = {name: Values.of(column) for name, column in segments.items()}
     return _table(map(np.array, plain, types), values)
 
@@ -116,6 +120,7 @@ def table_of(
         [row.arm is Arm.BASELINE for row in rows],
         [row.drawn for row in rows],
         [row.unit or 0 for row in rows],
+        [row.epoch for row in rows],
     ]
     return table_of_columns(
         columns, {name: [row.segments.get(name) for row in rows] for name in segments}

@@ -39,8 +39,8 @@ class Exposure:
 class ExposureTable:
     """n exposures as columns, in the order in which they were written.
 
-    numbers: rising. answer_ms: NaN where there is none. created: seconds since 1970, or minus
-    infinity for what happened long ago.
+    numbers: rising. epochs: the rollout's generation then. answer_ms: NaN where there is none.
+    created: seconds since 1970, or minus infinity for what happened long ago.
     """
 
     numbers: npt.NDArray[np.int64]
@@ -51,6 +51,7 @@ class ExposureTable:
     failed: npt.NDArray[np.bool_]
     answer_ms: npt.NDArray[np.float64]
     created: npt.NDArray[np.float64]
+    epochs: npt.NDArray[np.int32]
     actions: Sequence[str | None]
 
     def __len__(self) -> int:
@@ -77,5 +78,6 @@ class ExposureTable:
             self.failed[rows],
             self.answer_ms[rows],
             self.created[rows],
+            self.epochs[rows],
             actions,
         )

@@ -69,6 +69,6 @@ def _result(slow: SlowAnswers, traffic: Traffic, evidence: Evidence) -> Result:
         what = f"the {name} is at most {slow.ratio:.4g} times the baseline's"
         return Passed(f"{said}: {what} at confidence {need.sure_pass}", numbers)
     factor = times_more(lambda k: log_ratio_below(scaled(quiet, k), 1), need.to_pass)
-    units = sum(traffic.draws.values())
+    units = sum(traffic.compared.values())
     hint = outlook(factor, units) if mine + others else ", nothing to compare yet"
     return Inconclusive(said + hint, numbers)

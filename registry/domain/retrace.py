@@ -112,6 +112,10 @@ def _check_step(event: AuditEvent, rollout: Rollout, certificate: Certificate) -
 def _after(event: AuditEvent, rollout: Rollout) -> Rollout:
     to = place_of(event.detail["to"])
     entered = to.stage is not rollout.stage
+    if event.action == "baseline-changed":
+        generation = event.detail["generation"]
+        now = event.detail["baseline"]
+        rollout = replace(rollout, baseline=now, baseline_generation=generation)
     return replace(
         rollout,
         stage=to.stage,

@@ -20,7 +20,8 @@ class Rollout:
     """The state of a rollout; every change raises `generation` by one.
 
     watched_until: how long the version is judged after it became live; None without a watch, or
-    when the watch is over.
+    when the watch is over. baseline_generation: since which generation the baseline is the present
+    one; 0 if it always was.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Rollout:
     paused: Pause | None = None
     ended_at: datetime | None = None
     watched_until: datetime | None = None
+    baseline_generation: int = 0
 
     @property
     def active(self) -> bool:

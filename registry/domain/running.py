@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from registry.domain.arm_errors import ArmErrors
-from registry.domain.evidence_table import EvidenceTable, Standing, table_of
+from registry.domain.evidence_table import EvidenceTable, Rival, Standing, table_of
 from registry.domain.segments import Segment, SegmentIndex
 from registry.domain.tally import Kinds, Tally, tallies, together
 
@@ -29,8 +29,12 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Counts of the rows up to number `position`, and the rows behind it."""
+    """Counts of the rows up to number `position`, and the rows behind it.
 
+    since: the generation from which on rows tell of the present baseline.
+    """
+
+    since: int
     position: int
     whole: Tally
     arms: ArmErrors
@@ -39,11 +43,11 @@ class Running:
     tail: EvidenceTable
 
     @classmethod
-    def start(cls, expected: Mapping[str, Sequence[str]]) -> "Running":
+    def start(cls, expected: Mapping[str, Sequence[str]], since: int = 0) -> "Running":
         """Nothing counted yet; `expected`: the segments to look at, with values that must come."""
         indexes = tuple(SegmentIndex.of(name, values) for name, values in expected.items())
         nothing = tuple(tuple(Tally() for _ in index.codes) for index in indexes)
-        return cls(0, Tally(), ArmErrors(), indexes, nothing, table_of([], tuple(expected)))
+        return cls(since, 0, Tally(), ArmErrors(), indexes, nothing, table_of([], tuple(expected)))
 
     def unsettled(self, until: int, moment: datetime) -> frozenset[int]:
         """The numbers, up to `until`, of the rows that had no verdict and were not yet due."""
@@ -66,7 +70,7 @@ class Running:
         rows = self.tail.where(slice(0, end))
         whole, arms, indexes, by_segment = self._after(rows, standings[:end])
         tail = self.tail.where(slice(end, None))
-        return Running(int(rows.ids[-1]), whole, arms, indexes, by_segment, tail)
+        return Running(self.since, int(rows.ids[-1]), whole, arms, indexes, by_segment, tail)
 
     def answers(self, now: datetime) -> Answers:
         """What all rows say at this moment."""
@@ -80,7 +84,10 @@ class Running:
     def _after(
         self, rows: EvidenceTable, standings: npt.NDArray[np.int8]
     ) -> tuple[Tally, ArmErrors, tuple[SegmentIndex, ...], tuple[tuple[Tally, ...], ...]]:
-        arms = self.arms.after(rows, standings)
+        present = rows.epochs >= self.since
+        arms = self.arms.after(rows, standings, present)
+        if not present.all():
+            rows = replace(rows, rivals=np.where(present, rows.rivals, np.int8(Rival.NONE)))
         if rows.of_baseline.any():
             own = ~rows.of_baseline
             rows, standings = rows.where(own), standings[own]

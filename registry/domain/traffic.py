@@ -34,17 +34,19 @@ class Traffic:
     """What the exposures of a stage say.
 
     cursor: number of the last row that is counted. draws: fresh draws by chance and arm (candidate
-    or not). actions: the same by chance, arm and first action. joined: units by their first action
-    as the candidate's. failed: units by the share and arm of their first failure.
-    candidate_failed: units that met a failure of the candidate. steps: the candidate's answers by
-    step. slow: slow answers, for each latency gate. recent: for what lets a gate pass, when its
-    latest events began.
+    or not). compared: those of them beside the present baseline. actions: these by chance, arm and
+    first action. joined: units by their first action as the candidate's. failed: units by the share
+    and arm of their first failure. candidate_failed: units that met a failure of the candidate.
+    steps: the candidate's answers by step. slow, slow_before: slow answers, for each latency gate,
+    beside the present baseline and beside earlier ones. since: the generation from which on the
+    baseline is the present one. recent: for what lets a gate pass, when its latest events began.
     """
 
     cursor: int = 0
     rows: int = 0
     lots: UnitLots = field(default_factory=UnitLots)
     draws: Mapping[tuple[float, bool], int] = field(default_factory=dict)
+    compared: Mapping[tuple[float, bool], int] = field(default_factory=dict)
     actions: Mapping[tuple[float, bool, str], int] = field(default_factory=dict)
     joined: Mapping[str | None, int] = field(default_factory=dict)
     failed: Mapping[tuple[float, bool], int] = field(default_factory=dict)
@@ -52,6 +54,8 @@ class Traffic:
     candidate_failed: UnitSet = field(default_factory=UnitSet)
     steps: Mapping[int, int] = field(default_factory=dict)
     slow: tuple[SlowAnswers, ...] = ()
+    slow_before: tuple[SlowAnswers, ...] = ()
+    since: int = 0
     recent: Mapping[Key, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     def unsettled(self, key: Key, now: datetime) -> int:
@@ -67,9 +71,10 @@ class Traffic:
         return SlowAnswers(quantile, ratio)
 
 
-def no_traffic(latencies: Sequence[tuple[float, float]] = ()) -> Traffic:
+def no_traffic(latencies: Sequence[tuple[float, float]] = (), since: int = 0) -> Traffic:
     """Nothing counted yet; `latencies` are the quantiles and ratios that gates ask for."""
-    return Traffic(slow=tuple(SlowAnswers(*pair) for pair in dict.fromkeys(latencies)))
+    slow = tuple(SlowAnswers(*pair) for pair in dict.fromkeys(latencies))
+    return Traffic(slow=slow, slow_before=slow, since=since)
 
 
 def reads_traffic(gates: Sequence[GateSpec]) -> bool:
@@ -87,9 +92,12 @@ def count(traffic: Traffic, rows: ExposureTable) -> Traffic:
     """The counts after more rows."""
     if not len(rows):
         return traffic
-    ends = [0, *(np.flatnonzero(np.diff(rows.shares)) + 1).tolist(), len(rows)]
+    present = rows.epochs >= traffic.since
+    changes = (np.diff(rows.shares) != 0) | (np.diff(present.astype(np.int8)) != 0)
+    ends = [0, *(np.flatnonzero(changes) + 1).tolist(), len(rows)]
     for start, end in pairwise(ends):
-        traffic = _count_share(traffic, rows.part(start, end))
+        some = rows.part(start, end)
+        traffic = (_count_share if present[start] else _count_before)(traffic, some)
     steps, times = np.unique(rows.steps[rows.candidate], return_counts=True)
     seen = Counter(dict(zip(steps.tolist(), times.tolist(), strict=True)))
     return replace(
@@ -98,6 +106,27 @@ def count(traffic: Traffic, rows: ExposureTable) -> Traffic:
         rows=traffic.rows + len(rows),
         steps=Counter(traffic.steps) + seen,
         recent=_still_recent(traffic.recent, float(rows.created.max())),
+    )
+
+
+def _count_before(traffic: Traffic, rows: ExposureTable) -> Traffic:
+    """Rows of one share beside an earlier baseline: they show arms, and compare with nothing.
+
+    A unit that had met a failure or a slow answer then counts no more.
+    """
+    found = _count_share(replace(traffic, slow=traffic.slow_before), rows)
+    slow = (
+        replace(one, units=one.units.first_times(before.units.units)[1])
+        for one, before in zip(traffic.slow, found.slow, strict=True)
+    )
+    return replace(
+        found,
+        compared=traffic.compared,
+        actions=traffic.actions,
+        failed=traffic.failed,
+        slow=tuple(slow),
+        slow_before=found.slow,
+        recent={**traffic.recent, **{k: v for k, v in found.recent.items() if k == JOINED}},
     )
 
 
@@ -134,6 +163,7 @@ def _count_draws(traffic: Traffic, rows: ExposureTable) -> Traffic:
         traffic,
         lots=lots,
         draws=Counter(traffic.draws) + Counter(drawn),
+        compared=Counter(traffic.compared) + Counter(drawn),
         actions=Counter(traffic.actions) + Counter(acted),
         joined=Counter(traffic.joined) + Counter(joined),
         recent=_add(traffic.recent, JOINED, created),

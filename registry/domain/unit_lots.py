@@ -16,6 +16,10 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
+# In place of a step: the arm that it drew is known by now.
+SHOWN = -1
+
+
 def _none() -> Integers:
     return np.empty(0, np.int64)
 
@@ -120,7 +124,7 @@ class UnitLots:
 
 @dataclass(frozen=True, slots=True)
 class LastDraws:
-    """Of each unit, sorted, the last step in which its arm was open until then.
+    """Of each unit, sorted, the last step in which its arm was open until then, or SHOWN.
 
     low, high: what was known of its place before that.
     """
@@ -137,7 +141,7 @@ class LastDraws:
         """
         seen, known = _known(self.units, units)
         steps = self.steps.copy()
-        steps[seen[known]] = np.where(steps[seen[known]] == step, step, -1)
+        steps[seen[known]] = np.where(steps[seen[known]] == step, step, SHOWN)
         drawn = units[draws.positions]
         order = np.argsort(drawn)
         news = (np.full(len(drawn), step), draws.low[order], draws.high[order])

@@ -189,9 +189,13 @@ def _clear_live(
 def _follow_baseline(
     unit: UnitOfWork, taken_back: Rollout, live: int | None, actor: str, now: datetime
 ) -> None:
-    """A candidate must not lean on the version that is taken back: it gets what is live now."""
+    """A candidate must not lean on the version that is taken back: it gets what is live now.
+
+    What compares the two begins anew: evidence from before was about another baseline.
+    """
     candidate = unit.rollouts.active(taken_back.model)
     if candidate is None or candidate.baseline != taken_back.version:
         return
-    after = replace(candidate, baseline=live, generation=candidate.generation + 1)
+    generation = candidate.generation + 1
+    after = replace(candidate, baseline=live, generation=generation, baseline_generation=generation)
     record(unit, candidate, after, actor, "baseline-changed", now, {"baseline": live})

@@ -30,11 +30,17 @@ class Followed:
 
     rollout_id: str
     stage: str
+    baseline_generation: int
     segments: tuple[str, ...]
     running: Running
     at: datetime
     known: Look | None = None
     looks: tuple[Look, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, int, tuple[str, ...]]:
+        """What was counted; another baseline has all of it counted anew."""
+        return self.rollout_id, self.stage, self.baseline_generation, self.segments
 
 
 def follow(
@@ -42,8 +48,8 @@ def follow(
 ) -> Followed:
     """The counts at this moment: from those of an earlier look, or from the beginning."""
     expected = expected_segments(rollout)
-    key = (rollout.id, rollout.stage.value, tuple(expected))
-    if before is None or (before.rollout_id, before.stage, before.segments) != key:
+    key = _key(rollout, expected)
+    if before is None or before.key != key:
         return _from_the_beginning(unit, rollout, expected, now)
     if now < before.at:  # a clock was set back: what was past due may not be
         return _from_the_beginning(unit, rollout, expected, now)
@@ -62,7 +68,7 @@ def _from_the_beginning(
     segments, horizon = tuple(expected), unit.evidence.horizon()
     look = Look(now, 0, horizon.begun)
     known = complete([look], horizon)
-    running = Running.start(expected)
+    running = Running.start(expected, rollout.baseline_generation)
     while True:
         some = unit.evidence.table(
             rollout.id, rollout.stage, segments, after=look.last, most=_AT_ONCE
@@ -73,8 +79,14 @@ def _from_the_beginning(
         running = _settled(running, known)
         if len(some) < _AT_ONCE:
             break
-    key = (rollout.id, rollout.stage.value, segments)
+    key = _key(rollout, expected)
     return Followed(*key, running, now, known, kept([look], horizon))
+
+
+def _key(
+    rollout: Rollout, expected: Mapping[str, tuple[str, ...]]
+) -> tuple[str, str, int, tuple[str, ...]]:
+    return rollout.id, rollout.stage.value, rollout.baseline_generation, tuple(expected)
 
 
 def _settled(running: Running, known: Look | None) -> Running:

@@ -54,11 +54,11 @@ class TrafficMemory:
 
     def _start(self, rollout: Rollout) -> _Followed:
         latencies = latency_gates(rollout.stage_plan.gates)
-        place = (rollout.stage, latencies)
+        place = (rollout.stage, rollout.baseline_generation, latencies)
         followed = self._followed.get(_which(rollout))
         if followed and (followed.rollout_id, followed.place) == (rollout.id, place):
             return followed
-        return _Followed(rollout.id, place, no_traffic(latencies))
+        return _Followed(rollout.id, place, no_traffic(latencies, rollout.baseline_generation))
 
 
 def _counted(

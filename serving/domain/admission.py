@@ -355,4 +355,5 @@ def _row(
         segments={k: str(asked.attributes[k]) for k in names if k in asked.attributes},
         drawn=drawn_by_chance(asked.random_number, assignment.review),
         unit=assignment.lot.unit if assignment.lot else None,
+        epoch=rollout.generation,
     )

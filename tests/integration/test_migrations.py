@@ -42,6 +42,37 @@ def test_every_revision_runs_down_and_up_again(database_url: str):
     check(database_url)
 
 
+def test_evidence_that_was_there_before_is_of_the_baseline_that_always_was(database_url: str):
+    command.upgrade(_config(database_url), "0003")
+    database = Database(database_url)
+    old = sa.table("exposure", *map(sa.column, _OF_AN_EXPOSURE))
+    row = {**dict.fromkeys(_OF_AN_EXPOSURE, 1), "rollout_id": "r", "stage": "gradual"}
+    row |= {"candidate": True, "failed": False, "created_at": "2026-06-01 12:00:00"}
+    with database.begin() as connection:
+        connection.execute(sa.text(_OLD_EVIDENCE))
+        connection.execute(sa.insert(old), [row])
+    upgrade(database_url)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT epoch FROM evidence").scalars().all() == [0]
+        assert connection.exec_driver_sql("SELECT segments FROM exposure").scalars().all() == [None]
+    downgrade(database_url, "0003")
+    with database.read() as connection:
+        found = connection.exec_driver_sql("SELECT prediction_id FROM evidence").scalars().all()
+    database.close()
+    assert found == ["p"]
+
+
+_OF_AN_EXPOSURE = (
+    "rollout_id", "stage", "step", "epoch", "share", "candidate", "unit", "failed", "created_at"
+)  # fmt: skip
+_OLD_EVIDENCE = """
+INSERT INTO evidence (rollout_id, stage, step, prediction_id, version, arm, model_label,
+  inclusion_probability, sampled, drawn, segments, created_at)
+VALUES ('r', 'gradual', 0, 'p', 1, 'candidate', 'teddy', 1.0, true, true, '{}',
+  '2026-06-01 12:00:00')
+"""
+
+
 def test_the_revisions_describe_the_tables_of_the_code(database_url: str):
     upgrade(database_url)
     command.check(_config(database_url))

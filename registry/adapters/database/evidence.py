@@ -21,7 +21,7 @@ from registry.domain.evidence_table import (
 from registry.domain.horizon import Horizon
 from registry.domain.stages import Stage
 
-_COLUMNS = 9
+_COLUMNS = 10
 _AT_ONCE = 1_000  # numbers in one query
 
 
@@ -103,6 +103,7 @@ class SqlEvidence:
             t.c.arm == Arm.BASELINE.value,
             t.c.drawn,
             sa.func.coalesce(t.c.unit, 0),
+            t.c.epoch,
         ]
         # Taken apart here, each text once: a path into JSON would have to quote what people call
         # attributes.
@@ -251,6 +252,7 @@ def _values(row: EvidenceRow) -> dict[str, Any]:
         "arm": row.arm.value,
         "drawn": row.drawn,
         "unit": row.unit,
+        "epoch": row.epoch,
     }
 
 
@@ -275,6 +277,7 @@ def _row(row: Any) -> EvidenceRow:
         arm=Arm(row.arm),
         drawn=row.drawn,
         unit=row.unit,
+        epoch=row.epoch,
     )
 
 

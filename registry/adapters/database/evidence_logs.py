@@ -27,7 +27,7 @@ class SqlEvidenceLogs:
             t.c.id, t.c.prediction_id, t.c.step, t.c.model_label, t.c.baseline_label,
             t.c.inclusion_probability.label("chance"), t.c.segments, t.c.created_at, t.c.due_at,
             standing_at(now).label("standing"), RIVAL.label("rival"), t.c.arm, t.c.drawn, t.c.unit,
-            t.c.reviewer,
+            t.c.epoch, t.c.reviewer,
         )  # fmt: skip
         rows = self._connection.execute(
             sa.select(*columns)

@@ -57,14 +57,14 @@ class SqlExposures:
         most: int | None = None,
     ) -> ExposureTable:
         names = ("id", "unit", "candidate", "share", "step", "failed", "answer_ms")
-        columns = [*(t.c[name] for name in names), when, t.c.action]
+        columns = [*(t.c[name] for name in names), when, t.c.epoch, t.c.action]
         query = sa.select(*columns).where(*where).order_by(t.c.id).limit(most)
         rows = self._connection.execute(query).all()
         return _table(*(zip(*rows, strict=True) if rows else [()] * len(columns)))
 
 
 def _table(*parts: tuple[Any, ...]) -> ExposureTable:
-    numbers, units, candidate, shares, steps, failed, answer_ms, created, actions = parts
+    numbers, units, candidate, shares, steps, failed, answer_ms, created, epochs, actions = parts
     return ExposureTable(
         np.array(numbers, np.int64),
         np.array(units, np.int64),
@@ -74,6 +74,7 @@ def _table(*parts: tuple[Any, ...]) -> ExposureTable:
         np.array(failed, np.bool_),
         np.array(answer_ms, np.float64),  # None becomes NaN
         np.array([-np.inf if at is None else at.timestamp() for at in created], np.float64),
+        np.array(epochs, np.int32),
         actions,
     )
 

@@ -110,6 +110,7 @@ def _values(rollout: Rollout) -> dict[str, Any]:
         "step_since": rollout.step_since,
         "ended_at": rollout.ended_at,
         "watched_until": rollout.watched_until,
+        "baseline_generation": rollout.baseline_generation,
         "active_model": rollout.model if rollout.active else None,
     }
 
@@ -135,4 +136,5 @@ def _rollout(row: Any) -> Rollout:
         paused=paused,
         ended_at=row.ended_at,
         watched_until=row.watched_until,
+        baseline_generation=row.baseline_generation,
     )

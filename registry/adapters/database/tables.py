@@ -53,6 +53,8 @@ rollout = table(
     C("step_since", UtcDateTime, nullable=False),
     C("ended_at", UtcDateTime, nullable=True),
     C("watched_until", UtcDateTime, nullable=True),
+    # since which generation the baseline is the present one, 0 for always
+    C("baseline_generation", sa.Integer, nullable=False, server_default="0"),
     # At most one candidate rollout for a model: its name while active, else null.
     C("active_model", sa.String(128), nullable=True, unique=True),
     sa.Index(None, "model", "started_at"),
@@ -170,6 +172,8 @@ evidence = table(
     C("rollout_id", sa.String(36), nullable=False),
     C("stage", sa.String(24), nullable=False),
     C("step", sa.Integer, nullable=False),
+    # the rollout's generation; 0 where it was not written down yet
+    C("epoch", sa.Integer, nullable=False, server_default="0"),
     C("prediction_id", sa.String(36), nullable=False),
     C("version", sa.Integer, nullable=False),
     C("arm", sa.String(16), nullable=False),  # "candidate" or "baseline"
@@ -255,6 +259,7 @@ exposure = table(
     C("action", sa.String(256), nullable=True),
     C("failed", sa.Boolean, nullable=False),
     C("answer_ms", sa.Float, nullable=True),
+    C("segments", sa.Text, nullable=True),  # JSON, where a gate looks at them one by one
     C("created_at", UtcDateTime, nullable=False),
     sa.Index(None, "rollout_id", "stage", "id"),
 )

@@ -10,10 +10,15 @@ from waiting import PATIENCE, eventually
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.documents.certificate import certificate_of
+from registry.domain.certificate import judge_again
 from registry.domain.errors import StageConflict
+from registry.domain.evidence import EvidenceRow, Verdict
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.services import control
+from registry.services.certify import certify
+from registry.services.judge import GateMemory, judge
 from registry.services.promote import promote
 
 pytestmark = pytest.mark.integration
@@ -86,6 +91,55 @@ def test_a_version_that_is_taken_back_answers_as_nobodys_baseline(world: World) 
     undo(world)
     assert (world.rollout().version, world.rollout().baseline) == (3, 1)
     assert ("bob", "baseline-changed") in world.actions()
+
+
+PAIRED = """\
+apiVersion: stagegate/v1
+model: {name: bears, version: 3, baseline: 2}
+stages:
+- stage: manual-review
+  gates: [{type: paired-loss, margin: 0.1}]
+  deadline: {after: 30d, then: roll-back}
+"""
+
+
+def pairs(world: World, epoch: int) -> None:
+    """Requests that both versions answered right; a replica may still write with an old epoch."""
+    row = EvidenceRow(
+        world.rollout().id, Stage.MANUAL_REVIEW, 0, "p", 3, "teddy", 1.0, True, world.now,
+        baseline_label="teddy", verdict=Verdict.CORRECT, human_label="teddy", reviewer="rae",
+        decided_at=world.now, epoch=epoch,
+    )  # fmt: skip
+    world.do(lambda u: u.evidence.add([row] * 200))
+
+
+def judged(world: World, memory: GateMemory) -> str:
+    with world.database.read() as connection:
+        seen = judge(SqlUnitOfWork(connection), world.rollout(), world.now, memory)
+    return seen.gates[0].result.sentence
+
+
+def test_what_was_compared_with_a_version_that_is_taken_back_counts_no_more(world: World) -> None:
+    to_live(world, 1)
+    to_live(world, 2, "live")
+    world.start(PAIRED)
+    memory = GateMemory()
+    pairs(world, epoch=1)
+    assert "200 pairs reviewed" in judged(world, memory)
+    undo(world)
+    nothing = "paired loss: no request was answered by both versions yet"
+    assert judged(world, memory) == nothing
+    pairs(world, epoch=1)
+    assert judged(world, memory) == nothing
+    pairs(world, epoch=world.rollout().generation)
+    assert "200 pairs reviewed" in judged(world, memory)
+    assert judged(world, memory) == judged(world, GateMemory())
+    world.do(lambda u: promote(u, "bears", "bob", world.now))
+    with world.database.read() as connection:
+        document = certify(SqlUnitOfWork(connection), "bears", 3)
+    (promotion,) = judge_again(certificate_of(document))
+    assert promotion.before.baseline == 1
+    assert promotion.judgement.gates[0].result.numbers["pairs"] == 200
 
 
 def test_a_baseline_that_is_not_taken_back_stays(world: World) -> None:

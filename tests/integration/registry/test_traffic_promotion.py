@@ -12,7 +12,13 @@ from rollout_world import World
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.documents.certificate import certificate_of
-from registry.documents.evidence_record import canonical, digest_of
+from registry.documents.evidence_record import (
+    canonical,
+    digest_of,
+    log_digest,
+    log_of,
+    snapshot_record,
+)
 from registry.documents.exposure_record import exposures_of, exposures_record
 from registry.domain.errors import Conflict, GatesNotPassed
 from registry.domain.retrace import Broken
@@ -126,3 +132,19 @@ def test_the_columns_of_a_table_come_back_exactly(world: World):
     assert len(log.traffic.exposures) == 0
     record = exposures_record(table)
     assert exposures_record(exposures_of(record)) == record
+
+
+def test_a_promotion_that_was_hashed_without_epochs_has_the_same_digest_today(world: World):
+    world.wait(minutes=2)
+    with world.database.read() as connection:
+        log = read_log(SqlUnitOfWork(connection), world.rollout(), world.now)
+    assert log.traffic is not None
+    old = replace(log, traffic=replace(log.traffic, form=1))
+    snapshot = snapshot_record(old)
+    assert "form" not in snapshot["traffic"]
+    again = log_of({}, snapshot, log.traffic.exposures)
+    assert log_digest(again) == log_digest(old) != log_digest(log)
+    assert "epochs" not in exposures_record(log.traffic.exposures, form=1)
+    assert (
+        exposures_of(exposures_record(log.traffic.exposures, form=1)).epochs.tolist() == [0] * 480
+    )

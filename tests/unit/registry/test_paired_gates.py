@@ -166,7 +166,9 @@ def an_error(arm: Arm, unit: int, step: int = 0, **changes: object) -> EvidenceR
 
 def beside(rows: list[EvidenceRow], **changes: object) -> Result:
     right = a_pair(True, True, baseline_label=None, stage=Stage.GRADUAL, drawn=True, unit=1)
-    return said(RATIO, [right, *rows], **{"step": 0, "weights": (50.0, 100.0), **changes})
+    return said(
+        RATIO, [right, *rows], **{"step": 0, "weights": (50.0, 100.0), "baseline": True, **changes}
+    )
 
 
 def test_units_of_both_arms_are_weighed_by_their_share_of_the_traffic() -> None:
@@ -188,9 +190,9 @@ def test_many_errors_of_one_unit_say_no_more_than_one() -> None:
     )
 
 
-def counted(*rows: EvidenceRow) -> dict[float, tuple[int, int]]:
+def counted(*rows: EvidenceRow, since: int = 0) -> dict[float, tuple[int, int]]:
     """Errors of both arms that count, by the chance that they would be the candidate's."""
-    arms, weights = arms_of(table_of(rows)), (10.0, 40.0, 70.0)
+    arms, weights = answers_of(rows, NOW, since=since).arms, (10.0, 40.0, 70.0)
     found = {odds.chance(weights): errors for odds, errors in arms.for_pass.items()}
     return {chance: (one.candidate, one.baseline) for chance, one in found.items()}
 
@@ -288,3 +290,35 @@ def test_a_step_is_not_left_before_somebody_has_looked_at_its_answers() -> None:
     result = beside(theirs, step=1)
     assert isinstance(result, Inconclusive)
     assert result.sentence.endswith("no answer of the present step has been reviewed yet")
+
+
+def test_pairs_with_an_earlier_baseline_do_not_count_and_the_candidates_own_errors_do() -> None:
+    rows = [replace(BOTH, epoch=1)] * 300 + [replace(MINE, epoch=1)] * 2
+    answers = answers_of(rows, NOW, since=2)
+    own = GateSpec("error-rate", {"at_most": 0.05})
+    gates = judge_gates([PAIRED, RATIO, own], Evidence(answers, None, Defaults(), NOW))
+    paired, ratio, rate = (gate.result for gate in gates)
+    assert paired.sentence == "paired loss: no request was answered by both versions yet"
+    assert ratio.numbers["pairs"] == 0
+    assert (rate.numbers["reviewed"], rate.numbers["errors"]) == (302, 2)
+    later = answers_of([*rows, *[replace(BOTH, epoch=2)] * 300], NOW, since=2)
+    (judged,) = judge_gates([PAIRED], Evidence(later, None, Defaults(), NOW))
+    assert isinstance(judged.result, Passed)
+    assert judged.result.numbers["pairs"] == 300
+
+
+def test_errors_beside_an_earlier_baseline_show_arms_and_count_for_nothing() -> None:
+    theirs = [an_error(Arm.BASELINE, unit, epoch=1) for unit in range(1, 31)]
+    again = [an_error(Arm.BASELINE, unit, epoch=2) for unit in range(1, 31)]
+    assert counted(*theirs, *again, since=2) == {}
+    new = an_error(Arm.BASELINE, 77, epoch=2)
+    moved = an_error(Arm.CANDIDATE, 1, step=1, epoch=2)
+    expected = {0.1: (0, 1), round(0.3 / 0.9, 12): (1, 0)}
+    assert counted(*theirs, *again, new, moved, since=2) == expected
+    waiting = an_error(Arm.BASELINE, 9, epoch=1, verdict=None, reviewer=None, decided_at=None)
+    assert counted(waiting, new, since=2) == {0.1: (0, 1)}
+
+
+def test_without_a_baseline_there_is_nothing_to_compare_with() -> None:
+    result = beside([an_error(Arm.BASELINE, unit) for unit in range(60)], baseline=False)
+    assert result.sentence == "error ratio: there is no baseline to compare with"

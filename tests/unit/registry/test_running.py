@@ -32,6 +32,7 @@ ROLLOUT = cast(
     SimpleNamespace(
         id="r",
         stage=Stage.GRADUAL,
+        baseline_generation=2,
         stage_plan=SimpleNamespace(gates=[PER_SEGMENT], scope=Scope({"site": ("north", "s*")})),
         plan=SimpleNamespace(segments=("site", "camera")),
     ),
@@ -150,6 +151,7 @@ def stores(draw: st.DrawFn) -> list[Stored]:
             arm=draw(st.sampled_from(Arm)),
             drawn=draw(st.booleans()),
             unit=draw(st.sampled_from([None, 1, 2, 3])),
+            epoch=draw(st.sampled_from([1, 2])),
         )
         stored = Stored(row, moment + timedelta(seconds=draw(slow)))
         if sampled and draw(st.booleans()):
@@ -178,7 +180,7 @@ def test_however_the_stream_is_cut_into_looks_the_result_is_that_of_one_look(
 
 
 def answers_of_all(shelf: Shelf) -> Answers:
-    return answers_of([row for _, row in shelf._rows()], shelf.now, EXPECTED)
+    return answers_of([row for _, row in shelf._rows()], shelf.now, EXPECTED, since=2)
 
 
 def a_stored(at: int, **changes: object) -> Stored:

@@ -140,3 +140,37 @@ def _plain(value: object) -> object:
     if hasattr(value, "__slots__"):
         return {name: _plain(getattr(value, name)) for name in value.__slots__}
     return value
+
+
+def test_with_another_baseline_comparisons_begin_anew_and_what_is_known_of_units_stays():
+    before = [
+        an_exposure(1, failed=True, epoch=1),
+        an_exposure(2, candidate=False, failed=True, epoch=1),
+        an_exposure(3, candidate=False, epoch=1),
+    ]
+    after = [
+        an_exposure(2, candidate=False, failed=True, epoch=2),
+        an_exposure(3, candidate=False, failed=True, epoch=2),
+        an_exposure(4, epoch=2),
+    ]
+    late = an_exposure(5, candidate=False, failed=True, epoch=1)
+    traffic = count(no_traffic(since=2), exposures_of([*before, *after, late]))
+    assert traffic.draws == {(0.25, True): 2, (0.25, False): 3}
+    assert traffic.compared == {(0.25, True): 1}
+    assert traffic.actions == {(0.25, True, "glass"): 1}
+    assert traffic.failed == {(0.25, False): 1}  # unit 3; unit 2 had met one before
+    assert len(traffic.candidate_failed) == 1
+    assert sum(traffic.joined.values()) == 2
+
+
+def test_the_speed_of_another_baseline_is_measured_anew():
+    slow = [an_exposure(n, candidate=False, answer_ms=100, epoch=1) for n in range(150)]
+    odd = an_exposure(500, answer_ms=900, epoch=1)
+    fast = [an_exposure(n, candidate=False, answer_ms=10, epoch=2) for n in range(200, 350)]
+    mine = [an_exposure(n, answer_ms=50, epoch=2) for n in (500, 501)]
+    found = count(no_traffic([(0.9, 1.5)], since=2), exposures_of([*slow, odd, *fast, *mine]))
+    (one,) = found.slow
+    assert one.threshold_ms == pytest.approx(10, rel=0.02)
+    assert one.events == {(0.25, True): 1}  # not the unit that had been slow before
+    (other,) = count(no_traffic([(0.9, 1.5)], since=2), exposures_of([*slow, odd])).slow
+    assert (other.threshold_ms, other.events) == (None, {})
