@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import assert_never
 
 from registry.domain.errors import Conflict
+from registry.domain.evidence import VERDICT_GRACE
 from serving.domain.notices import Event, notice
-from serving.domain.opinions import Disagreed, MoreWanted, Settled, resolve
+from serving.domain.opinions import Disagreed, MoreWanted, Opinion, Settled, resolve
 from serving.domain.prediction import DecidedBy, Fallback, Label, Prediction, Status
 from serving.domain.review import (
     Item,
@@ -116,10 +117,21 @@ def _settle(unit: ServingUnit, item: Item, result: Settled, now: datetime) -> Pr
     if item.gold is not None:  # it has tested its reviewer, and is about no caller
         check_gold(unit, item, result.last, now)
         return None
-    reviewer = result.last.reviewer
-    unit.registry.evidence.settle(item.prediction_id, result.label, reviewer, now)
+    given = _given_at(item, result.last, now)
+    unit.registry.evidence.settle(item.prediction_id, result.label, result.last.reviewer, given)
     _plant(unit, item, now)
     return _answer(unit, item, outcome, now)
+
+
+def _given_at(item: Item, last: Opinion, now: datetime) -> datetime:
+    """When a verdict that becomes final now counts as given: when it was, undo window or not.
+
+    Gates wait for it a little longer than until it is due, and no longer: if nobody closed the
+    window for a minute after that, it counts as given only now, too late.
+    """
+    if item.due_at is not None and now > item.due_at + VERDICT_GRACE:
+        return now
+    return last.decided_at
 
 
 def _answer(unit: ServingUnit, item: Item, outcome: Label, now: datetime) -> Prediction | None:

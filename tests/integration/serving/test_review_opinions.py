@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from review_desk import LATER, WINDOW, decide, fill, take, taken, verdict, write
@@ -13,6 +13,7 @@ from waiting import PATIENCE
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.domain.evidence import CheckKind, EvidenceRow, Verdict
+from registry.domain.evidence_table import Standing
 from registry.domain.people import Identity, Role
 from registry.domain.stages import Stage
 from serving.domain.prediction import DecidedBy, Status
@@ -201,6 +202,68 @@ def test_a_person_who_answered_in_time_is_heard_at_the_deadline_not_the_fallback
     (answered,) = write(database, lambda u: settle.answer_late(u, due))
     assert answered.decided_by is DecidedBy.HUMAN
     assert notices(database) == [("prediction.decided", "prediction-00000")]
+
+
+@pytest.mark.parametrize(
+    ("seconds_late", "standing"),
+    [(0, Standing.CORRECT), (60, Standing.CORRECT), (61, Standing.OVERDUE)],
+)
+def test_an_answer_in_time_counts_for_gates_though_its_window_ends_at_the_deadline(
+    database: Database, seconds_late: int, standing: Standing
+):
+    due = NOW + timedelta(seconds=2)
+    held(database, due)
+    decide(database, verdict(taken(database, "ann"), "ann", "glass"), window=WINDOW)
+    late = due + timedelta(seconds=seconds_late)
+    (answered,) = write(database, lambda u: settle.answer_late(u, late))
+    assert answered.decided_by is DecidedBy.HUMAN
+    assert stood(database, late) == standing
+
+
+def test_who_takes_an_answer_back_before_the_deadline_leaves_it_to_the_fallback(
+    database: Database,
+):
+    due = NOW + timedelta(seconds=2)
+    held(database, due)
+    decide(database, verdict(taken(database, "ann"), "ann"), window=WINDOW)
+    again = write(database, lambda u: review.undo(u, "item-00000", "ann", 1, NOW))
+    (answered,) = write(database, lambda u: settle.answer_late(u, due))
+    assert answered.decided_by is DecidedBy.BASELINE
+    decide(database, verdict(again, "ann"), now=due)
+    found = write(database, lambda u: u.predictions.get("prediction-00000"))
+    assert found.amended is not None
+    assert stood(database, due) == Standing.OVERDUE
+
+
+def test_at_the_deadline_an_answer_can_no_longer_be_taken_back_or_corrected(database: Database):
+    due = NOW + timedelta(seconds=2)
+    held(database, due)
+    task = taken(database, "ann")
+    decide(database, verdict(task, "ann"), window=WINDOW)
+    with pytest.raises(Conflict, match="is over"):
+        write(database, lambda u: review.undo(u, "item-00000", "ann", 1, due))
+    with pytest.raises(Conflict, match="cannot be corrected"):
+        decide(database, verdict(task, "ann", "glass", revises=True), now=due, window=WINDOW)
+    (answered,) = write(database, lambda u: settle.answer_late(u, due))
+    assert answered.decided_by is DecidedBy.HUMAN
+
+
+def held(database: Database, due: datetime) -> None:
+    """A request that waits for a person until then, and whose answer a gate waits for."""
+    row = EvidenceRow(
+        "rollout-1", Stage.LIMITED_SCOPE, 0, "prediction-00000", 2, "glass", 1.0, True, NOW,
+        due_at=due,
+    )  # fmt: skip
+    write(database, lambda u: u.predictions.add(a_prediction(0, due_at=due)))
+    write(database, lambda u: u.registry.evidence.add([row]))
+    write(database, lambda u: u.reviews.add(an_item(0, due_at=due)))
+
+
+def stood(database: Database, now: datetime) -> Standing:
+    """Where the verdict on it stands for the gates."""
+    table = write(database, lambda u: u.registry.evidence.table("rollout-1", Stage.LIMITED_SCOPE))
+    (standing,) = table.at(now).tolist()
+    return Standing(standing)
 
 
 def test_an_answer_after_the_fallback_amends_it_once(database: Database):
