@@ -24,6 +24,7 @@ from registry.services.reconcile import models, reconcile
 from registry.services.record import NOTIFICATION
 from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
+from serving.adapters.unit import SqlServingUnit
 from serving.domain.prediction import Prediction
 from serving.services import bias
 from serving.services.settle import answer_late, close_due
