@@ -32,6 +32,7 @@ _VIEWER = (
     "GET /drift/{model}",
     "GET /metrics",
     "GET /models/{model}",
+    "GET /models/{model}/versions/{version}",
     "GET /models/{model}/ping",
     "GET /openapi.json",
     "GET /redoc",

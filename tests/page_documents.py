@@ -54,6 +54,25 @@ def a_version(version: int = 3, **changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+def a_card() -> dict[str, Any]:
+    """A version with what its training data look like."""
+    edges = [0.0, 1.0, 2.0, 4.0, 16.0]
+    feature = {"kind": "image", "edges": edges, "counts": [25, 25, 25, 25], "mean": 2.5, "sd": 2.0}
+    names = ("brightness", "contrast", "largest probability")
+    return a_version(3) | {
+        "out_of_domain": {"calibration_rows": 30, "minimum_level": 0.0025},
+        "reference": {
+            "rows": 100,
+            "held_out_rows": 30,
+            "labels": LABELS,
+            "confusion": [[9 if i == j else int(i == 0) for j in range(len(LABELS))]
+                          for i in range(len(LABELS))],
+            "left_out_power": {LABELS[0]: 0.61},
+            "features": [{**feature, "name": name, "outside": [2, 0, 0]} for name in names],
+        },
+    }  # fmt: skip
+
+
 def a_model(**changes: Any) -> dict[str, Any]:
     versions = [a_version(2, stage="live", description="", tags={}), a_version(3)]
     document = {"name": "waste", "live": 2, "previous": 1, "candidate": 3, "versions": versions}
@@ -357,6 +376,7 @@ class FakeApi:
         self.documents: dict[str, Mapping[str, Any]] = {
             "/v1/models": {"models": [a_model()]},
             "/v1/models/waste": a_model(),
+            "/v1/models/waste/versions/3": a_card(),
             "/v1/rollouts": {"rollouts": [a_rollout()]},
             "/v1/rollouts/waste": a_rollout(),
             "/v1/rollouts/waste/history": {"events": events},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +40,9 @@ def list_versions(
 def show(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The newest if no number.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write its card, with its training data, to this file.")
+    ] = None,
 ) -> None:
     """Show the whole record of a version, and whether it can be served here."""
     from registry.adapters.installed import installed_environment
@@ -51,6 +55,8 @@ def show(
     environment, installed = version.environment, installed_environment()
     fits = compatibility(environment, installed, version.source_format)
     document["compatibility"] = compatibility_document(fits)
+    if html is not None:
+        _write_card(here, version, html)
     here.show(document, lambda: version_text(document))
 
 
@@ -113,6 +119,14 @@ def delete(
         version = delete_version(unit, model, number, actor, reason, now())
     said = {"model": model, "version": number, "deleted": True, "digest": version.digest}
     here.show(said, lambda: f"{name} is deleted; its rollouts stay in the audit log.")
+
+
+def _write_card(here: Session, version: "ModelVersion", file: Path) -> None:
+    from urllib.parse import quote
+
+    path = f"/models/{quote(version.model, safe='')}/versions/{version.version}"
+    with here.client() as client:
+        file.write_bytes(client.download(f"{path}?alone=true"))
 
 
 def wiring_of(here: Session) -> "Wiring":

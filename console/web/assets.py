@@ -40,6 +40,10 @@ class Assets:
             raise NotFound(f"there is no static file {name!r}")
         return self._assets[name]
 
+    def text(self, name: str) -> str:
+        """What the file says, for a page that must need nothing else."""
+        return self.get(name).content.decode()
+
     def url(self, name: str) -> str:
         """Where a page finds the file."""
         return f"/static/{name}?v={self.get(name).digest}"

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from console.web.api import Api, Document
 from console.web.render import Frame, Renderer
 from console.web.views.audit import audit_page
+from console.web.views.card import card_page
 from console.web.views.drift import drift_page
 from console.web.views.formatting import sequence
 from console.web.views.model import model_page
@@ -29,6 +30,7 @@ def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], date
     pages.add_api_route("/", board.overview, methods=["GET"])
     pages.add_api_route("/review/queues", board.queues, methods=["GET"])
     pages.add_api_route("/models/{model}", board.model, methods=["GET"])
+    pages.add_api_route("/models/{model}/versions/{version}", board.card, methods=["GET"])
     pages.add_api_route("/rollouts/{model}", board.rollout, methods=["GET"])
     pages.add_api_route("/drift/{model}", board.drift, methods=["GET"])
     pages.add_api_route("/audit", board.audit, methods=["GET"])
@@ -65,6 +67,20 @@ class Board:
         document = await self._get(f"/v1/models/{_path(model)}")
         view = model_page(document, self._clock(), await self._quality(model))
         return self._show(request, "model.html", view, model, model=model, tab="model")
+
+    async def card(
+        self, request: Request, model: str, version: int, *, alone: bool = False
+    ) -> Response:
+        """All that is known of one version, as a page or as one file to keep."""
+        document = await self._get(f"/v1/models/{_path(model)}/versions/{version}")
+        view = card_page(document, self._clock())
+        frame = Frame(
+            view.name, "overview", visitor(request), request.url.path, model, "model", alone
+        )
+        page = self._renderer.page("card.html", frame, view)
+        if alone:
+            page.headers["Content-Disposition"] = f'attachment; filename="version-{version}.html"'
+        return page
 
     async def rollout(self, request: Request, model: str) -> Response:
         """A model's rollout and its history."""

@@ -39,6 +39,7 @@ class Frame:
     path: str
     model: str = ""
     tab: str = ""
+    alone: bool = False  # one file that needs nothing else
 
 
 class Renderer:
@@ -53,6 +54,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._templates.globals["asset"] = assets.url
+        self._templates.globals["source"] = assets.text
         self._templates.globals["visit"] = visit.present
 
     def page(self, template: str, frame: Frame, view: object, status: int = 200) -> Response:

@@ -4,7 +4,9 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from monitoring.domain.reference import Reference
 from monitoring.ports import References
+from monitoring.services.describe_profile import profile_document
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import NotFound
@@ -34,18 +36,22 @@ def router(database: Database, references: References) -> APIRouter:
             found = _model(unit, model)
             for document in found["versions"]:
                 version = unit.versions.get(model, document["version"])
-                document["out_of_domain"] = _out_of_domain(references, version)
+                document["out_of_domain"] = _calibration(_reference(references, version))
             return found
 
     @routes.get("/{model}/versions/{version}")
     def version(model: Name, version: VersionNumber) -> dict[str, Any]:
-        """The whole record of one version."""
+        """The whole record of one version, with what its training data look like."""
         with database.read() as connection:
             unit = SqlUnitOfWork(connection)
             live, _ = unit.live.get(model)
             found = unit.versions.get(model, version)
-            out_of_domain = _out_of_domain(references, found)
-            return {**_version(unit, found, live), "out_of_domain": out_of_domain}
+            reference = _reference(references, found)
+            return {
+                **_version(unit, found, live),
+                "out_of_domain": _calibration(reference),
+                "reference": profile_document(reference.profile) if reference else None,
+            }
 
     return routes
 
@@ -84,12 +90,16 @@ def _version(unit: UnitOfWork, version: ModelVersion, live: int | None) -> dict[
     }
 
 
-def _out_of_domain(references: References, version: ModelVersion) -> dict[str, Any] | None:
-    """The held-out rows that its p-values are calibrated on; None if there are none."""
+def _reference(references: References, version: ModelVersion) -> Reference | None:
     try:
-        scorer = references.get(version).scorer
+        return references.get(version)
     except NotFound:
         return None
+
+
+def _calibration(reference: Reference | None) -> dict[str, Any] | None:
+    """The held-out rows that its p-values are calibrated on; None if there are none."""
+    scorer = reference.scorer if reference else None
     if scorer is None:
         return None
     return {"calibration_rows": len(scorer.held_out), "minimum_level": scorer.minimum_level}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from console.web.views.formatting import (
     NONE,
@@ -37,6 +38,7 @@ class Version:
     """One version."""
 
     name: str
+    card: str
     stage: Chip
     live: bool
     digest: str
@@ -74,21 +76,23 @@ def model_page(
     """The page of a model document, with what people found of its answers."""
     live = document.get("live")
     newest_first = sorted(sequence(document.get("versions")), key=lambda v: -int(v["version"]))
-    versions = tuple(_version(each, live, now) for each in newest_first)
+    versions = tuple(version_view(each, now, live=each["version"] == live) for each in newest_first)
     quality = quality or {}
     return ModelPage(
         str(document["name"]), version(live), versions, quality_rows(quality), bias(quality, now)
     )
 
 
-def _version(document: Mapping[str, Any], live: object, now: datetime) -> Version:
+def version_view(document: Mapping[str, Any], now: datetime, *, live: bool = False) -> Version:
+    """One version; live: whether it answers, where its stage does not say so."""
     digest = str(document.get("digest") or "")
     parity = mapping(document.get("parity"))
     parity_chip, parity_text = _parity(parity)
     return Version(
         name=version(document["version"]),
+        card=f"/models/{quote(str(document['model']), safe='')}/versions/{document['version']}",
         stage=stage_chip(document.get("stage")),
-        live=document["version"] == live,
+        live=live,
         digest=digest,
         short_digest=digest.removeprefix("sha256:")[:12],
         source_format=str(document.get("source_format") or NONE),

@@ -23,6 +23,7 @@ PAGES = [
     "/review/queues",
     "/review/queues?state=decided",
     "/models/waste",
+    "/models/waste/versions/3",
     "/rollouts/waste",
     "/drift/waste",
     "/audit",
@@ -56,6 +57,15 @@ def test_every_page_answers_under_a_strict_policy():
             assert "<script>" not in answer.text
             assert " style=" not in answer.text
             assert " onclick" not in answer.text
+
+
+def test_a_card_can_be_kept_as_one_file():
+    with browser(FakeApi()) as client:
+        page = client.get("/models/waste/versions/3?alone=true")
+    assert page.headers["content-disposition"] == 'attachment; filename="version-3.html"'
+    assert ".panel" in page.text, "its style is in it"
+    for outside in ("/static/", "<script", "<nav", "<link", "href="):
+        assert outside not in page.text.partition("</style>")[2]
 
 
 def test_every_page_stands_an_empty_installation():
