@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from registry.documents.model_input import ModelInput
-from registry.documents.preprocessing import Preprocessing
+from registry.documents.preprocessing import AnyPreprocessing
 from registry.domain.observations import FeatureBlock, FloatArray, IntArray, Observations
 from registry.domain.versions import ModelVersion
 
@@ -50,7 +50,7 @@ class Converted:
     """
 
     labels: tuple[str, ...]
-    preprocessing: Preprocessing
+    preprocessing: AnyPreprocessing
     activation: str
     blocks: tuple[FeatureBlock, ...]
     batches: Mapping[str, float]
@@ -80,6 +80,48 @@ class LabelledImage:
 
     path: Path
     label: int
+
+    @property
+    def name(self) -> str:
+        """For errors."""
+        return str(self.path)
+
+    def read(self) -> bytes:
+        """The encoded image."""
+        return self.path.read_bytes()
+
+    def file(self, folder: Path) -> Path:
+        """Where it lies."""
+        del folder
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRow:
+    """A row of a table as JSON and the index of its label; the first row has the number 1."""
+
+    source: str
+    number: int
+    data: bytes
+    label: int
+
+    @property
+    def name(self) -> str:
+        """For errors."""
+        return f"{self.source}, row {self.number}"
+
+    def read(self) -> bytes:
+        """The row."""
+        return self.data
+
+    def file(self, folder: Path) -> Path:
+        """A new file in the folder, with the row."""
+        path = folder / f"asked-{self.number}.json"
+        path.write_bytes(self.data)
+        return path
+
+
+Labelled = LabelledImage | LabelledRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +167,29 @@ class Original(Protocol):
         """What it says of these images, the first `single` of them also one by one."""
 
 
-class Images(Protocol):
-    """Labelled images in a folder."""
+class Samples(Protocol):
+    """Labelled inputs of a model: images in a folder, or rows in a file."""
 
-    def read(self, folder: Path, labels: Sequence[str]) -> tuple[LabelledImage, ...]:
-        """All of them; Invalid for an empty folder or labels that the model does not know."""
+    def read(
+        self, source: Path, labels: Sequence[str], preprocessing: AnyPreprocessing
+    ) -> Sequence[Labelled]:
+        """All of them; Invalid if there are none, or labels that the model does not know."""
 
 
 class Answering(Protocol):
     """A bundle's preprocessing and graph, ready to answer."""
 
-    def observe(self, images: Sequence[LabelledImage], batch: int) -> Iterator[Observations]:
-        """What the graph says of the images, batch by batch, with their labels."""
+    def observe(self, samples: Sequence[Labelled], batch: int) -> Iterator[Observations]:
+        """What the graph says of the samples, batch by batch, with their labels."""
 
-    def probabilities(self, pictures: Sequence[bytes], batch: int) -> FloatArray:
-        """What the graph says of encoded pictures: (pictures, labels)."""
+    def probabilities(self, inputs: Sequence[bytes], batch: int) -> FloatArray:
+        """What the graph says of encoded inputs: (inputs, labels)."""
 
 
 class Runtime(Protocol):
     """Runs preprocessing documents and graphs as serving will."""
 
-    def open(self, preprocessing: Preprocessing, graph: Path) -> Answering:
+    def open(self, preprocessing: AnyPreprocessing, graph: Path) -> Answering:
         """Load them."""
 
 
@@ -172,7 +216,7 @@ class OpenBundle(Protocol):
     def said(self) -> Mapping[str, Any]:
         """The manifest as JSON."""
 
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> AnyPreprocessing:
         """The preprocessing document."""
 
     def read(self, name: str) -> bytes:

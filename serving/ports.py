@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from monitoring.domain.window import LiveWindow
-from registry.domain.observations import ByteArray, FloatArray, Observations
+from registry.domain.observations import FloatArray, InputArray, Observations
 from registry.ports import UnitOfWork
 from serving.domain.bias import Accepted, Standing
 from serving.domain.opinions import Event, Opinion, Verdict
@@ -43,10 +43,10 @@ class Runner(Protocol):
     def labels(self) -> tuple[str, ...]:
         """The model's labels, in the order of its probabilities."""
 
-    def prepare(self, data: bytes) -> ByteArray:
+    def prepare(self, data: bytes) -> InputArray:
         """One input as the graph takes it; a StagegateError if it cannot be read."""
 
-    def run(self, inputs: ByteArray) -> tuple[Observations, Scores | None]:
+    def run(self, inputs: InputArray) -> tuple[Observations, Scores | None]:
         """One forward pass over a batch, and its scores."""
 
     def observe(self, observations: Observations, scores: Scores | None, now: datetime) -> None:

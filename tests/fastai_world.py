@@ -3,6 +3,7 @@
 OUT/training, OUT/calibration: generated photographs of three materials, in folders by label.
 OUT/odd: pictures in unusual modes and proportions. OUT/export.pkl, OUT/resnet.pkl: learners that
 were trained on them for a moment. OUT/pixels.npz: what fastai's Resize makes of the odd pictures.
+OUT/weather.csv, OUT/weather.parquet: rows of a table. OUT/weather.pkl: a tabular learner of them.
 """
 
 import sys
@@ -35,6 +36,33 @@ def main(out: Path) -> None:
     torch.set_num_threads(1)
     np.savez(out / "pixels.npz", **_pixels(out / "odd"))
     _export(out)
+    _table(draw, out)
+
+
+def _table(draw: np.random.Generator, out: Path) -> None:
+    import fastai.tabular.all as ft
+    import pandas as pd
+
+    n = 300
+    frame = pd.DataFrame(
+        {
+            "station": draw.choice(["north", "south", "east"], n),
+            "month": draw.integers(1, 13, n),
+            "windy": draw.random(n) < 0.3,
+            "warmth": draw.normal(12, 8, n),
+            "rain": np.where(draw.random(n) < 0.2, np.nan, draw.exponential(2, n)),
+        }
+    )
+    frame.loc[5, "station"] = None
+    frame["air"] = np.where(frame["warmth"] + frame["month"] > 18, "good", "bad")
+    frame[:200].to_csv(out / "weather.csv", index=False)
+    frame[200:].to_parquet(out / "weather.parquet")
+    loaders = ft.TabularDataLoaders.from_df(
+        frame[:200], procs=[ft.Categorify, ft.FillMissing, ft.Normalize], bs=64,
+        cat_names=["station", "month", "windy"], cont_names=["warmth", "rain"], y_names="air",
+        valid_idx=list(range(40)),
+    )  # fmt: skip
+    _train(ft.tabular_learner(loaders, layers=[12, 6]), 1, out / "weather.pkl")
 
 
 def _photograph(draw: np.random.Generator, number: int) -> Image.Image:

@@ -32,11 +32,11 @@ def register(
     path: Annotated[Path, typer.Argument(help="The exported file.")],
     training_data: Annotated[
         Path,
-        typer.Option(help="Images in folders named after the labels: proof and reference profile."),
+        typer.Option(help="Images in folders named after the labels, or rows in CSV or Parquet."),
     ],
     calibration_data: Annotated[
         Path | None,
-        typer.Option(help="Such images that were not trained on: makes the out-of-domain scorer."),
+        typer.Option(help="Such data that was not trained on: makes the out-of-domain scorer."),
     ] = None,
     file_format: Annotated[
         str,
@@ -116,10 +116,11 @@ def _tools(
     from registry.adapters.alternatives import OnnxAlternatives
     from registry.adapters.bundle import BundleFolders
     from registry.adapters.identity import identity
-    from registry.adapters.image_folder import ImageFolders, OnnxRuntimes
     from registry.adapters.installed import installed_environment
-    from registry.adapters.proof_pictures import proof_pictures
+    from registry.adapters.onnx_runtimes import OnnxRuntimes
+    from registry.adapters.proof_pictures import proof_inputs
     from registry.adapters.readers import reader
+    from registry.adapters.samples import AnySamples
     from registry.services.make_bundle import Tools
 
     workshop = wiring.settings.home / "workshop"
@@ -130,14 +131,14 @@ def _tools(
         intake=intake,
         converter=converter,
         original=original,
-        images=ImageFolders(),
+        samples=AnySamples(),
         runtime=OnnxRuntimes(max_pixels=wiring.settings.max_image_pixels),
         alternatives=OnnxAlternatives(),
         fitter=MonitoringReferenceFitter(),
         bundles=BundleFolders(),
         store=wiring.mlflow,
         environment=installed_environment(),
-        pictures=proof_pictures(),
+        pictures=proof_inputs,
         workshop=workshop,
         home=identity(workshop),
         progress=progress,

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 def predict(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="Name of the model.")],
-    files: Annotated[list[Path], typer.Argument(help="Images.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help='Images, or .json files with rows: {"inputs": [{...}]}.',
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
     attribute: Annotated[
         list[str] | None, typer.Option(help="key=value, for scope and sticking; repeatable.")
     ] = None,
@@ -34,12 +41,13 @@ def predict(
     with here.client(running=True) as client:
         for path in files:
             try:
-                answers.append({"file": str(path), **_ask(client, model, path, attributes, wait)})
+                found = _ask(client, model, path, attributes, wait)
+                answers += [{"file": name, **one} for name, one in _named(path, found)]
             except StagegateError as error:
                 failures.append({"file": str(path), **problem_of(error)})
-    found = {"predictions": answers, "errors": failures}
+    document = {"predictions": answers, "errors": failures}
     if answers or here.json:
-        here.show(found, lambda: "\n".join(map(_line, answers)))
+        here.show(document, lambda: "\n".join(map(_line, answers)))
     for failure in failures:
         typer.echo(f"stagegate: {failure['file']}: {failure['detail']}", err=True)
     if failures:
@@ -58,12 +66,27 @@ def _ask(
     answer: dict[str, Any] = client.upload(
         f"/v1/models/{model}/predict", content, media_type, headers
     )
+    rows = answer.get("predictions")
+    if rows is not None:
+        return {"predictions": [_waited(client, row, wait) for row in rows]}
+    return _waited(client, answer, wait)
+
+
+def _waited(client: "Client", answer: dict[str, Any], wait: int) -> JsonDocument:
     if answer["status"] != "held" or not wait:
         return answer
     found: dict[str, Any] = client.get(
         f"/v1/predictions/{answer['id']}", timeout=wait + 10, wait=wait
     )
     return found
+
+
+def _named(path: Path, found: JsonDocument) -> list[tuple[str, JsonDocument]]:
+    """The answers of a file, which may hold several rows."""
+    rows: list[JsonDocument] | None = found.get("predictions")
+    if rows is None:
+        return [(str(path), found)]
+    return [(f"{path} row {i}", row) for i, row in enumerate(rows, 1)]
 
 
 def _attributes(pairs: list[str]) -> dict[str, str]:

@@ -84,8 +84,8 @@ def verify(
 ) -> None:
     """Check digests, answers and environment of a version against what is installed here."""
     from registry.adapters.bundle import BundleFolders
-    from registry.adapters.image_folder import OnnxRuntimes
     from registry.adapters.installed import installed_environment
+    from registry.adapters.onnx_runtimes import OnnxRuntimes
     from registry.services.verify import verify as run
 
     here = session(context)

@@ -7,8 +7,9 @@ Scores, each large for strange inputs, all from one forward pass:
 - relative distance: the same on the penultimate block, less the distance to all classes taken
   as one (Ren et al. 2021, arXiv 2106.09022);
 - uncertainty: 1 - the largest probability (Hendrycks and Gimpel 2017, arXiv 1610.02136);
-- appearance: squared Mahalanobis distance of brightness, contrast, sharpness and colours to those
-  of all training images. It sees what a small network has learnt to ignore, and broken cameras.
+- appearance: squared Mahalanobis distance of brightness, contrast, sharpness and colours (of a
+  row: of its numbers, and of which categories are unknown) to those of all training inputs. It
+  sees what a small network has learnt to ignore, and broken cameras.
 
 No single score wins everywhere. Half A of the held-out rows turns each into a surprise, the
 largest of them is kept, and half B calibrates it: `p = (1 + #{B: m_B as unlikely or more}) /
@@ -41,6 +42,7 @@ class OutOfDomain:
 
     p_values: (n,). fused: (n,), the largest surprise. scores and surprises: (n, 4) in the order of
     SCORES. usual: the score below which 95 % of the held-out inputs stay, for each of them.
+    of_rows: the inputs are rows of a table, not images.
     """
 
     p_values: npt.NDArray[np.float64]
@@ -48,6 +50,7 @@ class OutOfDomain:
     scores: npt.NDArray[np.float64]
     surprises: npt.NDArray[np.float64]
     usual: tuple[float, ...]
+    of_rows: bool = False
 
     def __len__(self) -> int:
         return len(self.p_values)
@@ -57,22 +60,22 @@ class OutOfDomain:
 
         It names no class: a blind reviewer and a held caller may read it.
         """
-        p = self.p_values[i]
+        p, inputs = self.p_values[i], "rows" if self.of_rows else "images"
         if p > 0.05:
-            return f"looks like the training images (p = {p:.2g})"
+            return f"looks like the training {inputs} (p = {p:.2g})"
         which = int(self.surprises[i].argmax())
         score, usual = self.scores[i, which], self.usual[which]
+        known = f"where 95 % of known {inputs} stay within {usual:.4g}"
+        looks = "values" if self.of_rows else "brightness, sharpness or colours"
         what = (
-            f"its features lie {score:.4g} from the nearest class, where 95 % of known images stay "
-            f"within {usual:.4g}",
-            f"its last features fit no class (relative distance {score:.4g}, 95 % of known images "
-            f"stay below {usual:.4g})",
-            f"the model is unsure (largest probability {1 - score:.2g}, 95 % of known images are "
+            f"its features lie {score:.4g} from the nearest class, {known}",
+            f"its last features fit no class (relative distance {score:.4g}, 95 % of known "
+            f"{inputs} stay below {usual:.4g})",
+            f"the model is unsure (largest probability {1 - score:.2g}, 95 % of known {inputs} are "
             f"above {1 - usual:.2g})",
-            f"its brightness, sharpness or colours lie {score:.4g} from those of the training "
-            f"images, where 95 % of known images stay within {usual:.4g}",
+            f"its {looks} lie {score:.4g} from those of the training {inputs}, {known}",
         )[which]
-        return f"unlike the training images (p = {p:.2g}): {what}"
+        return f"unlike the training {inputs} (p = {p:.2g}): {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ class Scorer:
             scores=raw,
             surprises=surprises,
             usual=tuple(s.usual for s in self.surprises),
+            of_rows=signals.of_rows,
         )
 
 

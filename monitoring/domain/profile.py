@@ -1,10 +1,10 @@
 """What a version's reference data look like: counts that live windows are compared with.
 
-Image statistics do not depend on the model, so all reference rows count. Scores and outputs do:
-on rows that the model was fitted to, it is surer and its features lie closer than they ever will
-again. They are therefore counted on held-out rows only (the fused score on half B, since half A
-shaped it); a profile made without such rows says `held_out: false`, and its outputs are shown but
-not tested.
+Statistics of images, and the columns of rows, do not depend on the model, so all reference rows
+count. Scores and outputs do: on rows that the model was fitted to, it is surer and its features lie
+closer than they ever will again. They are therefore counted on held-out rows only (the fused score
+on half B, since half A shaped it); a profile made without such rows says `held_out: false`, and its
+outputs are shown but not tested.
 """
 
 import json
@@ -32,8 +32,12 @@ class Kind(StrEnum):
     """What a feature is taken from."""
 
     IMAGE = "image"
+    COLUMN = "column"
     SCORE = "score"
     OUTPUT = "output"
+
+
+_OF_INPUTS = frozenset({Kind.IMAGE, Kind.COLUMN})  # no model stands between them and the input
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Profile:
     @property
     def tested(self) -> tuple[FeatureProfile, ...]:
         """The features on which live rows can be compared with the reference."""
-        return tuple(f for f in self.features if f.kind is Kind.IMAGE or self.held_out)
+        return tuple(f for f in self.features if f.kind in _OF_INPUTS or self.held_out)
 
 
 def output_values(labels: Sequence[str], probabilities: FloatArray) -> dict[str, Values]:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitoring.domain.image_statistics import image_statistics
+from monitoring.domain.input_statistics import appearance, spread
 from registry.domain.observations import FloatArray, IntArray, Observations
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What n inputs leave behind when their pixels are dropped.
+    """What n inputs leave behind when they are dropped themselves.
 
     vectors: (n, d + 2) float32, the graph's features, then mean and standard deviation of the
-    pixels. appearance: (n, s) the image statistics, which need no model. penultimate: how many of
-    the d columns, counted from the last, are the last block.
-    probabilities: (n, labels). labels: (n,), -1 where unknown.
+    pixels. appearance: (n, s) what needs no model. penultimate: how many of the d columns, counted
+    from the last, are the last block.
+    probabilities: (n, labels). labels: (n,), -1 where unknown. of_rows: the inputs are a table's.
     """
 
     vectors: FloatArray
@@ -24,6 +24,7 @@ class Signals:
     penultimate: int
     probabilities: FloatArray
     labels: IntArray
+    of_rows: bool = False
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -53,19 +54,20 @@ class Signals:
             self.penultimate,
             self.probabilities[which],
             self.labels[which],
+            self.of_rows,
         )
 
 
 def signals_of(observations: Observations, penultimate: int) -> Signals:
     """The signals of a batch; `penultimate` is the width of the graph's last feature block."""
-    pixels = observations.inputs.reshape(len(observations), -1).astype(np.float32)
-    mean = pixels.mean(axis=1)
-    squares = np.einsum("ij,ij->i", pixels, pixels, dtype=np.float64) / pixels.shape[1]
-    spread = np.sqrt(np.maximum(squares - np.square(mean, dtype=np.float64), 0.0))
-    vectors = np.column_stack([observations.features, mean, spread]).astype(np.float32, copy=False)
-    appearance = np.column_stack(list(image_statistics(observations.inputs).values()))
+    columns = [observations.features, *spread(observations)]
     return Signals(
-        vectors, appearance, penultimate, observations.probabilities, observations.labels
+        np.column_stack(columns).astype(np.float32, copy=False),
+        appearance(observations),
+        penultimate,
+        observations.probabilities,
+        observations.labels,
+        bool(observations.columns),
     )
 
 
@@ -77,4 +79,5 @@ def join(parts: Sequence[Signals]) -> Signals:
         parts[0].penultimate,
         np.concatenate([p.probabilities for p in parts]),
         np.concatenate([p.labels for p in parts]),
+        parts[0].of_rows,
     )

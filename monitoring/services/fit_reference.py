@@ -7,7 +7,8 @@ import numpy as np
 
 from monitoring.domain import profile as profiles
 from monitoring.domain import scorer_file
-from monitoring.domain.image_statistics import Statistics, image_statistics
+from monitoring.domain.image_statistics import Statistics
+from monitoring.domain.input_statistics import input_statistics
 from monitoring.domain.left_out import left_out_power
 from monitoring.domain.out_of_domain import Scorer, fit_scorer, split
 from monitoring.domain.profile import FUSED, FeatureProfile, Kind, Profile
@@ -56,9 +57,9 @@ def _read(blocks: Sequence[FeatureBlock], batches: Iterable[Observations], what:
         _check(blocks, batch)
         if len(batch):
             signals.append(signals_of(batch, blocks[-1].width))
-            statistics.append(image_statistics(batch.inputs))
+            statistics.append(input_statistics(batch))
     if not signals:
-        raise Invalid(f"the {what} data hold no images; give at least one")
+        raise Invalid(f"the {what} data are empty; give at least one input")
     return _Rows(join(signals), _join_statistics(statistics))
 
 
@@ -79,7 +80,8 @@ def _profile(
     labels: Sequence[str], seen: _Rows, held_out: _Rows | None, scorer: Scorer | None, seed: int
 ) -> Profile:
     everything = [seen.statistics] + ([held_out.statistics] if held_out else [])
-    images = profiles.profile_features(Kind.IMAGE, _join_statistics(everything))
+    kind = Kind.COLUMN if seen.signals.of_rows else Kind.IMAGE
+    inputs = profiles.profile_features(kind, _join_statistics(everything))
     fresh = held_out.signals if held_out else seen.signals
     outputs = profiles.profile_features(
         Kind.OUTPUT, profiles.output_values(labels, fresh.probabilities)
@@ -89,7 +91,7 @@ def _profile(
         labels=tuple(labels),
         rows=len(seen.signals),
         held_out_rows=len(fresh) if held_out else 0,
-        features=images + scores + outputs,
+        features=inputs + scores + outputs,
         predicted=tuple(np.bincount(fresh.predicted, minlength=len(labels)).tolist()),
         confusion=_confusion(labels, held_out.signals) if held_out else (),
         left_out_power=left_out_power(labels, seen.signals, fresh, seed) if held_out else {},

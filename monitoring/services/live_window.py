@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from monitoring.domain.detector import LONGEST_GROWTH, Detector, places_of, signals_of
-from monitoring.domain.image_statistics import image_statistics
+from monitoring.domain.input_statistics import input_statistics
 from monitoring.domain.inputs import Inputs, NewestInputs
 from monitoring.domain.out_of_domain import OutOfDomain
 from monitoring.domain.profile import Profile, output_values, score_values
@@ -92,7 +92,7 @@ class WindowRecorder:
 def inputs_of(profile: Profile, observations: Observations, scored: OutOfDomain | None) -> Inputs:
     """The values of a batch by feature name; scores and p-values only if there are any."""
     values = {
-        **image_statistics(observations.inputs),
+        **input_statistics(observations),
         **output_values(profile.labels, observations.probabilities),
         **(score_values(scored) if scored else {}),
     }

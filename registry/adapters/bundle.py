@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.documents.manifest import NAME, FileEntry, Manifest, make_manifest, read_manifest
-from registry.documents.preprocessing import Preprocessing, read_preprocessing
+from registry.documents.preprocessing import AnyPreprocessing, read_preprocessing
 from registry.domain.errors import Invalid, NotFound
 
 MODEL, PREPROCESSING = "model.onnx", "preprocessing.json"
@@ -35,7 +35,7 @@ class Bundle:
         """The manifest as JSON."""
         return self.manifest.model_dump(mode="json")
 
-    def preprocessing(self) -> Preprocessing:
+    def preprocessing(self) -> AnyPreprocessing:
         """The preprocessing document."""
         return read_preprocessing(self.read(PREPROCESSING))
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from registry.adapters.onnx_check import MAX_GRAPH_BYTES, check_graph
 from registry.adapters.subprocesses import ask
 from registry.documents.manifest import Block
-from registry.documents.preprocessing import Preprocessing
+from registry.documents.preprocessing import AnyPreprocessing
 from registry.domain.errors import Invalid
 from registry.domain.formats import Format
 from registry.domain.observations import FeatureBlock, FloatArray
@@ -47,7 +47,7 @@ class _Conversion(BaseModel):
     model_config = _STRICT
 
     labels: Annotated[tuple[_Label, ...], Field(min_length=2, max_length=10_000)]
-    preprocessing: Preprocessing
+    preprocessing: AnyPreprocessing
     activation: Literal["softmax", "sigmoid"]
     feature_blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
     batches: Annotated[dict[_Batch, float], Field(min_length=3)]

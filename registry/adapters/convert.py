@@ -17,6 +17,7 @@ from registry.documents.model_input import ModelInput
 from registry.domain.formats import Format
 
 _GRAPHS, _TORCH = ("onnx", "onnxruntime"), ("onnxscript", "torch.onnx", "torch.export")
+_FASTAI = ("fastai.layers", "fastai.tabular.model")
 
 
 def convert(question: Mapping[str, Any]) -> Answer:
@@ -31,37 +32,22 @@ def convert(question: Mapping[str, Any]) -> Answer:
 
 
 def _convert_fastai(path: Path, lock: Lock) -> Answer:
-    from registry.adapters.fastai_export import read_vision_export
+    from registry.adapters.fastai_servable import read_learner
     from registry.adapters.graph_parity import graph_difference
-    from registry.adapters.inert_modules import build_module, build_tensor
     from registry.adapters.inert_pickle import read_archive
     from registry.adapters.onnx_export import export_onnx, said_by
-    from registry.adapters.servable import Servable
 
     archive = read_archive(path)
     archive.report.refuse_unknown()
-    export = read_vision_export(archive)
-    normalize = export.normalize and (
-        build_tensor(archive, export.normalize[0]).float(),
-        build_tensor(archive, export.normalize[1]).float(),
-    )
-    servable = Servable(
-        build_module(archive, export.model).float(),
-        export.preprocessing.shape,
-        export.divide_by,
-        export.resamplings,
-        normalize,
-        export.activation,
-    )
-    shape = export.preprocessing.shape
-    graph = export_onnx(servable, shape, len(export.labels))
+    learner = read_learner(archive)
+    graph = export_onnx(learner.servable, len(learner.labels))
     document = {
-        "labels": list(export.labels),
-        "preprocessing": export.preprocessing.model_dump(mode="json"),
-        "activation": export.activation,
-        "feature_blocks": [{"name": b.name, "width": b.width} for b in servable.blocks],
-        "batches": graph_difference(said_by(servable), graph, shape),
-        "python": export.python,
+        "labels": list(learner.labels),
+        "preprocessing": learner.preprocessing.model_dump(mode="json"),
+        "activation": learner.activation,
+        "feature_blocks": [{"name": b.name, "width": b.width} for b in learner.servable.blocks],
+        "batches": graph_difference(said_by(learner.servable), graph, learner.inputs),
+        "python": learner.python,
         "globals": archive.report.document(),
         "jail": asdict(lock),
     }
@@ -72,7 +58,7 @@ def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], loc
     import numpy as np
 
     from registry.adapters.declared_input import as_taken, probabilities
-    from registry.adapters.graph_parity import graph_difference
+    from registry.adapters.graph_parity import graph_difference, noise
     from registry.adapters.model_sources import check_behaviour, open_source
     from registry.adapters.onnx_wrap import wrap
 
@@ -96,7 +82,7 @@ def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], loc
         "preprocessing": declared.preprocessing.model_dump(mode="json"),
         "activation": wrapped.activation,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in wrapped.blocks],
-        "batches": graph_difference(wanted, wrapped.graph, shape),
+        "batches": graph_difference(wanted, wrapped.graph, noise(shape)),
         "python": None,
         "globals": {"unknown": [], "unusual_calls": [], "known": {}},
         "jail": asdict(lock),
@@ -114,7 +100,7 @@ def import_for(kind: Format) -> None:
         import torch
 
         torch.set_num_threads(2)
-        names += ("fastai.layers", *_TORCH) if kind is Format.FASTAI else _TORCH
+        names += (*_FASTAI, *_TORCH) if kind is Format.FASTAI else _TORCH
     for name in names:
         importlib.import_module(name)
 

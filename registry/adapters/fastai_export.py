@@ -11,6 +11,7 @@ from typing import Any
 
 from registry.adapters.fastai_batch import BatchTransforms, Resampling, only_trains, pair, refusal
 from registry.adapters.inert_pickle import CalledRecord, InertArchive, Record, walk
+from registry.adapters.inert_values import scalar
 from registry.documents.preprocessing import Preprocessing, Resample, Resize
 
 # .../lib/python3.11/..., ...\\Python311\\Lib\\..., ...\\PythonSoftwareFoundation.Python.3.11_...
@@ -61,27 +62,28 @@ def read_vision_export(archive: InertArchive) -> VisionExport:
         divide_by=batch.divide_by,
         resamplings=tuple(batch.resamplings),
         normalize=batch.normalize,
-        activation=_activation(learner.get("loss_func")),
+        activation=activation(learner.get("loss_func")),
         model=learner.get("model"),
-        python=_python_version(archive.root),
+        python=python_version(archive.root),
     )
 
 
 def _validation_loader(learner: Record) -> Record:
-    loaders = _items(_attribute(learner, "dls").get("loaders"))
+    loaders = listed(attribute(learner, "dls").get("loaders"))
     if len(loaders) < 2 or not isinstance(loaders[1], Record):
         raise refusal("the export has no validation DataLoader, whose transforms predict uses")
     return loaders[1]
 
 
-def _attribute(record: Record, name: str) -> Record:
+def attribute(record: Record, name: str) -> Record:
+    """An attribute of a record that must be one, too."""
     value = record.get(name)
     if not isinstance(value, Record):
         raise refusal(f"the export's {record.name} has no {name}")
     return value
 
 
-def _items(node: Any) -> list[Any]:
+def listed(node: Any) -> list[Any]:
     """The elements of a list, or of fastcore's L around one."""
     while isinstance(node, Record):
         node = node.get("items") if node.get("items") is not None else node.items
@@ -89,21 +91,21 @@ def _items(node: Any) -> list[Any]:
 
 
 def _transforms(owner: Record, name: str) -> Iterator[Record]:
-    for transform in _items(_attribute(owner, name).get("fs")):
+    for transform in listed(attribute(owner, name).get("fs")):
         if not isinstance(transform, Record):
             raise refusal(f"the export's {name} holds a {type(transform).__name__}")
         yield transform
 
 
 def _pipelines(loader: Record) -> tuple[Record, Record]:
-    pipelines = _items(_attribute(loader, "dataset").get("tls"))
+    pipelines = listed(attribute(loader, "dataset").get("tls"))
     if len(pipelines) != 2 or not all(isinstance(p, Record) for p in pipelines):
         raise refusal(f"the export has {len(pipelines)} inputs and targets; one of each is needed")
     return pipelines[0], pipelines[1]
 
 
 def _preprocessing(inputs: Record, transforms: Iterator[Record]) -> Preprocessing:
-    made = _items(inputs.get("types"))
+    made = listed(inputs.get("types"))
     kind = getattr(made[-1], "name", "?") if made else "?"
     if kind not in _MODES:
         raise refusal(f"the export's inputs are {kind}; PILImage and PILImageBW are supported")
@@ -151,13 +153,19 @@ def _labels(targets: Record) -> tuple[str, ...]:
     ]
     if not maps:
         raise refusal("the export's targets are no categories; only classifiers are supported")
-    labels = _items(maps[0].get("items"))
+    return labels_of(maps[0])
+
+
+def labels_of(vocabulary: Any) -> tuple[str, ...]:
+    """The names in a vocabulary."""
+    labels = [scalar(node) for node in listed(vocabulary)]
     if len(labels) < 2 or not all(isinstance(n, (str, int)) for n in labels):
         raise refusal(f"the export's labels are {labels!r}; two or more names are needed")
     return tuple(str(n) for n in labels)
 
 
-def _activation(loss: Any) -> str:
+def activation(loss: Any) -> str:
+    """What get_preds makes probabilities with."""
     name = loss.name if isinstance(loss, Record) else getattr(loss, "name", str(loss))
     if name not in _LOSSES:
         raise refusal(
@@ -167,7 +175,7 @@ def _activation(loss: Any) -> str:
     return _LOSSES[name]
 
 
-def _python_version(root: Any) -> str | None:
+def python_version(root: Any) -> str | None:
     """The Python that exported, if there is code in the file: its source's place names it."""
     codes = [
         node

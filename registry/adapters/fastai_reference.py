@@ -5,7 +5,8 @@ known, and in a process that is locked in like the converter. The lock is the ba
 are known can still be put to bad use. Numbers leave it as plain bytes.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from registry.domain.errors import Invalid
 
 
 def answer(question: Mapping[str, Any]) -> Answer:
-    """get_preds on all images, predict on the first few."""
+    """get_preds on all inputs, predict on the first few."""
     path, images = Path(question["path"]), [Path(image) for image in question["images"]]
     unjailed: bool = question["allow_unjailed"]
     if why := why_no_filter():  # said now, not after seconds of imports
@@ -29,24 +30,38 @@ def answer(question: Mapping[str, Any]) -> Answer:
     lock = replace(lock_down(Limits()), files=files)
     insist(lock, unjailed=unjailed)
     learner = _load(learner_of, path)
-    with learner.no_bar(), learner.no_logging():
-        loader = learner.dls.test_dl(images, bs=16, num_workers=0)
-        batch = learner.get_preds(dl=loader)[0].numpy()
-        singles = [learner.predict(image) for image in images[: question["single"]]]
     labels = [str(label) for label in learner.dls.vocab]
+    inputs, rest = _inputs(learner, images)
+    with learner.no_bar(), learner.no_logging():
+        loader = learner.dls.test_dl(inputs, bs=16, num_workers=0)
+        batch = learner.get_preds(dl=loader)[0].numpy()
+        singles = [learner.predict(one) for one in rest[: question["single"]]]
     single = np.stack([found[2].numpy() for found in singles])
     document = {
         "labels": labels,
-        "single_labels": [str(found[0]) for found in singles],
+        "single_labels": [labels[int(found[1])] for found in singles],
         "jail": asdict(lock),
     }
     return Answer(document, {"batch": _bytes(batch), "single": _bytes(single)})
+
+
+def _inputs(learner: Any, paths: Sequence[Path]) -> tuple[Any, Sequence[Any]]:
+    """All inputs as get_preds takes them, and one by one as predict does."""
+    if not hasattr(learner.dls, "cont_names"):
+        return list(paths), list(paths)
+    import pandas as pd
+
+    table = pd.DataFrame([json.loads(path.read_bytes()) for path in paths])
+    for name in set(learner.dls.cont_names) & set(table.columns):
+        table[name] = table[name].astype(float)  # a column of nothing but null has no type
+    return table, [table.iloc[i] for i in range(len(table))]
 
 
 def _import_all() -> Any:
     from registry.adapters.torch_shim import import_torchvision
 
     import_torchvision()
+    import fastai.tabular.all
     import fastai.vision.all
     import torch
 

@@ -6,14 +6,18 @@ import numpy as np
 
 from registry.adapters.onnx_model import INPUT
 from registry.domain.errors import Invalid
-from registry.domain.observations import ByteArray, FloatArray
+from registry.domain.observations import FloatArray, InputArray
 
 TESTED_BATCHES = (1, 2, 5)
-Answers = Callable[[ByteArray], FloatArray]
+Answers = Callable[[InputArray], FloatArray]
+Inputs = Callable[[int, np.random.Generator], InputArray]
 
 
-def graph_difference(wanted: Answers, graph: bytes, shape: Sequence[int]) -> dict[str, float]:
-    """Largest difference of probabilities between model and graph, for each tested batch size."""
+def graph_difference(wanted: Answers, graph: bytes, inputs: Inputs) -> dict[str, float]:
+    """Largest difference of probabilities between model and graph, for each tested batch size.
+
+    inputs: so many prepared inputs, drawn at random.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -22,10 +26,15 @@ def graph_difference(wanted: Answers, graph: bytes, shape: Sequence[int]) -> dic
     draw = np.random.default_rng(0)
     differences = {}
     for n in TESTED_BATCHES:
-        images = draw.integers(0, 256, (n, *shape), dtype=np.uint8)
-        found = session.run(["probabilities"], {INPUT: images})[0]
-        said = wanted(images)
+        drawn = inputs(n, draw)
+        found = session.run(["probabilities"], {INPUT: drawn})[0]
+        said = wanted(drawn)
         if found.shape != said.shape:
-            raise Invalid(f"the graph answers {found.shape} to {n} images, the model {said.shape}")
+            raise Invalid(f"the graph answers {found.shape} to {n} inputs, the model {said.shape}")
         differences[str(n)] = float(np.abs(found - said).max())
     return differences
+
+
+def noise(shape: Sequence[int]) -> Inputs:
+    """Draws images of this shape, of any colours."""
+    return lambda n, draw: draw.integers(0, 256, (n, *shape), dtype=np.uint8)

@@ -47,7 +47,7 @@ class ImagePreprocessor:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except UnidentifiedImageError:
             raise UnsupportedInput(
-                f"these {len(data)} bytes are no image; send one of {', '.join(FORMATS)}"
+                f"these {len(data)} bytes are no image; send one of {', '.join(FORMATS)} as it is"
             ) from None
         except _BOMB as error:
             raise TooLarge(str(error)) from None

@@ -1,6 +1,6 @@
 """From inert records to live torch modules and tensors, by an allow-list of classes.
 
-Only classes that torch.nn, torchvision.models and fastai.layers define themselves are made, without
+Only classes that torch.nn, torchvision.models and fastai define themselves are made, without
 calling their constructors, and only tensors, numbers, strings and other such modules are put in.
 """
 
@@ -16,7 +16,10 @@ from registry.adapters.inert_pickle import InertArchive, Record, StorageReferenc
 from registry.adapters.torch_archive import EXPORT_YOURSELF
 from registry.domain.errors import Invalid
 
-_MODULES = ("torch.nn.modules.", "torchvision.models.", "torchvision.ops.misc.", "fastai.layers.")
+_MODULES = (
+    "torch.nn.modules.", "torchvision.models.", "torchvision.ops.misc.", "fastai.layers.",
+    "fastai.tabular.model.",
+)  # fmt: skip
 _FUNCTIONS = frozenset({"torch.nn.functional.relu", "fastai.imports.noop"})
 _DTYPES = {
     "torch.FloatStorage": torch.float32,

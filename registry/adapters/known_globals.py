@@ -1,10 +1,11 @@
 """Which names a fastai export needs, and which of them it calls with which arguments.
 
-Gathered from exports of vision learners (crop, pad, squish, presizing, label functions, ResNets,
-plain Sequential models) by fastai 2.8. A name outside makes the file refused; so does a call that
-no such export makes, because a harmless name can do harm when it is called with another function.
-This finds careless files and says what is wrong with them. It is no barrier to a careful one, for
-known functions can be combined: what holds when a file is really loaded is the jail.
+Gathered from exports by fastai 2.8 of vision learners (crop, pad, squish, presizing, label
+functions, ResNets, plain Sequential models) and of tabular ones (texts, categories, missing
+values). A name outside makes the file refused; so does a call that no such export makes, because a
+harmless name can do harm when it is called with another function. This finds careless files and
+says what is wrong with them. It is no barrier to a careful one, for known functions can be
+combined: what holds when a file is really loaded is the jail.
 """
 
 import re
@@ -45,14 +46,24 @@ _NAMES = """
     fastcore.imports.noop
     fasttransform.transform.Pipeline fasttransform.transform.Transform
     functools.partial functools.reduce
+    fastai.tabular.core.Categorify fastai.tabular.core.FillMissing fastai.tabular.core.ReadTabBatch
+    fastai.tabular.core.TabDataLoader fastai.tabular.core.TabWeightedDL
+    fastai.tabular.core.TabularPandas fastai.tabular.data.TabularDataLoaders
+    fastai.tabular.learner.TabularLearner fastai.tabular.model.TabularModel
     inspect.Parameter inspect.Signature inspect._ParameterKind inspect._empty
     numpy._core.multiarray.scalar numpy.core.multiarray.scalar
     numpy._core.multiarray._reconstruct numpy.core.multiarray._reconstruct
     numpy.dtype numpy.ndarray numpy.less numpy.greater
+    pandas.DataFrame pandas.Index pandas.RangeIndex pandas.StringDtype
+    pandas.CategoricalDtype pandas.Categorical
+    pandas._libs.arrays.__pyx_unpickle_NDArrayBacked pandas._libs.internals._unpickle_block
+    pandas.arrays.ArrowStringArray pandas.arrays.StringArray
+    pandas.core.indexes.base._new_Index pandas.core.internals.managers.BlockManager
     pathlib.Path pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath
     pathlib.PureWindowsPath pathlib._local.Path pathlib._local.PosixPath
     plum._function.Function plum._method.Method plum._method.MethodList plum._resolver.Resolver
     plum._signature.Signature plum._util.Missing
+    pyarrow.lib._restore_array pyarrow.lib.py_buffer pyarrow.lib.type_for_alias
     random.Random re._compile
     torch.Tensor torch.Size torch.device torch._tensor._rebuild_from_type_v2
     torch._utils._rebuild_parameter torch._utils._rebuild_tensor_v2
@@ -140,7 +151,7 @@ _GENERIC = ("typing.", "collections.abc.", "_abcoll.")
 _CONTAINERS = {
     f"{module}.{name}"
     for module in ("builtins", "__builtin__")
-    for name in ("dict", "float", "int", "list", "set", "str")
+    for name in ("dict", "float", "int", "list", "long", "set", "str", "unicode")
 }
 _PURE = """
     PIL.Image.Resampling _abcoll._CallableGenericAlias collections.abc._CallableGenericAlias
@@ -151,8 +162,12 @@ _PURE = """
     fastcore.basics.fastuple functools.partial inspect.Parameter inspect.Signature
     inspect._ParameterKind numpy.dtype numpy._core.multiarray.scalar numpy.core.multiarray.scalar
     numpy._core.multiarray._reconstruct numpy.core.multiarray._reconstruct
+    pandas.CategoricalDtype pandas.StringDtype pandas._libs.arrays.__pyx_unpickle_NDArrayBacked
+    pandas._libs.internals._unpickle_block pandas.core.indexes.base._new_Index
+    pandas.core.internals.managers.BlockManager
     pathlib.Path pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath
     pathlib.PureWindowsPath pathlib._local.Path pathlib._local.PosixPath re._compile
+    pyarrow.lib._restore_array pyarrow.lib.py_buffer pyarrow.lib.type_for_alias
     fastai.torch_core._fa_rebuild_tensor torch._utils._rebuild_parameter
     torch._utils._rebuild_tensor_v2 torch.Size torch.device
     """

@@ -1,9 +1,11 @@
 """How MLflow itself loads and runs one of our versions: `mlflow.pyfunc.load_model`.
 
-Input: a DataFrame with a column `image` of encoded bytes or of file paths, or a list of either.
+Input of images: a DataFrame with a column `image` of encoded bytes or of file paths, or a list of
+either. Input of rows: a DataFrame with the model's columns, or a list of dictionaries.
 Output: a DataFrame with `prediction`, `index` and a column of probability for each label.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from registry.adapters.bundle import open_bundle
-from registry.adapters.imaging import ImagePreprocessor
 from registry.adapters.onnx_model import OnnxModel
+from registry.adapters.prepare import preprocessor
+from registry.documents.preprocessing import Preprocessing
 from registry.domain.errors import Invalid
 
 COLUMN = "image"
@@ -30,27 +33,41 @@ class BundleModel:
     def __init__(self, path: Path) -> None:
         bundle = open_bundle(path)
         self.labels = bundle.manifest.labels
-        self.preprocessor = ImagePreprocessor(bundle.preprocessing())
+        document = bundle.preprocessing()
+        self.encoded = _images if isinstance(document, Preprocessing) else _rows
+        self.preprocessor = preprocessor(document)
         self.model = OnnxModel(bundle.model)
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
-        """A DataFrame with one row for each image; there are no parameters."""
+        """A DataFrame with one row for each input; there are no parameters."""
         del params
         import pandas as pd
 
-        images = [self.preprocessor.prepare(_bytes(value)) for value in _column(model_input)]
-        probabilities = self._probabilities(images)
+        prepared = [self.preprocessor.prepare(data) for data in self.encoded(model_input)]
+        probabilities = self._probabilities(prepared)
         index = probabilities.argmax(axis=1)
         frame = pd.DataFrame(probabilities.astype(float), columns=list(self.labels))
         frame.insert(0, "prediction", [self.labels[i] for i in index])
         frame.insert(1, "index", index.astype("int64"))
         return frame
 
-    def _probabilities(self, images: Sequence[Any]) -> Any:
-        if not images:
+    def _probabilities(self, prepared: Sequence[Any]) -> Any:
+        if not prepared:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
-        parts = [np.stack(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
+        parts = [np.stack(prepared[at : at + _BATCH]) for at in range(0, len(prepared), _BATCH)]
         return np.concatenate([self.model.run(part).probabilities for part in parts])
+
+
+def _images(model_input: Any) -> Iterable[bytes]:
+    return (_bytes(value) for value in _column(model_input))
+
+
+def _rows(model_input: Any) -> Iterable[bytes]:
+    import pandas as pd
+
+    frame = pd.DataFrame(model_input)
+    plain = frame.astype(object).where(frame.notna(), None)
+    return (json.dumps(row).encode() for row in plain.to_dict("records"))
 
 
 def _column(model_input: Any) -> Iterable[Any]:

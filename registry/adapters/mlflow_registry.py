@@ -15,6 +15,8 @@ from typing import Any
 
 from registry.adapters.installed import requirements
 from registry.adapters.quiet import silence
+from registry.documents.preprocessing import read_preprocessing
+from registry.documents.table import TablePreprocessing
 from registry.domain.projection import Shown
 from registry.registration import DIGEST_TAG, HOME_TAG, Numbered, StoredVersion
 
@@ -188,6 +190,13 @@ def _numbered(found: Any) -> Numbered:
     )
 
 
+def _columns(bundle: Path) -> tuple[str, ...]:
+    """The columns that a model of rows takes."""
+    document = bundle / "preprocessing.json"
+    found = read_preprocessing(document.read_bytes()) if document.is_file() else None
+    return found.taken if isinstance(found, TablePreprocessing) else ()
+
+
 def _write_mlmodel(
     path: Path, bundle: Path, labels: Sequence[str], run_id: str, logged: Any
 ) -> None:
@@ -198,8 +207,10 @@ def _write_mlmodel(
 
     outputs = [ColSpec(DataType.string, "prediction"), ColSpec(DataType.long, "index")]
     outputs += [ColSpec(DataType.double, label) for label in labels]
-    # One column of any type and name: bytes and paths, DataFrames and lists are all welcome.
-    signature = ModelSignature(Schema([ColSpec(AnyType())]), Schema(outputs))
+    # Of images one column of any type and name: bytes and paths, DataFrames and lists are welcome.
+    # Of rows each column by its name; what it holds is checked where it is prepared.
+    inputs = [ColSpec(AnyType(), name) for name in _columns(bundle)] or [ColSpec(AnyType())]
+    signature = ModelSignature(Schema(inputs), Schema(outputs))
     record = Model(run_id=run_id, artifact_path=logged.artifact_location, model_id=logged.model_id)
     with warnings.catch_warnings():
         # it asks for an input example, which would be a photograph of the user's

@@ -10,6 +10,7 @@ from registry.domain.errors import Invalid
 MAX_GRAPH_BYTES = 1 << 30
 _STANDARD = {"", "ai.onnx"}
 _UINT8, _FLOAT = 2, 1
+IMAGE_RANK = 3  # rows of a table have one dimension
 
 
 def check_graph(data: bytes, shape: Sequence[int], labels: int, features: int) -> None:
@@ -30,7 +31,8 @@ def check_graph(data: bytes, shape: Sequence[int], labels: int, features: int) -
     for tensor in model.graph.initializer:
         if tensor.data_type == _FLOAT and np.isnan(onnx.numpy_helper.to_array(tensor)).any():
             raise Invalid(f"the graph's weights {tensor.name!r} hold NaN; export a model without")
-    _check_values("inputs", model.graph.input, _UINT8, {"input": (None, *shape)})
+    taken = _UINT8 if len(shape) == IMAGE_RANK else _FLOAT
+    _check_values("inputs", model.graph.input, taken, {"input": (None, *shape)})
     widths = {"logits": labels, "probabilities": labels, "features": features}
     wanted = {name: (None, width) for name, width in widths.items()}
     _check_values("outputs", model.graph.output, _FLOAT, wanted)

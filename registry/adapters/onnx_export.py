@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,28 +11,27 @@ from registry.adapters.graph_parity import Answers
 from registry.adapters.onnx_model import INPUT, OUTPUTS
 from registry.adapters.servable import Servable
 from registry.domain.errors import Invalid
-from registry.domain.observations import ByteArray, FloatArray
+from registry.domain.observations import FloatArray, InputArray
 
 OPSET = 20
 
 
-def export_onnx(servable: Servable, shape: Sequence[int], labels: int) -> bytes:
+def export_onnx(servable: Servable, labels: int) -> bytes:
     """The graph's bytes, for any batch size; Invalid if the model does not give `labels` logits."""
     servable.eval()
-    example = torch.zeros(2, *shape, dtype=torch.uint8)
     with torch.no_grad():
-        logits = servable(example)[0]
+        logits = servable(servable.example)[0]
     if tuple(logits.shape) != (2, labels):
         raise Invalid(
-            f"the model gives scores of shape {tuple(logits.shape)} for 2 images; with its"
+            f"the model gives scores of shape {tuple(logits.shape)} for 2 inputs; with its"
             f" {labels} labels (2, {labels}) is expected"
         )
-    program = _export(servable, example)
+    program = _export(servable)
     data: bytes = program.model_proto.SerializeToString()
     return data
 
 
-def _export(servable: Servable, example: torch.Tensor) -> Any:
+def _export(servable: Servable) -> Any:
     # The exporter announces its progress and its deprecations; none of that is for our user.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
@@ -41,7 +39,7 @@ def _export(servable: Servable, example: torch.Tensor) -> Any:
         warnings.simplefilter("ignore")
         return torch.onnx.export(
             servable,
-            (example,),
+            (servable.example,),
             dynamo=True,
             input_names=[INPUT],
             output_names=list(OUTPUTS),
@@ -53,10 +51,10 @@ def _export(servable: Servable, example: torch.Tensor) -> Any:
 
 
 def said_by(servable: Servable) -> Answers:
-    """The module as a function from images to probabilities."""
+    """The module as a function from prepared inputs to probabilities."""
 
-    def probabilities(images: ByteArray) -> FloatArray:
+    def probabilities(inputs: InputArray) -> FloatArray:
         with torch.no_grad():
-            return np.asarray(servable(torch.from_numpy(images))[1].numpy())
+            return np.asarray(servable(torch.from_numpy(inputs))[1].numpy())
 
     return probabilities

@@ -1,20 +1,28 @@
 """Running a bundle's graph with ONNX Runtime."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from registry.adapters.quiet import silence
 from registry.domain.errors import Invalid
-from registry.domain.observations import ByteArray, Observations
+from registry.domain.observations import InputArray, InputColumn, Observations
 
+_KINDS: dict[str, np.dtype[Any]] = {
+    "tensor(uint8)": np.dtype(np.uint8),
+    "tensor(float)": np.dtype(np.float32),
+}
 INPUT, OUTPUTS = "input", ("logits", "probabilities", "features")
 
 
 class OnnxModel:
-    """One loaded graph; `run` may be called from several threads."""
+    """One loaded graph; `run` may be called from several threads.
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    columns: what the columns of its input are, if it takes rows.
+    """
+
+    def __init__(self, path: Path, threads: int = 1, columns: tuple[InputColumn, ...] = ()) -> None:
         silence()
         import onnxruntime
 
@@ -25,15 +33,23 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        self.shape: tuple[int, int, int] = tuple(self._session.get_inputs()[0].shape[1:])
+        taken = self._session.get_inputs()[0]
+        self.shape: tuple[int, ...] = tuple(taken.shape[1:])
+        self._kind = _KINDS[taken.type]
+        self._columns = columns
 
-    def run(self, inputs: ByteArray) -> Observations:
-        """What the graph says of n prepared inputs (n, channels, height, width); labels are -1."""
-        if inputs.dtype != np.uint8 or inputs.shape[1:] != self.shape:
+    def run(self, inputs: InputArray) -> Observations:
+        """What the graph says of n prepared inputs, images or rows; labels are -1."""
+        if inputs.dtype != self._kind or inputs.shape[1:] != self.shape:
             raise Invalid(
-                f"the graph takes uint8 (n, {', '.join(map(str, self.shape))}), not"
+                f"the graph takes {self._kind} (n, {', '.join(map(str, self.shape))}), not"
                 f" {inputs.dtype} {inputs.shape}"
             )
         logits, probabilities, features = self._session.run(OUTPUTS, {INPUT: inputs})
         unknown = np.full(len(inputs), -1, dtype=np.int64)
-        return Observations(inputs, logits, probabilities, features, unknown)
+        return Observations(inputs, logits, probabilities, features, unknown, self._columns)
+
+    def example(self, count: int) -> InputArray:
+        """So many inputs of zeros."""
+        zeros: InputArray = np.zeros((count, *self.shape), dtype=self._kind)
+        return zeros

@@ -1,4 +1,4 @@
-"""Small pictures of every kind that a bundle keeps, to be asked again wherever it is opened.
+"""Small inputs of every kind that a bundle keeps, to be asked again wherever it is opened.
 
 They hold nobody's data: shapes and noise from a fixed seed, in the modes and proportions where
 image libraries differ.
@@ -10,6 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
+from registry.adapters.made_rows import proof_rows
+from registry.documents.preprocessing import AnyPreprocessing, Preprocessing
+
 _KINDS = (
     ("wide.png", "RGB", (131, 66)),
     ("high.jpg", "RGB", (70, 123)),
@@ -17,6 +20,11 @@ _KINDS = (
     ("transparent.png", "RGBA", (64, 97)),
     ("palette.gif", "P", (101, 80)),
 )
+
+
+def proof_inputs(document: AnyPreprocessing) -> Mapping[str, bytes]:
+    """Encoded inputs by name, of the kind that the document prepares."""
+    return proof_pictures() if isinstance(document, Preprocessing) else proof_rows(document)
 
 
 def proof_pictures() -> Mapping[str, bytes]:

@@ -1,6 +1,7 @@
-"""The torch module that becomes the ONNX graph: pixels in; logits, probabilities, features out."""
+"""The torch module that becomes the ONNX graph: inputs in; logits, probabilities, features out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch  # noqa: TID253 - only the jailed converter imports this module
 from torch import nn  # noqa: TID253
@@ -59,48 +60,91 @@ class Resampler(nn.Module):
         )
 
 
-class Servable(nn.Module):
-    """Batch transforms, model and activation in one, with features tapped on the way.
-
-    Features are the channel means of the last layer at each resolution, then the input of the last
-    linear layer (the penultimate layer), found by one trial run.
-    """
+class Pixels(nn.Module):
+    """fastai's batch transforms of one shape of image: from uint8 to what the model takes."""
 
     def __init__(
         self,
-        model: nn.Module,
         shape: Sequence[int],
         divide_by: float = 255.0,
         resamplings: Sequence[Resampling] = (),
         normalize: tuple[torch.Tensor, torch.Tensor] | None = None,
-        activation: str = "softmax",
     ) -> None:
         super().__init__()
-        self.model = model.eval()
         self.divide_by = divide_by
         self.resamplers = nn.Sequential(*_resamplers(resamplings, shape))
         self.normalizes = normalize is not None
         if normalize is not None:
             self.register_buffer("mean", normalize[0])
             self.register_buffer("deviation", normalize[1])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Float pixels of uint8 images (n, channels, height, width)."""
+        pixels: torch.Tensor = self.resamplers(images.float() / self.divide_by)
+        if self.normalizes:
+            pixels = (pixels - self.get_buffer("mean")) / self.get_buffer("deviation")
+        return pixels
+
+
+class ByColumns(nn.Module):
+    """A fastai TabularModel that takes one matrix: the codes of categories, then the numbers."""
+
+    def __init__(self, model: nn.Module, codes: int) -> None:
+        super().__init__()
+        self.model = model
+        self.codes = codes
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Logits of prepared rows (n, columns)."""
+        logits: torch.Tensor = self.model(rows[:, : self.codes].long(), rows[:, self.codes :])
+        return logits
+
+
+class Servable(nn.Module):
+    """Batch transforms, model and activation in one, with features tapped on the way.
+
+    Features are the channel means of the last layer at each resolution, then the input of the last
+    linear layer (the penultimate layer), found by one trial run on the example: two inputs.
+    """
+
+    def __init__(
+        self, before: nn.Module, model: nn.Module, example: torch.Tensor, activation: str
+    ) -> None:
+        super().__init__()
+        self.before = before.eval()
+        self.model = model.eval()
+        self.example = example
         self.activation = _ACTIVATIONS[activation]
-        self.taps = _Taps(model, self._pixels(torch.zeros(2, *shape, dtype=torch.uint8)))
+        self.taps = _Taps(model, before(example))
 
     @property
     def blocks(self) -> tuple[FeatureBlock, ...]:
         """The columns of the features."""
         return self.taps.blocks
 
-    def forward(self, images: torch.Tensor) -> Outputs:
-        """Logits, probabilities and features of uint8 images (n, channels, height, width)."""
-        logits, features = self.taps.run(self.model, self._pixels(images))
+    def forward(self, inputs: torch.Tensor) -> Outputs:
+        """Logits, probabilities and features of prepared inputs."""
+        logits, features = self.taps.run(self.model, self.before(inputs))
         return logits, self.activation(logits), features
 
-    def _pixels(self, images: torch.Tensor) -> torch.Tensor:
-        pixels: torch.Tensor = self.resamplers(images.float() / self.divide_by)
-        if self.normalizes:
-            pixels = (pixels - self.get_buffer("mean")) / self.get_buffer("deviation")
-        return pixels
+
+def image_servable(
+    model: nn.Module,
+    shape: Sequence[int],
+    divide_by: float = 255.0,
+    resamplings: Sequence[Resampling] = (),
+    normalize: tuple[torch.Tensor, torch.Tensor] | None = None,
+    activation: str = "softmax",
+) -> Servable:
+    """A model of images of this shape (channels, height, width), with its batch transforms."""
+    before = Pixels(shape, divide_by, resamplings, normalize)
+    return Servable(before, model, torch.zeros(2, *shape, dtype=torch.uint8), activation)
+
+
+def table_servable(model: nn.Module, codes: int, numbers: int, activation: str) -> Servable:
+    """A model of rows with so many codes before so many numbers."""
+    example = torch.zeros(2, codes + numbers)
+    return Servable(nn.Identity(), ByColumns(model, codes), example, activation)
 
 
 def _resamplers(plans: Sequence[Resampling], shape: Sequence[int]) -> Iterator[Resampler]:
@@ -164,15 +208,16 @@ def _run(
 ) -> torch.Tensor:
     """The model's logits; what the layers gave and the linear layers took is noted in passing."""
 
-    def note_output(layer: nn.Module, _: object, output: torch.Tensor) -> None:
+    # The layer is bound beforehand: while torch.export traces, hooks are given a stand-in for it.
+    def note_output(layer: nn.Module, _: object, __: object, output: torch.Tensor) -> None:
         # a later layer may work in place
         outputs[layer] = output.clone() if isinstance(output, torch.Tensor) else output
 
-    def note_input(layer: nn.Module, taken: tuple[torch.Tensor, ...]) -> None:
+    def note_input(layer: nn.Module, _: object, taken: tuple[torch.Tensor, ...]) -> None:
         inputs[layer] = taken[0]
 
-    hooks = [layer.register_forward_hook(note_output) for layer in layers]
-    hooks += [layer.register_forward_pre_hook(note_input) for layer in linear]
+    hooks = [layer.register_forward_hook(partial(note_output, layer)) for layer in layers]
+    hooks += [layer.register_forward_pre_hook(partial(note_input, layer)) for layer in linear]
     try:
         logits: torch.Tensor = model(pixels)
     finally:

@@ -54,7 +54,7 @@ class Manifest(BaseModel):
     model: str
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
     activation: Literal["softmax", "sigmoid"]
-    input_shape: tuple[int, int, int]
+    input_shape: Annotated[tuple[int, ...], Field(min_length=1, max_length=3)]
     feature_blocks: tuple[Block, ...]
     source: Source
     environment: dict[str, str]

@@ -1,11 +1,14 @@
 """The declarative item transforms of an image model: what happens before the graph sees a pixel."""
 
+import json
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from registry.documents.table import TablePreprocessing
 from registry.domain.errors import Invalid
+from registry.domain.observations import InputColumn
 
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
@@ -64,19 +67,30 @@ class Preprocessing(BaseModel):
     steps: Annotated[tuple[Resize, ...], Field(min_length=1, max_length=4)]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Channels, height and width of the prepared array."""
         last = self.steps[-1]
         return (3 if self.mode == "RGB" else 1, last.height, last.width)
+
+    @property
+    def seen(self) -> tuple[InputColumn, ...]:
+        """An image has no columns."""
+        return ()
 
     def document(self) -> bytes:
         """As the bytes of preprocessing.json."""
         return (self.model_dump_json(indent=2) + "\n").encode()
 
 
-def read_preprocessing(data: bytes) -> Preprocessing:
+AnyPreprocessing = Preprocessing | TablePreprocessing
+
+
+def read_preprocessing(data: bytes) -> AnyPreprocessing:
     """The document in these bytes; Invalid says which field is wrong."""
     try:
-        return Preprocessing.model_validate_json(data)
-    except ValueError as error:
+        said = json.loads(data)
+        is_table = isinstance(said, dict) and said.get("kind") == "table"
+        kind = TablePreprocessing if is_table else Preprocessing
+        return kind.model_validate_json(data)
+    except (ValueError, RecursionError) as error:
         raise Invalid(f"preprocessing.json does not describe a preprocessing: {error}") from error

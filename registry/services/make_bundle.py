@@ -1,6 +1,6 @@
 """From an exported file to a bundle: converted, proven against its original, and profiled."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from registry.documents.manifest import Source
+from registry.documents.preprocessing import AnyPreprocessing
 from registry.documents.proof import NAME as PROOF
 from registry.domain.environment import requirements_text
 from registry.domain.errors import Invalid
@@ -24,18 +25,21 @@ from registry.registration import (
     Converted,
     Converter,
     Declared,
-    Images,
     Intake,
+    Labelled,
     LabelledImage,
     Original,
     Progress,
     Runtime,
+    Samples,
     Taken,
 )
-from registry.services.prove import BATCH, Question, paths, prove, spread
+from registry.services.prove import BATCH, Question, files_of, prove, spread
 from registry.services.registration_request import Registration
 
 MISTAKES_SAMPLE = 300
+Pictures = Callable[[AnyPreprocessing], Mapping[str, bytes]]
+"""Gives the encoded inputs that a bundle keeps, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,14 @@ class Tools:
     intake: Intake
     converter: Converter
     original: Original
-    images: Images
+    samples: Samples
     runtime: Runtime
     alternatives: Alternatives
     fitter: ReferenceFitter
     bundles: Bundles
     store: ArtifactStore
     environment: Mapping[str, str]
-    pictures: Mapping[str, bytes]
+    pictures: Pictures
     workshop: Path
     home: str
     progress: Progress
@@ -76,18 +80,17 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     taken = tools.intake.take(request.path, folder)
     converted = tools.converter.convert(taken.path)
     tools.progress("reading the export", 1, 1)
-    training = tools.images.read(request.training_data, converted.labels)
-    calibration = (
-        tools.images.read(request.calibration_data, converted.labels)
-        if request.calibration_data
-        else None
-    )
+    training = _read(request.training_data, converted, tools)
+    calibration = _read(request.calibration_data, converted, tools)
+    if training is None:
+        raise Invalid("a version is registered with training data, for its proof and its profile")
     graph = folder / "model.onnx"
     graph.write_bytes(converted.graph)
     answering = tools.runtime.open(converted.preprocessing, graph)
     if request.declared is not None:
         _refuse_mistakes(request.declared, converted, training, tools)
-    question = Question(taken.path, paths(spread(training)), tools.pictures)
+    asked = files_of(spread(training), folder)
+    question = Question(taken.path, asked, tools.pictures(converted.preprocessing))
     tools.progress("asking the original", 0, 1)
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)
@@ -109,11 +112,17 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     return Made(bundle, digest, converted, proven.parity, fields["environment"], locks)
 
 
+def _read(source: Path | None, converted: Converted, tools: Tools) -> Sequence[Labelled] | None:
+    if source is None:
+        return None
+    return tools.samples.read(source, converted.labels, converted.preprocessing)
+
+
 def _refuse_mistakes(
-    declared: Declared, converted: Converted, training: Sequence[LabelledImage], tools: Tools
+    declared: Declared, converted: Converted, training: Sequence[Labelled], tools: Tools
 ) -> None:
     """Invalid if the training images say that something was declared wrong."""
-    images = spread(training, MISTAKES_SAMPLE)
+    images = [one for one in spread(training, MISTAKES_SAMPLE) if isinstance(one, LabelledImage)]
     truth = np.array([image.label for image in images])
     said = tools.alternatives.labels(converted.graph, declared.input, images)
     found = mistake(truth, said, converted.labels)
@@ -165,22 +174,22 @@ def _manifest_fields(
 
 def _fit(
     converted: Converted,
-    training: Sequence[LabelledImage],
-    calibration: Sequence[LabelledImage] | None,
+    training: Sequence[Labelled],
+    calibration: Sequence[Labelled] | None,
     answering: Answering,
     tools: Tools,
 ) -> Mapping[str, bytes]:
-    def stream(what: str, images: Sequence[LabelledImage]) -> Iterator[Observations]:
+    def stream(what: str, samples: Sequence[Labelled]) -> Iterator[Observations]:
         done = 0
-        tools.progress(what, done, len(images))
-        for seen in answering.observe(images, BATCH):
+        tools.progress(what, done, len(samples))
+        for seen in answering.observe(samples, BATCH):
             yield seen
             done += len(seen)
-            tools.progress(what, done, len(images))
+            tools.progress(what, done, len(samples))
 
     return tools.fitter.fit(
         converted.labels,
         converted.blocks,
-        stream("profiling training images", training),
-        stream("calibrating on held-out images", calibration) if calibration else None,
+        stream("profiling training data", training),
+        stream("calibrating on held-out data", calibration) if calibration else None,
     )

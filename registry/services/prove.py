@@ -8,7 +8,7 @@ from typing import Any
 from registry.documents.proof import Proof, make_proof
 from registry.domain.errors import Invalid
 from registry.domain.parity import Parity, compare, compare_batches, compare_labels
-from registry.registration import Answering, Converted, LabelledImage, Original, OriginalAnswers
+from registry.registration import Answering, Converted, Labelled, Original, OriginalAnswers
 
 BATCH = 32
 SAMPLE, SINGLE = 64, 16
@@ -16,10 +16,10 @@ SAMPLE, SINGLE = 64, 16
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What both models are asked: the export, photographs, and the pictures that are kept."""
+    """What both models are asked: the export, training inputs, and those that are kept."""
 
     export: Path
-    photographs: tuple[Path, ...]
+    training: tuple[Path, ...]
     pictures: Mapping[str, bytes]
 
 
@@ -45,7 +45,7 @@ def prove(
     (predict). Our own answers must moreover not depend on the rest of a batch, nor on the time.
     """
     kept = _write(question.pictures, scratch)
-    images = [*question.photographs, *kept]
+    images = [*question.training, *kept]
     wanted = original.answers(question.export, images, SINGLE, converted.python)
     if wanted.labels != converted.labels:
         raise Invalid(f"the original's labels are {wanted.labels}, not {converted.labels}")
@@ -55,21 +55,21 @@ def prove(
             f"the converted model does not answer like the original: {'; '.join(parity.failures)}."
             " Nothing was registered; please report the architecture and its transforms"
         )
-    proof = make_proof(question.pictures, wanted.batch[len(question.photographs) :])
+    proof = make_proof(question.pictures, wanted.batch[len(question.training) :])
     return Proven(parity, proof, wanted.jail)
 
 
-def spread(images: Sequence[LabelledImage], count: int = SAMPLE) -> tuple[LabelledImage, ...]:
-    """`count` images at even distances, so that no label is left out; all when there are fewer."""
-    if len(images) <= count:
-        return tuple(images)
-    last = len(images) - 1
-    return tuple(images[round(i * last / (count - 1))] for i in range(count))
+def spread(samples: Sequence[Labelled], count: int = SAMPLE) -> tuple[Labelled, ...]:
+    """`count` inputs at even distances, so that no label is left out; all when there are fewer."""
+    if len(samples) <= count:
+        return tuple(samples)
+    last = len(samples) - 1
+    return tuple(samples[round(i * last / (count - 1))] for i in range(count))
 
 
-def paths(images: Sequence[LabelledImage]) -> tuple[Path, ...]:
-    """Where images are."""
-    return tuple(image.path for image in images)
+def files_of(samples: Sequence[Labelled], folder: Path) -> tuple[Path, ...]:
+    """Where they are on disk; rows of a table are written into the folder."""
+    return tuple(sample.file(folder) for sample in samples)
 
 
 def _write(pictures: Mapping[str, bytes], scratch: Path) -> list[Path]:

@@ -17,7 +17,7 @@ import structlog
 
 from monitoring.domain.window import LiveWindow
 from registry.domain.errors import StagegateError, Unavailable
-from registry.domain.observations import ByteArray, Observations
+from registry.domain.observations import InputArray, Observations
 from serving.domain.failure import ModelFailed
 from serving.domain.prediction import RawPrediction
 from serving.ports import Measurements, Runner, Scores
@@ -36,7 +36,7 @@ class Batching:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    array: ByteArray
+    array: InputArray
     future: "Future[RawPrediction]"
     queued_at: float
 

@@ -16,7 +16,7 @@ _MAGIC = (
     (b"GIF89a", "image/gif"),
     (b"BM", "image/bmp"),
 )
-UNKNOWN = "application/octet-stream"
+UNKNOWN, ROW = "application/octet-stream", "application/json"
 
 
 class PayloadStore:
@@ -55,7 +55,9 @@ class PayloadStore:
 
 
 def media_type(data: bytes) -> str:
-    """The type of an image by its first bytes; the sender's word is not taken for it."""
+    """The type of an input by its first bytes; the sender's word is not taken for it."""
+    if data[:1] == b"{":
+        return ROW
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), UNKNOWN)

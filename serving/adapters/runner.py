@@ -1,9 +1,8 @@
-"""A registered version, ready to run: its bundle's image transforms, graph and scorer."""
+"""A registered version, ready to run: its bundle's transforms, graph and scorer."""
 
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import structlog
 
 from monitoring.adapters.reference_files import load_reference
@@ -12,12 +11,12 @@ from monitoring.domain.reference import Reference
 from monitoring.domain.window import LiveWindow
 from monitoring.services.live_window import WindowRecorder
 from registry.adapters.bundle import open_bundle
-from registry.adapters.imaging import ImagePreprocessor
 from registry.adapters.installed import installed_environment
 from registry.adapters.onnx_model import OnnxModel
+from registry.adapters.prepare import preprocessor
 from registry.domain.environment import require_fit
 from registry.domain.errors import Conflict, Invalid, NotFound
-from registry.domain.observations import ByteArray, Observations
+from registry.domain.observations import InputArray, Observations
 from registry.domain.versions import ModelVersion
 from serving.adapters.archives import hides_archive
 from serving.ports import Scores
@@ -45,9 +44,8 @@ class BundleRunner:
         require_fit(version.name, version.environment, installed_environment())
         self.labels = version.labels
         document = bundle.preprocessing()
-        self._preprocessor = ImagePreprocessor(document, max_pixels)
-        self._shape = document.shape
-        self._model = OnnxModel(bundle.model, threads)
+        self._preprocessor = preprocessor(document, max_pixels)
+        self._model = OnnxModel(bundle.model, threads, document.seen)
         reference = _reference(version, path)
         self._scorer = reference.scorer if reference else None
         self._recorder = (
@@ -56,13 +54,13 @@ class BundleRunner:
             else None
         )
 
-    def prepare(self, data: bytes) -> ByteArray:
-        """One image as the graph takes it."""
+    def prepare(self, data: bytes) -> InputArray:
+        """One input as the graph takes it."""
         if hides_archive(data):
-            raise Invalid("an archive hides behind the image; send the image alone")
+            raise Invalid("an archive hides behind the input; send the input alone")
         return self._preprocessor.prepare(data)
 
-    def run(self, inputs: ByteArray) -> tuple[Observations, OutOfDomain | None]:
+    def run(self, inputs: InputArray) -> tuple[Observations, OutOfDomain | None]:
         """One forward pass over a batch, and its scores."""
         observations = self._model.run(inputs)
         return observations, self._scorer.score(observations) if self._scorer else None
@@ -80,7 +78,7 @@ class BundleRunner:
     def warm(self, batch: int) -> None:
         """Run once as a batch of one and once as a full one."""
         for size in (1, batch):
-            self.run(np.zeros((size, *self._shape), dtype=np.uint8))
+            self.run(self._model.example(size))
 
 
 def _reference(version: ModelVersion, path: Path) -> Reference | None:

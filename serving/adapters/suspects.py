@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from registry.adapters.bundle import open_bundle
-from registry.adapters.image_folder import ImageFolders, OnnxRuntimes
+from registry.adapters.image_folder import ImageFolders
+from registry.adapters.onnx_runtimes import OnnxRuntimes
 from registry.domain.errors import StagegateError
 from registry.domain.observations import FloatArray
 from registry.registration import Answering, LabelledImage

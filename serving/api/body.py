@@ -1,6 +1,7 @@
 """Reading a request's input: within the size limit, as a raw body or as multipart."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -8,8 +9,9 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from registry.domain.errors import Invalid, TooLarge, TooSlow, UnsupportedInput
+from registry.domain.errors import Invalid, TooLarge, TooSlow
 from serving.api.json_body import read_json
+from serving.api.tensors import ROWS_AT_MOST
 from serving.api.text import storable
 
 ATTRIBUTES = "X-Stagegate-Attributes"
@@ -22,25 +24,48 @@ _FIELD = "file"
 BODY_SECONDS = 60.0
 
 
-async def read_input(request: Request, limit: int) -> bytes:
-    """The bytes of the one input in a request.
+def content_type(request: Request) -> str:
+    """What the body says that it is, without parameters."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
-    TooLarge as soon as the limit is passed, whatever Content-Length says; UnsupportedInput for a
-    type that no image comes in; Invalid for an empty body or a form without the field.
+
+async def read_input(request: Request, limit: int) -> bytes:
+    """The bytes of the one image in a request.
+
+    TooLarge as soon as the limit is passed, whatever Content-Length says; Invalid for an empty
+    body or a form without the field.
     """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == "application/json":
-        raise UnsupportedInput(
-            "This model reads images: send one as the raw body with Content-Type image/*, or as "
-            f"multipart field {_FIELD!r}."
-        )
-    if kind == "multipart/form-data":
+    if content_type(request) == "multipart/form-data":
         data = await _multipart(request, limit)
     else:
         data = await read_body(request, limit)
     if not data:
-        raise Invalid("The body is empty; send an image.")
+        raise Invalid("The body is empty; send an image, or rows as application/json.")
     return data
+
+
+async def read_rows(request: Request, limit: int) -> tuple[tuple[bytes, ...], dict[str, Any]]:
+    """The rows in `{"inputs": [{...}]}`, each as JSON, and the attributes beside them.
+
+    Attributes are also taken from the header; those in the body count where both name one.
+    """
+    document = read_json(await read_body(request, limit))
+    if not isinstance(document, dict) or document.keys() - {"inputs", "attributes"}:
+        raise Invalid('The body must be {"inputs": [{...}], "attributes": {...}} and no more.')
+    rows = document.get("inputs")
+    if not isinstance(rows, list) or not 0 < len(rows) <= ROWS_AT_MOST:
+        raise Invalid(f"inputs: a list of 1 to {ROWS_AT_MOST} rows is expected.")
+    given = document.get("attributes", {})
+    _check_attributes(given, "attributes")
+    return tuple(map(_row, rows)), {**read_attributes(request), **given}
+
+
+def _row(row: object) -> bytes:
+    if not isinstance(row, dict):
+        raise Invalid(
+            "inputs: a row is an object from column to value; images are sent as they are."
+        )
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 async def read_body(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:
@@ -61,11 +86,8 @@ def read_attributes(request: Request) -> dict[str, Any]:
     if header is None:
         return {}
     # Headers arrive as Latin-1 whatever they were written in; JSON is UTF-8.
-    attributes = read_json(header.encode("latin-1"), ATTRIBUTES)
-    if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
-        raise Invalid(f"{ATTRIBUTES} must be a JSON object of at most {_MAX_ATTRIBUTES} names.")
-    for name, value in attributes.items():
-        _check_attribute(name, value)
+    attributes: dict[str, Any] = read_json(header.encode("latin-1"), ATTRIBUTES)
+    _check_attributes(attributes, ATTRIBUTES)
     return attributes
 
 
@@ -77,15 +99,22 @@ def wants_review(request: Request) -> bool:
     return said == "true"
 
 
-def _check_attribute(name: str, value: object) -> None:
+def _check_attributes(attributes: object, where: str) -> None:
+    if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
+        raise Invalid(f"{where} must be a JSON object of at most {_MAX_ATTRIBUTES} names.")
+    for name, value in attributes.items():
+        _check_attribute(name, value, where)
+
+
+def _check_attribute(name: str, value: object, where: str) -> None:
     if isinstance(value, dict | list):
-        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} must be text, a number, true, false or null.")
+        raise Invalid(f"{where}: {name[:64]!r} must be text, a number, true, false or null.")
     if len(name) > _MAX_TEXT or (isinstance(value, str) and len(value) > _MAX_TEXT):
-        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} is longer than {_MAX_TEXT} characters.")
+        raise Invalid(f"{where}: {name[:64]!r} is longer than {_MAX_TEXT} characters.")
     if isinstance(value, int) and not -_MAX_NUMBER <= value <= _MAX_NUMBER:
-        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} is a number that is too large.")
+        raise Invalid(f"{where}: {name[:64]!r} is a number that is too large.")
     if not (storable(name) and storable(str(value))):
-        raise Invalid(f"{ATTRIBUTES}: {name[:64]!r} holds a character that is no text.")
+        raise Invalid(f"{where}: {name[:64]!r} holds a character that is no text.")
 
 
 async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:

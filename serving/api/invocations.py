@@ -1,8 +1,10 @@
 """MLflow's scoring protocol: POST /models/{model}/invocations, as `mlflow models serve` answers it.
 
-An image is base64 in the column `image`, or the only column; MLflow writes bytes so in JSON.
+An image is base64 in the column `image`, or the only column; MLflow writes bytes so in JSON. A
+table of several other columns is for a model of rows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,22 +39,22 @@ def router(serving: Serving) -> APIRouter:
 
     @routes.post("/invocations", openapi_extra={"requestBody": body})
     async def invocations(model: Name, request: Request) -> JSONResponse:
-        """Predictions for a table of images."""
+        """Predictions for a table of images, or of rows."""
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != "application/json":
             raise UnsupportedInput(f"send application/json with {', '.join(FORMS)}, not {kind!r}")
-        images = read_images(await read_body(request, serving.max_upload_bytes))
+        inputs = read_inputs(await read_body(request, serving.max_upload_bytes))
         attributes = read_attributes(request)
         found = await predict_rows(
-            serving, model, images, attributes, preferred_wait(request), idempotency_key(request)
+            serving, model, inputs, attributes, preferred_wait(request), idempotency_key(request)
         )
         return JSONResponse({"predictions": [_row(one) for one in found]})
 
     return routes
 
 
-def read_images(body: bytes) -> tuple[bytes, ...]:
-    """The images in one of MLflow's four forms; Invalid says what was expected."""
+def read_inputs(body: bytes) -> tuple[bytes, ...]:
+    """The images or rows in one of MLflow's four forms; Invalid says what was expected."""
     document = read_json(body)
     forms = [form for form in FORMS if isinstance(document, dict) and form in document]
     if len(forms) != 1:
@@ -60,17 +62,21 @@ def read_images(body: bytes) -> tuple[bytes, ...]:
     rows = _column(forms[0], document[forms[0]])
     if not 0 < len(rows) <= ROWS_AT_MOST:
         raise Invalid(f"{forms[0]}: 1 to {ROWS_AT_MOST} rows are answered at once, not {len(rows)}")
-    return tuple(from_base64(value, i) for i, value in enumerate(rows))
+    return tuple(_input(value, i) for i, value in enumerate(rows))
+
+
+def _input(value: Any, row: int) -> bytes:
+    return json.dumps(value).encode() if isinstance(value, dict) else from_base64(value, row)
 
 
 def _column(form: str, table: Any) -> Sequence[Any]:
     if form == "dataframe_split":
         return _of_split(table)
-    if isinstance(table, dict):  # inputs and instances may be one column by its name
-        table = table.get(IMAGE) if IMAGE in table else next(iter(table.values()), None)
+    if isinstance(table, dict):  # inputs and instances may be columns by their names
+        table = table[IMAGE] if IMAGE in table else _transposed(form, table)
     if not isinstance(table, list):
         raise Invalid(f"{form}: a list of images in base64 is expected")
-    return [_cell(form, row) for row in table]
+    return [_cell(row) for row in table]
 
 
 def _of_split(table: Any) -> Sequence[Any]:
@@ -78,16 +84,34 @@ def _of_split(table: Any) -> Sequence[Any]:
     columns = table.get("columns") if isinstance(table, dict) else None
     if not isinstance(data, list) or not isinstance(columns, list | None):
         raise Invalid("dataframe_split: an object with columns and data is expected")
+    if columns and IMAGE not in columns and len(columns) > 1:
+        return _rows(data, columns)
     at = columns.index(IMAGE) if columns and IMAGE in columns else 0
     if not all(isinstance(row, list) and len(row) > at for row in data):
         raise Invalid(f"dataframe_split: each row of data needs a column {IMAGE!r}")
     return [row[at] for row in data]
 
 
-def _cell(form: str, row: Any) -> Any:
+def _transposed(form: str, table: Mapping[str, Any]) -> Any:
+    columns = list(table.values())
+    lengths = {len(one) if isinstance(one, list) else -1 for one in columns}
+    if len(columns) == 1:
+        return columns[0]
+    if len(lengths) != 1 or -1 in lengths:
+        raise Invalid(f"{form}: the columns must be lists of the same length")
+    return _rows(list(zip(*columns, strict=True)), list(table))
+
+
+def _rows(data: Sequence[Any], columns: Sequence[Any]) -> Sequence[Any]:
+    if not all(isinstance(row, list | tuple) and len(row) == len(columns) for row in data):
+        raise Invalid(f"each row needs {len(columns)} values, one for each column")
+    return [dict(zip(map(str, columns), row, strict=True)) for row in data]
+
+
+def _cell(row: Any) -> Any:
     if isinstance(row, dict):
         if IMAGE not in row and len(row) != 1:
-            raise Invalid(f"{form}: a row has no column {IMAGE!r}")
+            return row
         return row[IMAGE] if IMAGE in row else next(iter(row.values()))
     return row[0] if isinstance(row, list) and len(row) == 1 else row
 

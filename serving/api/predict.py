@@ -1,15 +1,17 @@
 """Asking a model: POST /v1/models/{model}/predict."""
 
 import re
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from serving.adapters.payloads import media_type
+from serving.adapters.payloads import ROW, media_type
 from serving.api import shapes
-from serving.api.body import read_attributes, read_input, wants_review
+from serving.api.body import content_type, read_attributes, read_input, read_rows, wants_review
 from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
+from serving.api.rows import ask_rows
 from serving.domain.prediction import Prediction, Status
 from serving.services.predict import PredictCommand, predict
 from serving.services.wait import wait_for
@@ -20,6 +22,16 @@ _BODY = {
     "requestBody": {
         "required": True,
         "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "inputs": {"type": "array", "items": {"type": "object"}},
+                        "attributes": {"type": "object"},
+                    },
+                    "required": ["inputs"],
+                }
+            },
             "image/*": {"schema": {"type": "string", "format": "binary"}},
             "multipart/form-data": {
                 "schema": {
@@ -41,6 +53,8 @@ def router(serving: Serving) -> APIRouter:
     async def ask(model: str, request: Request) -> JSONResponse:
         """Answer with the version that the rollout assigns, or hold the request for a person."""
         seconds = preferred_wait(request)
+        if content_type(request) == ROW:
+            return await _ask_rows(model, request, serving, seconds)
         payload = await read_input(request, serving.max_upload_bytes)
         command = PredictCommand(
             model=model,
@@ -57,6 +71,25 @@ def router(serving: Serving) -> APIRouter:
         return respond(found, serving, seconds)
 
     return routes
+
+
+async def _ask_rows(model: str, request: Request, serving: Serving, seconds: float) -> JSONResponse:
+    rows, attributes = await read_rows(request, serving.max_upload_bytes)
+    key, asked = idempotency_key(request), wants_review(request)
+    found = await ask_rows(serving, model, rows, attributes, seconds, key, wants_review=asked)
+    return (
+        respond(found[0], serving, seconds) if len(found) == 1 else respond_to_rows(found, seconds)
+    )
+
+
+def respond_to_rows(found: Sequence[Prediction], waited: float) -> JSONResponse:
+    """All of them in order; 202 as long as any of them is held for a person."""
+    held = any(one.status is Status.HELD for one in found)
+    return JSONResponse(
+        {"predictions": [shapes.prediction(one) for one in found]},
+        status_code=202 if held else 200,
+        headers={"Preference-Applied": f"wait={waited:g}"} if waited else {},
+    )
 
 
 def respond(found: Prediction, serving: Serving, waited: float) -> JSONResponse:

@@ -16,28 +16,47 @@ from serving.services.wait import wait_for
 async def predict_rows(
     serving: Serving,
     model: str,
-    images: Sequence[bytes],
+    inputs: Sequence[bytes],
     attributes: Mapping[str, Any],
     wait_seconds: float,
     key: str | None = None,
 ) -> tuple[Prediction, ...]:
-    """The answers to all images, for callers that know nothing but answers.
+    """The answers to all inputs, for callers that know nothing but answers.
+
+    As `ask_rows`; Held if a person has to answer any of them first, with what to ask for later:
+    such a caller must not take silence for a label. Conflict if the plan abstains from an answer.
+    """
+    found = await ask_rows(serving, model, inputs, attributes, wait_seconds, key)
+    _insist_on_labels(found)
+    return found
+
+
+async def ask_rows(
+    serving: Serving,
+    model: str,
+    inputs: Sequence[bytes],
+    attributes: Mapping[str, Any],
+    wait_seconds: float,
+    key: str | None = None,
+    *,
+    wants_review: bool = False,
+) -> tuple[Prediction, ...]:
+    """What becomes of all inputs, answered or held.
 
     Invalid names the first row that is no input; then no row is stored, so that the request can be
-    sent again. Held if a person has to answer any of them first,
-    with what to ask for later: such a caller must not take silence for a label. Conflict if the
-    plan abstains from an answer.
+    sent again.
     """
-    ready = asyncio.Barrier(len(images))
+    ready = asyncio.Barrier(len(inputs))
 
-    async def one(image: bytes, key: str | None, part_of: str) -> Prediction:
+    async def one(data: bytes, key: str | None, part_of: str) -> Prediction:
         command = PredictCommand(
             model=model,
-            payload=image,
-            payload_type=media_type(image),
+            payload=data,
+            payload_type=media_type(data),
             attributes=attributes,
             idempotency_key=key,
             waiting=wait_seconds > 0,
+            wants_review=wants_review,
             part_of=part_of,
         )
         try:
@@ -49,15 +68,14 @@ async def predict_rows(
             found = await wait_for(serving.ledger, serving.arrivals, found.id, wait_seconds)
         return found
 
-    rows = zip(images, keys_of_rows(key, images), strict=True)
+    rows = zip(inputs, keys_of_rows(key, inputs), strict=True)
     answers = await asyncio.gather(
-        *(one(image, *named) for image, named in rows), return_exceptions=True
+        *(one(data, *named) for data, named in rows), return_exceptions=True
     )
     found = [answer for answer in answers if isinstance(answer, Prediction)]
     for row, answer in enumerate(answers):
         if isinstance(answer, BaseException) and not isinstance(answer, asyncio.BrokenBarrierError):
-            raise _of_row(answer, row, len(images))
-    _insist_on_labels(found)
+            raise _of_row(answer, row, len(inputs))
     return tuple(found)
 
 

@@ -20,8 +20,8 @@ from serving.api.json_body import read_json
 
 HEADER = "Inference-Header-Content-Length"
 IMAGE = "image"
-OUTPUTS = ("prediction", "index", "probabilities", "id", "version", "decided_by")
 ROWS_AT_MOST = 64
+OUTPUTS = ("prediction", "index", "probabilities", "id", "version", "decided_by")
 _KINDS = {"INT64": "<i8", "FP32": "<f4"}
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from registry.adapters.alternatives import OnnxAlternatives
-from registry.adapters.image_folder import ImageFolders, OnnxRuntimes
+from registry.adapters.image_folder import ImageFolders
+from registry.adapters.onnx_runtimes import OnnxRuntimes
 from registry.adapters.readers import reader
 from registry.adapters.recognise import recognise
 from registry.documents.model_input import (

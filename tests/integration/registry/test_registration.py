@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from pickled_malice import archive, inject, payloads
+from registering import stagegate
 
 from registry.adapters.bundle import open_bundle
 from registry.adapters.conversion import FastaiOriginal, JailedConverter
-from registry.adapters.image_folder import OnnxRuntimes
 from registry.adapters.inert_pickle import read_archive
+from registry.adapters.onnx_runtimes import OnnxRuntimes
 from registry.domain.errors import Invalid
 from registry.domain.observations import FeatureBlock
 from registry.domain.parity import compare
@@ -36,23 +37,6 @@ class Home:
     @property
     def bundle(self) -> Path:
         return Path(self.document["bundle_uri"].removeprefix("file://"))
-
-
-def stagegate(home: Path, working: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("STAGEGATE", "MLFLOW"))},
-        "HOME": str(working),
-        "XDG_CACHE_HOME": str(working / "cache"),
-        "STAGEGATE_ACTOR": "ada",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "console.cli", "--home", str(home), "--json", *words],
-        cwd=working,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,11 @@ def test_multipart_gives_the_same_answer_as_a_raw_body(serve: Serve):
     [
         (b"this is no image", {}, 415),
         (b"", {}, 422),
-        (b'{"inputs": []}', {"Content-Type": "application/json"}, 415),
+        (b'{"inputs": [{"a": 1}]}', {"Content-Type": "application/json"}, 415),
+        (b'{"inputs": []}', {"Content-Type": "application/json"}, 422),
+        (b'{"inputs": [3]}', {"Content-Type": "application/json"}, 422),
+        (b'{"inputs": [{"a": 1}], "more": 1}', {"Content-Type": "application/json"}, 422),
+        (b'{"inputs": [{}], "attributes": 1}', {"Content-Type": "application/json"}, 422),
         (b"\xff\xd8\xff" + b"0" * serving_app.MAX_BYTES, {}, 413),
         (image(), {"X-Stagegate-Attributes": "{"}, 422),
         (image(), {"X-Stagegate-Attributes": "[1]"}, 422),

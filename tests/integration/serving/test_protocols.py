@@ -18,7 +18,7 @@ from registry.adapters.database.engine import Database
 from registry.domain.errors import Invalid
 from registry.domain.plan import Answers, Flags, Review, StagePlan, Step
 from registry.domain.stages import Stage
-from serving.api.invocations import read_images
+from serving.api.invocations import read_inputs
 from serving.api.tensors import HEADER, ROWS_AT_MOST, read_request
 
 pytestmark = pytest.mark.integration
@@ -145,7 +145,7 @@ def test_the_server_and_its_models_describe_themselves(serve: Any):
 )
 def test_each_form_of_mlflow_is_read(form: Any):
     body = json.dumps(form(in_base64(b"one", b"two"))).encode()
-    assert read_images(body) == (b"one", b"two")
+    assert read_inputs(body) == (b"one", b"two")
 
 
 def test_mlflow_gets_a_row_with_a_column_for_each_label(serve: Any):

@@ -177,7 +177,7 @@ def test_a_graph_whose_features_do_not_fit_its_blocks_is_refused():
 
 
 def test_training_data_without_images_are_refused():
-    with pytest.raises(Invalid, match="training data hold no images"):
+    with pytest.raises(Invalid, match="training data are empty"):
         MonitoringReferenceFitter().fit(LABELS, BLOCKS, [], None)
 
 

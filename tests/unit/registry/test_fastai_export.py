@@ -3,27 +3,12 @@
 from typing import Any
 
 import pytest
+from inert_records import kind, listed, record
 
 from registry.adapters.fastai_batch import Resampling
 from registry.adapters.fastai_export import read_vision_export
 from registry.adapters.inert_pickle import CalledRecord, InertArchive, Record, Report
 from registry.domain.errors import Invalid
-
-
-def record(name: str, *arguments: Any, **state: Any) -> Record:
-    kind = type("Record", (Record,), {"__slots__": (), "name": name, "made": []})
-    made = kind(*arguments)
-    made.state = state
-    return made
-
-
-def kind(name: str) -> type[Record]:
-    return type("Record", (Record,), {"__slots__": (), "name": name})
-
-
-def listed(*items: Any) -> Record:
-    return record("fastcore.foundation.L", items=list(items))
-
 
 RESIZE = record(
     "fastai.vision.augment.Resize",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from registry.adapters.bundle import BundleFolders, open_bundle
-from registry.adapters.image_folder import ImageFolders
+from registry.adapters.samples import AnySamples
 from registry.documents.model_input import ModelInput
 from registry.documents.preprocessing import Preprocessing, Resize
 from registry.domain.errors import Conflict, Invalid
@@ -29,7 +29,7 @@ from registry.registration import (
 )
 from registry.services.compare import compare
 from registry.services.make_bundle import Tools
-from registry.services.prove import paths, spread
+from registry.services.prove import files_of, spread
 from registry.services.register import Registered, register
 from registry.services.registration_request import Registration
 from registry.services.verify import verify
@@ -219,10 +219,11 @@ class World:
     def tools(self) -> Tools:
         return Tools(
             intake=FakeIntake(), converter=self.converter, original=self.original,
-            images=ImageFolders(), home="here",
+            samples=AnySamples(), home="here",
             runtime=self.runtime, alternatives=self.alternatives, fitter=self.fitter,
             bundles=BundleFolders(), store=self.store,
-            environment={"python": "3.11.7", "numpy": "2.4.6"}, pictures={"a.png": b"picture"},
+            environment={"python": "3.11.7", "numpy": "2.4.6"},
+            pictures=lambda _: {"a.png": b"picture"},
             workshop=self.workshop, progress=lambda *step: self.steps.append(step),
         )  # fmt: skip
 
@@ -292,8 +293,8 @@ def test_the_original_is_asked_about_64_photographs_of_all_labels_and_the_kept_p
 def test_progress_of_each_step_ends_at_its_end(world: World):
     world.register(calibration_data=world.calibration)
     last = {step: (done, total) for step, done, total in world.steps}
-    assert last["profiling training images"] == (100, 100)
-    assert last["calibrating on held-out images"] == (14, 14)
+    assert last["profiling training data"] == (100, 100)
+    assert last["calibrating on held-out data"] == (14, 14)
     assert all(done == total for done, total in last.values())
 
 
@@ -415,7 +416,7 @@ def test_an_empty_training_folder_says_how_to_lay_one_out(world: World, tmp_path
 def test_few_images_are_all_asked_about():
     images = [LabelledImage(Path(str(i)), 0) for i in range(5)]
     assert spread(images, 64) == tuple(images)
-    assert paths(spread(images, 3)) == (Path("0"), Path("2"), Path("4"))
+    assert files_of(spread(images, 3), Path()) == (Path("0"), Path("2"), Path("4"))
 
 
 def test_a_version_is_verified_by_its_own_pictures(world: World):

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 from registry.adapters.fastai_batch import Resampling
 from registry.adapters.inert_modules import build_module, build_tensor
 from registry.adapters.inert_pickle import InertArchive, Record, Report, StorageReference
-from registry.adapters.servable import Resampler, Servable
+from registry.adapters.servable import Resampler, image_servable
 from registry.domain.errors import Invalid
 from registry.domain.observations import FeatureBlock
 
@@ -108,7 +108,7 @@ def a_network() -> nn.Sequential:
 
 def test_features_are_the_last_layer_at_each_resolution_and_the_penultimate():
     network = a_network()
-    servable = Servable(network, (3, 8, 8)).eval()
+    servable = image_servable(network, (3, 8, 8)).eval()
     assert servable.blocks == (
         FeatureBlock("block-1", 4), FeatureBlock("block-2", 6), FeatureBlock("block-3", 6),
         FeatureBlock("penultimate", 5),
@@ -129,7 +129,7 @@ def test_features_are_the_last_layer_at_each_resolution_and_the_penultimate():
 def test_normalisation_and_sigmoid_are_inside():
     mean, deviation = torch.full((1, 3, 1, 1), 0.4), torch.full((1, 3, 1, 1), 0.2)
     network = a_network()
-    servable = Servable(
+    servable = image_servable(
         network, (3, 8, 8), normalize=(mean, deviation), activation="sigmoid"
     ).eval()
     images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
@@ -142,7 +142,7 @@ def test_normalisation_and_sigmoid_are_inside():
 
 def test_a_model_without_a_linear_layer_is_refused():
     with pytest.raises(Invalid, match="no linear layer"):
-        Servable(nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1)), (3, 8, 8))
+        image_servable(nn.Sequential(nn.Conv2d(3, 2, 1), nn.AdaptiveAvgPool2d(1)), (3, 8, 8))
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])

@@ -1,0 +1,45 @@
+"""What inputs look like without any model: the statistics of images, or the columns of rows."""
+
+import numpy as np
+import numpy.typing as npt
+
+from monitoring.domain.image_statistics import Statistics, image_statistics
+from registry.domain.observations import FloatArray, InputColumn, Observations
+
+
+def input_statistics(observations: Observations) -> Statistics:
+    """Values by name, each (n,): of a row, its columns in the row's own units.
+
+    A column of categories gives their codes, 0 for what is missing or was never seen.
+    """
+    if not observations.columns:
+        return image_statistics(observations.inputs)
+    rows = observations.inputs.astype(np.float64)
+    return {c.name: rows[:, i] * c.deviation + c.mean for i, c in enumerate(observations.columns)}
+
+
+def appearance(observations: Observations) -> FloatArray:
+    """The numbers whose distance from those of the training data says how usual an input looks.
+
+    (n, s): an image's statistics; a row's prepared numbers and, for each column of categories,
+    whether its value is one that training knew.
+    """
+    if not observations.columns:
+        return np.column_stack(list(image_statistics(observations.inputs).values()))
+    columns = [_column(observations.inputs[:, i], c) for i, c in enumerate(observations.columns)]
+    return np.column_stack(columns)
+
+
+def spread(observations: Observations) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation of each image's pixels; zeros for rows, whose columns differ."""
+    n = len(observations)
+    if observations.columns:
+        return np.zeros(n), np.zeros(n)
+    pixels = observations.inputs.reshape(n, -1).astype(np.float32)
+    mean = pixels.mean(axis=1)
+    squares = np.einsum("ij,ij->i", pixels, pixels, dtype=np.float64) / pixels.shape[1]
+    return mean, np.sqrt(np.maximum(squares - np.square(mean, dtype=np.float64), 0.0))
+
+
+def _column(values: npt.NDArray[np.number], column: InputColumn) -> npt.NDArray[np.float64]:
+    return (values > 0).astype(np.float64) if column.is_code else values.astype(np.float64)

@@ -1,0 +1,111 @@
+"""The rows of a table as a fastai tabular learner prepares them, in plain arithmetic."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.documents.table import Category, Missing, Number, TablePreprocessing
+from registry.domain.errors import Invalid, UnsupportedInput
+
+ROW = "application/json"
+_WORDS = {"boolean": "true or false", "number": "numbers", "text": "texts"}
+_Key = tuple[str, object]
+
+
+class RowPreprocessor:
+    """Prepares rows, JSON objects from column to value, for one version's graph."""
+
+    def __init__(self, document: TablePreprocessing) -> None:
+        self.document = document
+        self._taken = frozenset(document.taken)
+        categories = [c for c in document.columns if isinstance(c, Category)]
+        self._codes = {
+            c.name: {_key(value): i for i, value in enumerate(c.values, 1)} for c in categories
+        }
+        self._kinds = {c.name: {_key(value)[0] for value in c.values} for c in categories}
+
+    def prepare(self, data: bytes) -> npt.NDArray[np.float32]:
+        """The float32 vector of an encoded row; UnsupportedInput or Invalid names the column."""
+        row = self._row(data)
+        return np.array([self._cell(column, row) for column in self.document.columns], np.float32)
+
+    def _row(self, data: bytes) -> Mapping[str, Any]:
+        try:
+            row = json.loads(data, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise UnsupportedInput(
+                "this model reads rows of a table; send application/json with"
+                f' {{"inputs": [{{{_named(self.document.taken)}}}]}}'
+            )
+        absent, foreign = self._taken - row.keys(), row.keys() - self._taken
+        if absent or foreign:
+            wrong = f"has no {_listed(absent)}" if absent else f"has {_listed(foreign)}"
+            raise Invalid(f"the row {wrong}; its columns are {_listed(self.document.taken)}")
+        return row
+
+    def _cell(self, column: Category | Missing | Number, row: Mapping[str, Any]) -> float:
+        if isinstance(column, Missing):
+            return column.yes if row[column.of] is None else column.no
+        value = row[column.name]
+        return self._code(column, value) if isinstance(column, Category) else _scaled(column, value)
+
+    def _code(self, column: Category, value: Any) -> int:
+        if value is None:
+            return 0
+        kinds, key = self._kinds[column.name], _key(value)
+        if kinds and key[0] not in kinds:
+            words = " or ".join(_WORDS[kind] for kind in sorted(kinds))
+            raise Invalid(f"column {column.name!r} takes {words}, not {_shown(value)}")
+        return self._codes[column.name].get(key, 0)
+
+
+def _scaled(column: Number, value: Any) -> float:
+    if value is None:
+        if column.fill is None:
+            raise Invalid(
+                f"column {column.name!r} is null, and no number of it was missing in training;"
+                " send a number"
+            )
+        value = column.fill
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Invalid(f"column {column.name!r} takes numbers or null, not {_shown(value)}")
+    try:
+        scaled = (float(value) - column.mean) / column.deviation
+    except OverflowError:
+        scaled = math.inf
+    if not abs(scaled) <= float(np.finfo(np.float32).max):
+        raise Invalid(f"column {column.name!r} holds {_shown(value)}, which is too large")
+    return scaled
+
+
+def _key(value: Any) -> _Key:
+    """What makes two values the same category: 1 is 1.0, but neither "1" nor true."""
+    if isinstance(value, bool):
+        return "boolean", value
+    if isinstance(value, (int, float)):
+        return "number", value
+    return ("text", value) if isinstance(value, str) else ("other", None)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _listed(names: Any) -> str:
+    shown = [str(name)[:64] for name in (sorted(names) if isinstance(names, set) else names)]
+    more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
+    return ", ".join(shown[:20]) + more
+
+
+def _named(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name[:64]}": ...' for name in names[:3]) + (", ..." * (len(names) > 3))
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value)[:64]
