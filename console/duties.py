@@ -19,6 +19,7 @@ from registry.domain.errors import NotFound
 from registry.domain.evidence import DriftMeasurement
 from registry.domain.rollout import Rollout
 from registry.domain.versions import ModelVersion
+from registry.services.judge import Looked
 from registry.services.keep_readings import keep_readings
 from registry.services.reconcile import models, reconcile
 from registry.services.record import NOTIFICATION
@@ -181,19 +182,28 @@ def _reconcile(wiring: Wiring, now: datetime) -> None:
 
 def _look_after(wiring: Wiring, rollout: Rollout, now: datetime) -> None:
     """Looking takes no lock; most turns find nothing new, and nothing to do."""
-    with wiring.database.read() as connection:
-        unit = SqlUnitOfWork(connection)
-        if rollout.watched:
-            act, (judgement, to_do) = watch, watch_finds(unit, rollout, now, wiring.watch_memory)
-        else:
-            seen = intent(unit, rollout, now, wiring.gate_memory)
-            act, judgement, to_do = tick, seen.judgement, seen.wish is not None
-            for gate, e_value in judgement.e_values.items():
-                wiring.metrics.gate(gate, rollout.model, e_value)
-    new = wiring.readings.news(rollout, judgement.gates, now)
+    looked = _watch(wiring, rollout, now) if rollout.watched else _tick(wiring, rollout, now)
+    new = wiring.readings.news(rollout, looked.judgement.gates, now)
     if new:
         with wiring.database.begin() as connection:
             keep_readings(SqlUnitOfWork(connection), rollout, new)
+
+
+def _watch(wiring: Wiring, rollout: Rollout, now: datetime) -> Looked:
+    with wiring.database.read() as connection:
+        looked, to_do = watch_finds(SqlUnitOfWork(connection), rollout, now, wiring.watch_memory)
     if to_do:
         with wiring.database.begin() as connection:
-            act(SqlUnitOfWork(connection), rollout.model, now)
+            watch(SqlUnitOfWork(connection), rollout.model, now, looked)
+    return looked
+
+
+def _tick(wiring: Wiring, rollout: Rollout, now: datetime) -> Looked:
+    with wiring.database.read() as connection:
+        looked = intent(SqlUnitOfWork(connection), rollout, now, wiring.gate_memory)
+    if looked.wish is not None:
+        with wiring.database.begin() as connection:
+            tick(SqlUnitOfWork(connection), rollout.model, now, looked)
+    for gate, e_value in looked.judgement.e_values.items():
+        wiring.metrics.gate(gate, rollout.model, e_value)
+    return looked

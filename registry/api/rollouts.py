@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -32,10 +32,10 @@ from registry.domain.versions import ModelVersion
 from registry.services import control, find
 from registry.services.approve import approve
 from registry.services.certify import certify
-from registry.services.judge import GateMemory, judge
+from registry.services.judge import GateMemory, Looked, judge
 from registry.services.lint_plan import lint_plan
 from registry.services.preview_rollout import preview
-from registry.services.promote import promote
+from registry.services.promote import prepare, promote
 from registry.services.start_rollout import start_rollout
 
 _ABORT_TRIES = 50
@@ -81,6 +81,7 @@ class ApproveBody(_Body):
     expected_generation: int | None = None
 
 
+Seen = TypeVar("Seen", bound=Looked)
 # Raises Invalid if a version cannot flag inputs at a level; monitoring knows.
 RequireLevel = Callable[[ModelVersion, float], None]
 # What is known of a model's requests at a moment; serving knows.
@@ -189,9 +190,10 @@ class _Api:
     def promote(self, model: SentText, actor: Actor, body: PromoteBody | None = None) -> Document:
         """Go on to the next step or stage; 409 with reasons while gates do not pass."""
         b = body or PromoteBody()
+        prepared = self._seen(model, prepare)
         return self._change(
             lambda u, t: promote(
-                u, model, actor, t, b.expected_generation, b.to, b.override, b.reason
+                u, model, actor, t, b.expected_generation, b.to, b.override, b.reason, prepared
             )
         )
 
@@ -232,24 +234,33 @@ class _Api:
 
     def approve(self, model: SentText, actor: Actor, body: ApproveBody) -> Document:
         """Approve a promotion for exactly the evidence that was seen."""
-        b = body
+        b, seen = body, self._seen(model, self._judged)
         return self._change(
-            lambda u, t: approve(u, model, actor, b.evidence, t, b.note, b.expected_generation)
+            lambda u, t: approve(
+                u, model, actor, b.evidence, t, b.note, b.expected_generation, seen
+            )
         )
+
+    def _seen(
+        self, model: str, look: Callable[[SqlUnitOfWork, Rollout, datetime], Seen]
+    ) -> Seen | None:
+        """What there is to see of a model's candidate, without keeping anybody from writing."""
+        with self._database.read() as connection:
+            unit = SqlUnitOfWork(connection)
+            rollout = unit.rollouts.active(model)
+            return None if rollout is None else look(unit, rollout, self._now())
+
+    def _judged(self, unit: SqlUnitOfWork, rollout: Rollout, now: datetime) -> Looked:
+        return Looked(rollout, judge(unit, rollout, now, self._memory))
 
     def _change(self, service: Callable[[SqlUnitOfWork, datetime], Rollout]) -> Document:
         with self._database.begin() as connection:
-            unit = SqlUnitOfWork(connection)
-            document = self._show(unit, service(unit, self._now()))
+            rollout = service(SqlUnitOfWork(connection), self._now())
         self._changed()
-        return document
+        with self._database.read() as connection:
+            return self._look(SqlUnitOfWork(connection), rollout)
 
     def _look(self, unit: SqlUnitOfWork, rollout: Rollout) -> Document:
-        return self._show(unit, rollout, self._memory)
-
-    def _show(
-        self, unit: SqlUnitOfWork, rollout: Rollout, memory: GateMemory | None = None
-    ) -> Document:
         live, previous = unit.live.get(rollout.model)
-        judgement = judge(unit, rollout, self._now(), memory)
+        judgement = judge(unit, rollout, self._now(), self._memory)
         return rollout_document(rollout, judgement, live, previous)

@@ -7,7 +7,7 @@ from registry.domain.rollout import Rollout
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
 from registry.services.find import check_generation, latest
-from registry.services.judge import judge
+from registry.services.judge import Looked, judge
 
 
 def approve(
@@ -18,8 +18,12 @@ def approve(
     now: datetime,
     note: str = "",
     expected_generation: int | None = None,
+    seen: Looked | None = None,
 ) -> Rollout:
-    """Keep an approval; it lapses when something new speaks against the candidate."""
+    """Keep an approval; it lapses when something new speaks against the candidate.
+
+    seen: what a look found just before that kept nobody from writing.
+    """
     rollout = latest(unit, model)
     check_generation(rollout, expected_generation)
     name = f"{model}@{rollout.version}"
@@ -27,7 +31,8 @@ def approve(
         raise StageConflict(f"{name} is {rollout.stage.words}; there is nothing to approve")
     if why := objection(unit, rollout, actor):
         raise Forbidden(why)
-    present = judge(unit, rollout, now).evidence_digest
+    judgement = seen.judgement if seen and seen.holds(rollout) else judge(unit, rollout, now)
+    present = judgement.evidence_digest
     if evidence != present:
         raise Conflict(
             f"the evidence is no longer {evidence}; look at the gates again and approve {present}"

@@ -23,6 +23,23 @@ _REMEMBERED = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What somebody saw of a rollout without keeping others from writing.
+
+    It holds while nobody has changed the rollout: verdicts may be added meanwhile, but what a gate
+    says may be acted on whenever it was said.
+    """
+
+    rollout: Rollout
+    judgement: Judgement
+
+    def holds(self, now: Rollout) -> bool:
+        """Whether nobody has changed the rollout since."""
+        then = self.rollout
+        return (then.id, then.generation) == (now.id, now.generation)
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     mark: tuple[object, ...]
     at: datetime

@@ -1,6 +1,7 @@
 """Promote a candidate: on evidence, or on a person's word that stays in the audit log."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +16,27 @@ from registry.domain.stages import Stage
 from registry.domain.transitions import Command, Place, move, next_place
 from registry.ports import UnitOfWork
 from registry.services.find import check_generation, latest
-from registry.services.judge import conclude, read_log
+from registry.services.judge import Looked, conclude, read_log
 from registry.services.record import record
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Looked):
+    """What a promotion rests on: judged and packed before anybody is kept from writing.
+
+    seen: what the audit log says of it; content: what is kept of it under its digest.
+    """
+
+    at: datetime
+    seen: Mapping[str, Any]
+    content: bytes
+
+
+def prepare(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Prepared:
+    """Judge a rollout on exactly the rows that its certificate will hold; only reads."""
+    judgement, log = judge_log_of(unit, rollout, now)
+    seen = {"digest": log_digest(log), "rows": len(log.answers), **_frontier(log)}
+    return Prepared(rollout, judgement, now, seen, pack(snapshot_record(log)))
 
 
 def promote(
@@ -28,8 +48,12 @@ def promote(
     to: str | None = None,
     override: bool = False,
     reason: str = "",
+    prepared: Prepared | None = None,
 ) -> Rollout:
-    """Go on to the next step or stage; refused with reasons while the evidence is missing."""
+    """Go on to the next step or stage; refused with reasons while the evidence is missing.
+
+    prepared: what a look found just before. If the rollout was changed since, it is judged anew.
+    """
     unit.routing_clock.tick()  # first, as in `record`: others must not lock what this needs later
     rollout = latest(unit, model)
     check_generation(rollout, expected_generation)
@@ -43,24 +67,32 @@ def promote(
     if override and not reason.strip():
         raise Invalid("an override needs a reason, which is kept in the audit log")
     target = _target(rollout, to)
-    judgement, log = judge_log_of(unit, rollout, now)
+    if prepared is None or not prepared.holds(rollout):
+        prepared = prepare(unit, rollout, now)
+    judgement = conclude(unit, rollout, prepared.judgement.gates, prepared.at)
     ready = isinstance(judgement.decision, Promote) and target == judgement.next
     if not ready and not override:
         raise _refusal(rollout, target, judgement)
     action = "promoted" if ready else "overridden"
     detail = {"reason": reason, "unmet": list(_unmet(judgement))}
-    return _advance(unit, rollout, target, actor, action, now, detail, judgement, log)
+    return _advance(unit, target, actor, action, detail, judgement, prepared)
 
 
 def promote_by_itself(
-    unit: UnitOfWork, rollout: Rollout, actor: str, now: datetime, detail: Mapping[str, Any]
+    unit: UnitOfWork,
+    rollout: Rollout,
+    actor: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+    prepared: Prepared | None = None,
 ) -> Rollout | None:
     """Go on as the plan says without a person; None if the evidence does not suffice after all."""
-    judgement, log = judge_log_of(unit, rollout, now)
-    decision = judgement.decision
-    if not isinstance(decision, Promote):
+    prepared = prepared or prepare(unit, rollout, now)
+    judgement = conclude(unit, rollout, prepared.judgement.gates, prepared.at)
+    if not isinstance(judgement.decision, Promote):
         return None
-    return _advance(unit, rollout, decision.to, actor, "promoted", now, detail, judgement, log)
+    target = judgement.decision.to
+    return _advance(unit, target, actor, "promoted", detail, judgement, prepared)
 
 
 def judge_log_of(
@@ -73,21 +105,17 @@ def judge_log_of(
 
 def _advance(
     unit: UnitOfWork,
-    rollout: Rollout,
     target: Place,
     actor: str,
     action: str,
-    now: datetime,
     detail: Mapping[str, Any],
     judgement: Judgement,
-    log: EvidenceLog,
+    prepared: Prepared,
 ) -> Rollout:
-    digest = log_digest(log)
-    unit.evidence_logs.keep(digest, pack(snapshot_record(log)))
-    seen = {"digest": digest, "rows": len(log.answers), **_frontier(log)}
-    return advance(
-        unit, rollout, target, actor, action, now, {**summary(judgement), "log": seen, **detail}
-    )
+    """It happens at the moment that the evidence was judged at, by which it is judged again."""
+    unit.evidence_logs.keep(prepared.seen["digest"], prepared.content)
+    detail = {**summary(judgement), "log": prepared.seen, **detail}
+    return advance(unit, prepared.rollout, target, actor, action, prepared.at, detail)
 
 
 def _frontier(log: EvidenceLog) -> dict[str, int | None]:

@@ -17,8 +17,8 @@ from registry.domain.stages import Stage
 from registry.domain.transitions import Command
 from registry.ports import UnitOfWork
 from registry.services.control import abort, pause_rollout
-from registry.services.judge import GateMemory, judge
-from registry.services.promote import promote_by_itself, summary
+from registry.services.judge import GateMemory, Looked, judge
+from registry.services.promote import Prepared, prepare, promote_by_itself, summary
 from registry.services.record import CONTROLLER, said_before, say
 
 
@@ -43,11 +43,11 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Looked):
     """What the controller sees of a rollout, and what there is to do, if anything."""
 
-    judgement: Judgement
     wish: Wish | None = None
+    prepared: Prepared | None = None
 
 
 def intent(
@@ -55,22 +55,27 @@ def intent(
 ) -> Intent:
     """What there is to do now; only reads."""
     judgement = judge(unit, rollout, now, memory)
-    return Intent(judgement, _wish(unit, rollout, judgement, now))
+    wish = _wish(unit, rollout, judgement, now)
+    promotes = wish is not None and wish.act is Act.PROMOTE
+    return Intent(rollout, judgement, wish, prepare(unit, rollout, now) if promotes else None)
 
 
-def tick(unit: UnitOfWork, model: str, now: datetime) -> Rollout | None:
-    """Do what there is to do for a model's candidate; None if nothing of it changed."""
+def tick(unit: UnitOfWork, model: str, now: datetime, seen: Intent | None = None) -> Rollout | None:
+    """Do what there is to do for a model's candidate; None if nothing of it changed.
+
+    seen: what a look found that kept nobody from writing; nothing is done if it holds no longer.
+    """
     unit.routing_clock.tick()  # first, as in `record`: two controllers must not both say a thing
     rollout = unit.rollouts.active(model)
-    if rollout is None:
+    if rollout is None or (seen is not None and not seen.holds(rollout)):
         return None
-    seen = intent(unit, rollout, now)
-    return None if seen.wish is None else _do(unit, rollout, seen.judgement, seen.wish, now)
+    return _do(unit, rollout, seen or intent(unit, rollout, now), now)
 
 
-def _do(
-    unit: UnitOfWork, rollout: Rollout, judgement: Judgement, wish: Wish, now: datetime
-) -> Rollout | None:
+def _do(unit: UnitOfWork, rollout: Rollout, seen: Intent, now: datetime) -> Rollout | None:
+    judgement, wish = seen.judgement, seen.wish
+    if wish is None:
+        return None
     detail: dict[str, Any] = {**summary(judgement), "cause": wish.cause}
     if wish.act in (Act.ROLL_BACK, Act.EXPIRE):
         command = Command.EXPIRE if wish.act is Act.EXPIRE else Command.ABORT
@@ -81,7 +86,7 @@ def _do(
     if wish.news is not None:
         say(unit, rollout, wish.news, wish.cause, now)
         return None
-    return promote_by_itself(unit, rollout, CONTROLLER, now, {"cause": wish.cause})
+    return promote_by_itself(unit, rollout, CONTROLLER, now, {"cause": wish.cause}, seen.prepared)
 
 
 def _wish(unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetime) -> Wish | None:

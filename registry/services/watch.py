@@ -9,31 +9,36 @@ from registry.domain.rollout import Rollout
 from registry.domain.transitions import complete
 from registry.ports import UnitOfWork
 from registry.services.control import take_back
-from registry.services.judge import GateMemory, judge
+from registry.services.judge import GateMemory, Looked, judge
 from registry.services.promote import summary
 from registry.services.record import CONTROLLER, record, said_before, say
 
 
 def watch_finds(
     unit: UnitOfWork, rollout: Rollout, now: datetime, memory: GateMemory | None = None
-) -> tuple[Judgement, bool]:
+) -> tuple[Looked, bool]:
     """What the gates say of a watched version, and whether there is anything to do; only reads."""
     judgement = judge(unit, rollout, now, memory)
     over = rollout.watched_until is not None and now >= rollout.watched_until
     to_do = over or isinstance(judgement.decision, RollBack)
-    return judgement, to_do or any(_shifts(unit, rollout, judgement))
+    return Looked(rollout, judgement), to_do or any(_shifts(unit, rollout, judgement))
 
 
-def watch(unit: UnitOfWork, model: str, now: datetime) -> Rollout | None:
+def watch(
+    unit: UnitOfWork, model: str, now: datetime, seen: Looked | None = None
+) -> Rollout | None:
     """Take the live version back on harm, else end its watch in time; None if it stays as it is.
 
-    Harm comes first: what the last minute of the watch has shown still counts.
+    Harm comes first: what the last minute of the watch has shown still counts. seen: what a look
+    found that kept nobody from writing; nothing is done if it holds no longer.
     """
     unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
     rollout = unit.rollouts.live(model)
     if rollout is None or rollout.watched_until is None:
         return None
-    judgement = judge(unit, rollout, now)
+    if seen is not None and not seen.holds(rollout):
+        return None
+    judgement = seen.judgement if seen else judge(unit, rollout, now)
     if isinstance(judgement.decision, RollBack):
         reason = "; ".join(judgement.decision.reasons)
         detail = {"reason": reason, **summary(judgement), "cause": "harm"}
