@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 import uvicorn
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -72,10 +72,26 @@ def served(app: FastAPI, lifespan: Literal["on", "off"] = "on") -> Iterator[str]
 
 
 def violations(page: Page) -> list[str]:
-    """The rules that a page breaks, and where."""
+    """The rules that a page breaks as it looks now, and where."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
     options = {"resultTypes": ["violations"], "runOnly": RULES}
-    found = Axe().run(page, options=options).response["violations"]
+    found = page.evaluate("options => axe.run(options).then(run => run.violations)", options)
     return [f"{one['id']} at {node['target']}" for one in found for node in one["nodes"]]
+
+
+def faults(page: Page, name: str) -> list[str]:
+    """What is wrong with a page in light and dark, narrow and wide."""
+    found = []
+    for scheme in ("light", "dark"):
+        for width in (320, 1440):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 900})
+            here = violations(page)
+            if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                here.append("it is too wide")
+            found += [f"{name}, {scheme}, {width} px: {one}" for one in here]
+    return found
 
 
 def photograph(colour: str) -> bytes:

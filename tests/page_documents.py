@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
-from registry.domain.errors import Conflict, NotFound, StagegateError, Unavailable
+from registry.domain.errors import Conflict, Invalid, NotFound, StagegateError, Unavailable
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LABELS = ["cardboard", "glass", "metal", "paper", "plastic", "trash"]
@@ -408,7 +409,7 @@ class FakeApi:
 
     async def post(self, path: str, body: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
         self._check()
-        item, action = path.removeprefix("/v1/review/").split("/")
+        item, action = map(unquote, path.removeprefix("/v1/review/").split("/"))
         if item == "bulk":
             return getattr(self, f"_{action}_all")(body, actor)
         return getattr(self, f"_{action}")(self.items[item], body, actor)
@@ -448,6 +449,8 @@ class FakeApi:
     def _decision(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         stored = [d for d in self.decisions if d["idempotency_key"] == body["idempotency_key"]]
         if not stored:
+            if body["label"] is not None and body["label"] not in item["labels"]:
+                raise Invalid(f"{item['model']} has no label {body['label']!r}")
             self._own(item, body, actor)
             self.decisions.append({"item": item["id"], "actor": actor, **body})
             item["state"] = "decided"

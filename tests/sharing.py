@@ -13,6 +13,8 @@ TOGETHER = (
     ("integration/registry/test_formats.py",),
     ("e2e/test_pages_browser.py",),
     ("e2e/test_login_browser.py",),
+    ("e2e/test_review_browser.py",),
+    ("e2e/test_review_mishaps.py",),
     ("integration/registry/test_mlflow_versions.py",),
 )
 SCOPES = {f"tests/{module}": modules[0] for modules in TOGETHER for module in modules}

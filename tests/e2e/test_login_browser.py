@@ -113,7 +113,7 @@ def test_requests_of_a_pages_script_bring_its_token(site: Site):
 
 def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
     """Log in, review ten, undo one, agree with the model, escalate one, log out."""
-    held(site.world, 11)
+    held(site.world, range(11))
     page = site.page("/review")
     log_in(page)
     for number in range(10):
@@ -144,7 +144,29 @@ def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
     assert site.complaints == []
 
 
-def held(world: World, items: int) -> None:
+def test_an_answer_that_met_the_end_of_the_session_is_there_after_the_login(site: Site):
+    held(site.world, range(20, 21))
+    page = site.page("/review")
+    log_in(page)
+    ready(page, 20)
+    page.keyboard.press("c")
+    page.keyboard.type("torn")
+    page.keyboard.press("Escape")
+    body = {"password": PASSWORD}
+    site.world.client.post("/v1/people/ada:password", json=body, headers=site.world.owner)
+    page.keyboard.press("2")
+    page.wait_for_url("**/login?next=%2Freview")
+    log_in(page)
+    ready(page, 20)
+    expect(page.locator("#comment")).to_have_value("torn")
+    expect(page.locator("#said")).to_contain_text(f"You had chosen “{LABELS[1]}”; it was not saved")
+    page.keyboard.press("2")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    with site.world.app.state.wiring.database.read() as connection:
+        assert labels(SqlServingUnit(connection), 20) == [LABELS[1]]
+
+
+def held(world: World, numbers: range) -> None:
     """Requests that wait for a person, the first the most urgent."""
     serving, data = world.app.state.wiring.serving, photograph("sienna")
     digest = serving.payloads.put(data)
@@ -157,7 +179,7 @@ def held(world: World, items: int) -> None:
     }
 
     def add(unit: ServingUnit) -> None:
-        for number in range(items):
+        for number in numbers:
             unit.predictions.add(a_prediction(number, **changes))
             unit.reviews.add(an_item(number, **changes))
 

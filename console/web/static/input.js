@@ -33,17 +33,18 @@
   const showJson = async (place) => {
     try {
       const answer = await fetch(place.dataset.source);
-      const text = await answer.text();
-      place.textContent = answer.ok ? JSON.stringify(JSON.parse(text), null, 2) : text;
+      const document = await answer.json();
+      place.textContent = answer.ok ? JSON.stringify(document, null, 2) : `⚠ ${document.detail}`;
     } catch {
-      place.textContent = "The input cannot be shown.";
+      place.textContent = "⚠ The input cannot be shown.";
     }
   };
 
   const watch = (photo) => {
     const broken = () => {
       find("#photo-broken").hidden = false;
-      photo.hidden = true;
+      photo.parentElement.hidden = true;
+      find(".tools").hidden = true;
     };
     if (photo.complete && photo.naturalWidth === 0) broken();
     photo.addEventListener("error", broken);

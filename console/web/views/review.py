@@ -25,7 +25,7 @@ ESCALATIONS = (
     "I am not sure enough",
     "The labels do not fit it",
     "It may be harmful",
-    "For a lead",
+    "Something else",
 )
 SNOOZES = (("10 minutes", 10), ("1 hour", 60), ("1 day", 24 * 60))
 

@@ -1,0 +1,213 @@
+"""The review page in a real browser: everything on it by keyboard, and no key lost."""
+
+import pytest
+from browser import violations
+from pages_site import Open, Site, an_item, decided, queue, ready, strike
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.e2e
+
+# An item stays as new as it was when it appeared, however slow the machine is.
+STILL_NEW = """
+const later = window.setTimeout;
+window.setTimeout = (work, ms, ...more) => (ms === 200 ? 0 : later(work, ms, ...more));
+"""
+
+
+def test_three_items_are_reviewed_by_keyboard_alone(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), an_item(3))
+    page = open_page("/review", name="")
+    page.keyboard.press("Tab")  # the link past the menu
+    page.get_by_label("Your name").last.focus()
+    page.keyboard.type("ada")
+    page.keyboard.press("Enter")
+    ready(page, "item-1")
+    expect(page.locator("#item-title")).to_be_focused()
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text("Saved: “glass”. The model said “glass” (58 %)")
+    expect(page.locator("#announce")).to_contain_text("Saved: “glass”.")
+    expect(page.locator("#item-title")).to_be_focused()
+    page.keyboard.press("0")
+    ready(page, "item-3")
+    page.keyboard.press("c")
+    page.keyboard.type("2 bottles, 1 can")
+    page.keyboard.press("Enter")
+    expect(page.locator("#comment")).to_have_value("2 bottles, 1 can")
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert decided(api) == [("item-1", "glass"), ("item-2", None), ("item-3", "metal")]
+    assert [decision["comment"] for decision in api.decisions][-1] == "2 bottles, 1 can"
+    assert {decision["actor"] for decision in api.decisions} == {"ada"}
+
+
+def test_the_models_answer_comes_only_after_the_reviewers(site: Site, open_page: Open):
+    queue(site, an_item(1), an_item(2, presentation="blind"), an_item(3))
+    page = open_page("/review")
+    ready(page, "item-1")
+    expect(page.locator("main")).not_to_contain_text("58 %")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text("The model said “glass” (58 %): you differ.")
+    page.keyboard.press("1")
+    ready(page, "item-3")
+    expect(page.locator("#notice")).not_to_contain_text("The model said")
+
+
+def test_a_shown_answer_stands_beside_the_labels(site: Site, open_page: Open):
+    answer = {"prediction": "glass", "probabilities": {"glass": 0.58, "metal": 0.31}}
+    queue(site, an_item(1, presentation="shown", model_answer=answer))
+    page = open_page("/review")
+    expect(page.get_by_role("button", name="glass")).to_contain_text("model: 58 %")
+
+
+def test_an_item_is_skipped_with_a_reason(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Skip: why?")).to_be_visible()
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text("Skipped.")
+    assert [skip["reason"] for skip in api.skips] == ["The photograph is broken or empty"]
+    assert api.decisions == []
+
+
+def test_a_choice_in_a_dialog_is_never_too_early(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), an_item(3))
+    page = open_page("/review", script=STILL_NEW)
+    page.wait_for_selector('#item[data-item="item-1"]:not([data-ready])')
+    strike(page, "e2")
+    page.wait_for_selector('#item[data-item="item-2"]')
+    strike(page, "s1")
+    page.wait_for_selector('#item[data-item="item-3"]')
+    assert [one["reason"] for one in api.escalations] == ["The labels do not fit it"]
+    assert [one["item"] for one in api.skips] == ["item-2"]
+    strike(page, "1")  # an answer, though, cannot be meant for what has only just appeared
+    assert page.locator("[data-busy]").count() == 0
+    assert api.decisions == []
+
+
+def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
+    site: Site, open_page: Open
+):
+    api = queue(site, *(an_item(number) for number in range(1, 5)))
+    page = open_page("/review")
+    ready(page, "item-1")
+    strike(page, "23e1")  # the 3 comes too late for one photograph and too early for the next
+    ready(page, "item-3")
+    assert decided(api) == [("item-1", "glass")]
+    assert [one["item"] for one in api.escalations] == ["item-2"]
+    strike(page, "1cEs ist eine 4")
+    ready(page, "item-4")
+    expect(page.locator("#comment")).to_have_value("Es ist eine 4")
+    assert decided(api)[1:] == [("item-3", "cardboard")]
+
+
+def test_agreeing_afterwards_leaves_the_item_on_the_desk_alone(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    page.keyboard.press("c")
+    page.keyboard.type("torn")
+    page.keyboard.press("Escape")
+    strike(page, "ye")  # a dialog is open before the service has said anything
+    expect(page.locator("#notice")).to_contain_text("you agree")
+    expect(page.get_by_role("heading", name="Escalate to a lead: why?")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#comment")).to_have_value("torn")
+    assert decided(api) == [("item-1", "glass")]
+
+
+def test_look_alikes_are_answered_together_but_for_what_was_unticked(site: Site, open_page: Open):
+    alike = {"presentation": "shown", "queue": "work", "model_answer": {"prediction": "glass"}}
+    api = queue(site, *(an_item(number, **alike) for number in range(1, 5)), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("g")
+    page.wait_for_selector("#item[data-grid][data-ready]")
+    assert violations(page) == []
+    page.get_by_label("Item 2 of 4").uncheck()
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text("“glass” for 3 items")
+    assert [item for item, _ in decided(api)] == ["item-1", "item-3", "item-4"]
+    page.keyboard.press("Control+z")
+    ready(page, "item-1")
+    assert decided(api) == []
+
+
+def test_a_label_beyond_the_ninth_is_found_by_its_letters(site: Site, open_page: Open):
+    labels = [f"kind {letter}" for letter in "abcdefghijkl"]
+    api = queue(site, an_item(1, labels=labels))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("/")
+    page.keyboard.type("kind k")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert decided(api) == [("item-1", "kind k")]
+
+
+def test_a_key_of_ones_own_works_and_the_usual_one_no_longer_does(site: Site, open_page: Open):
+    queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("?")
+    box = page.get_by_label("Key: skip, with a reason")
+    box.press("e")
+    expect(page.locator("#remap-said")).to_contain_text("taken")
+    box.press("k")
+    page.keyboard.press("Escape")
+    page.reload()
+    ready(page, "item-1")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Skip: why?")).to_be_hidden()
+    page.keyboard.press("k")
+    expect(page.get_by_role("heading", name="Skip: why?")).to_be_visible()
+
+
+def test_the_keys_are_listed_and_can_be_switched_off(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    page.get_by_label("Single keys are on").press("Space")
+    page.keyboard.press("Escape")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.keyboard.press("1")
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    assert "POST" not in sent
+    assert api.decisions == []
+
+
+def test_an_empty_queue_takes_up_the_next_item_by_itself(site: Site, open_page: Open):
+    api = queue(site)
+    page = open_page("/review", clock=True)
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    api.items["item-7"] = an_item(7)
+    page.clock.fast_forward(3_000)
+    ready(page, "item-7")
+    expect(page.locator("#item-title")).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844), (360, 740)])
+def test_the_photograph_and_all_labels_are_in_sight_without_scrolling(
+    site: Site, open_page: Open, width: int, height: int
+):
+    queue(site, an_item(1))
+    page = open_page("/review", width, height)
+    ready(page, "item-1")
+    photograph = page.locator("#photo").bounding_box()
+    assert photograph["height"] >= height * 0.3
+    for label in page.locator("button[data-answer]").all():
+        box = label.bounding_box()
+        assert box["y"] + box["height"] <= height
+        assert min(box["width"], box["height"]) >= 24

@@ -1,0 +1,180 @@
+"""What goes wrong on the review page is told loudly, and costs nobody their work."""
+
+import re
+
+import pytest
+from pages_site import Open, Site, an_item, decided, queue, ready
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_held_key_and_a_double_click_answer_one_item_only(site: Site, open_page: Open):
+    api = queue(site, *(an_item(number) for number in range(1, 6)))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.down("1")
+    ready(page, "item-2")
+    for _ in range(5):
+        page.keyboard.down("1")  # a second press without a release is a repeat
+    page.keyboard.up("1")
+    page.get_by_role("button", name="metal").dblclick()
+    ready(page, "item-3")
+    assert decided(api) == [("item-1", "cardboard"), ("item-2", "metal")]
+
+
+def test_an_answer_that_was_not_saved_is_loud_and_kept(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("c")
+    page.keyboard.type("blurred")
+    page.keyboard.press("Escape")
+    api.broken = "the database is away"
+    page.keyboard.press("2")
+    alarm = page.get_by_role("alert")
+    expect(alarm).to_contain_text("Not saved: “glass”. The database is away.")
+    expect(page.get_by_role("button", name="Send it again")).to_be_focused()
+    expect(page.locator("#comment")).to_have_value("blurred")
+    assert api.decisions == []
+    api.broken = ""
+    page.keyboard.press("Enter")
+    ready(page, "item-2")
+    expect(alarm).to_be_empty()
+    assert decided(api) == [("item-1", "glass")]
+    assert api.decisions[0]["comment"] == "blurred"
+    # The browser itself reports the refused request.
+    assert all("503" in complaint for complaint in open_page.complaints)
+    open_page.complaints.clear()
+
+
+def test_a_lost_connection_is_loud_and_the_answer_can_be_sent_again(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.context.set_offline(True)
+    page.keyboard.press("2")
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+    page.context.set_offline(False)
+    page.keyboard.press("Enter")
+    ready(page, "item-2")
+    assert decided(api) == [("item-1", "glass")]
+    open_page.complaints.clear()
+
+
+def test_what_a_lost_connection_left_unsaved_is_there_when_the_page_is_opened_again(
+    site: Site, open_page: Open
+):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("c")
+    page.keyboard.type("torn")
+    page.keyboard.press("Escape")
+    page.context.set_offline(True)
+    page.keyboard.press("2")
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+    page.context.set_offline(False)
+    page.reload()
+    ready(page, "item-1")
+    expect(page.locator("#said")).to_contain_text("You had chosen “glass”; it was not saved.")
+    expect(page.locator("#comment")).to_have_value("torn")
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    page.keyboard.press("u")  # what was said of it comes back with it, and is not called unsaved
+    ready(page, "item-1")
+    expect(page.locator("#comment")).to_have_value("torn")
+    expect(page.locator("#said")).to_be_empty()
+    assert api.undone == ["item-1"]
+    open_page.complaints.clear()
+
+
+def test_a_label_that_the_model_does_not_have_is_refused_loudly(site: Site, open_page: Open):
+    api = queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.evaluate("document.querySelector('button[value=glass]').value = 'glas'")
+    page.keyboard.press("2")
+    expect(page.get_by_role("alert")).to_contain_text("Waste has no label 'glas'")
+    assert api.decisions == []
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert decided(api) == [("item-1", "cardboard")]
+    open_page.complaints.clear()
+
+
+def test_an_input_that_was_deleted_is_said_to_be_gone(site: Site, open_page: Open):
+    api = queue(site, an_item(1, payload_missing="the input is no longer stored; skip this item"))
+    page = open_page("/review")
+    ready(page, "item-1")
+    expect(page.locator(".photo")).to_contain_text("The input is no longer stored")
+    assert page.locator("img#photo").count() == 0
+    page.keyboard.press("s")
+    page.keyboard.press("2")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert [skip["item"] for skip in api.skips] == ["item-1"]
+
+
+def test_hostile_words_are_shown_and_do_nothing(site: Site, open_page: Open):
+    evil = "\"'><img src=x onerror=alert(1)><b hx-get=/ hx-trigger=load data-key=1>{{7*7}}</b>"
+    reasons = [{"code": evil, "reason": evil}]
+    item = an_item(1, id="a'b", labels=[evil, "glass"], reasons=reasons, queue="lead", model=evil)
+    api = queue(site, item, an_item(2), model_says={"prediction": evil})
+    said = [{"label": evil, "comment": evil, "counted": True}]
+    api.documents["/v1/review/items/a%27b"] = {"decisions": said}
+    sent: list[str] = []
+    page = open_page("/review/queues")
+    page.on("dialog", lambda dialog: sent.append(dialog.message))
+    page.on("request", lambda request: sent.append(request.url))
+    page.goto(site.url + "/review")
+    ready(page, "a'b")
+    expect(page.locator(".why")).to_contain_text(f"Reviewer 1: “{evil}” {evil}")
+    assert page.locator("#item b[hx-get]").count() == 0
+    page.locator("#comment").fill(evil)
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text(f"Saved: “{evil}”.")
+    assert decided(api) == [("a'b", evil)]
+    assert api.decisions[0]["comment"] == evil
+    assert [one for one in sent if one.endswith("/x") or one == "1"] == []
+
+
+def test_the_second_of_two_tabs_is_told_that_its_answer_did_not_count(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2))
+    first, second = open_page("/review"), open_page("/review")
+    for page in (first, second):
+        ready(page, "item-1")
+    first.keyboard.press("1")
+    ready(first, "item-2")
+    second.keyboard.press("3")
+    ready(second, "item-2")
+    expect(second.locator("#notice")).to_contain_text("Your answer “metal” did not count.")
+    assert decided(api) == [("item-1", "cardboard")]
+    assert all("409" in complaint for complaint in open_page.complaints)
+    open_page.complaints.clear()
+
+
+def test_a_lease_renews_itself_and_a_lost_one_is_told(site: Site, open_page: Open):
+    api = queue(site, an_item(1), lease_seconds=60)
+    page = open_page("/review", clock=True)
+    ready(page, "item-1")
+    page.evaluate("document.querySelector('#lease').dataset.old = 'yes'")
+    with page.expect_response(re.compile("/renew$")) as renewed:
+        page.clock.fast_forward(32_000)
+    assert renewed.value.status == 200
+    assert api.renewals >= 1
+    page.wait_for_selector("#lease:not([data-old])")
+    api.items["item-1"]["epoch"] = 9
+    page.clock.fast_forward(32_000)
+    expect(page.locator("#lease")).to_contain_text("someone else took this item")
+    assert all("409" in complaint for complaint in open_page.complaints)
+    open_page.complaints.clear()
+
+
+def test_a_photograph_that_cannot_be_shown_is_said_to_be_broken(site: Site, open_page: Open):
+    queue(site, an_item(1))
+    site.photograph = b"no photograph"
+    page = open_page("/review")
+    expect(page.locator("#photo-broken")).to_be_visible()
