@@ -1,1 +1,5 @@
-"""What a version is and where it may answer."""
+"""What a version is and where it may answer; `from registry import register` for notebooks."""
+
+from registry.notebook import register
+
+__all__ = ["register"]

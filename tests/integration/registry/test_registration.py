@@ -254,3 +254,22 @@ def test_a_resnet_by_vision_learner_converts_and_answers_like_itself(
     assert compare("resnet", found, original.batch).passed
     assert converted.blocks[-1] == FeatureBlock("penultimate", 512)
     assert len(converted.blocks) >= 4
+
+
+def test_a_learner_is_registered_from_a_notebook_with_its_own_data(
+    fastai_world: Path, home: Home, tmp_path: Path
+):
+    child = Path(__file__).parents[2] / "notebook_child.py"
+    done = subprocess.run(
+        [sys.executable, str(child), str(fastai_world), str(home.path)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=800, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert (said["name"], said["tags"]) == ("notes@1", {"from": "a notebook"})
+    assert said["parity"]["passed"]
+    profile = json.loads(
+        (Path(said["bundle"].removeprefix("file://")) / "profile.json").read_text()
+    )
+    assert (profile["rows"], profile["held_out_rows"]) == (said["training"], said["validation"])
+    assert "--trust-pickle" in said["refused"], "a file that this process did not make"
