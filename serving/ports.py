@@ -86,6 +86,9 @@ class Measurements(Protocol):
     def queue(self, stats: Mapping[str, Any]) -> None:
         """How the review queue stands."""
 
+    def queues(self, queues: Sequence[Mapping[str, Any]]) -> None:
+        """How each model's queues stand."""
+
 
 class Predictions(Protocol):
     """The prediction log."""

@@ -354,6 +354,43 @@ def a_quality(**changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+def a_person(name: str = "ada", **changes: Any) -> dict[str, Any]:
+    document = {
+        "name": name,
+        "decisions": 1234,
+        "decisions_per_hour": 57,
+        "holds": 2,
+        "median_seconds": 8.4,
+        "overturned": an_estimate(0.04, 0.02),
+        "agreed": an_estimate(0.91, 0.04),
+        "kappa": an_estimate(0.84, 0.07),
+        "gold": an_estimate(0.93, 0.05),
+    }
+    return document | changes
+
+
+def the_people() -> dict[str, Any]:
+    nothing = dict.fromkeys(("overturned", "agreed", "kappa", "gold", "median_seconds"))
+    new = a_person("Bartholomew van der Berg", decisions=1, decisions_per_hour=1, **nothing)
+    return {"since": ago(days=30), "gold": True, "people": [a_person(), new]}
+
+
+def a_queue(queue: str = "work", **changes: Any) -> dict[str, Any]:
+    document = {
+        "model": "waste",
+        "queue": queue,
+        "waiting": 1200,
+        "in_review": 7,
+        "due_within_hour": 31,
+        "overdue": 2,
+        "decisions_per_hour": 240,
+        "oldest_seconds": 5400.0,
+        "fallback": an_estimate(0.02, 0.01),
+        "gold": None,
+    }
+    return document | changes
+
+
 class FakeApi:
     """The documents above, and a queue that follows the contract's rules on leases and keys.
 
@@ -384,6 +421,10 @@ class FakeApi:
             "/v1/rollouts/waste/readings": the_readings(),
             "/v1/drift/waste": a_drift(),
             "/v1/review/quality": a_quality(),
+            "/v1/review/people": the_people(),
+            "/v1/review/queues": {
+                "queues": [a_queue(), a_queue("audit", fallback=None, gold=an_estimate(0.9, 0.04))]
+            },
             "/v1/audit": {"events": events},
             "/v1/audit:verify": {
                 "intact": True,

@@ -1,7 +1,7 @@
 """Factories that name only what matters, and a model that tests can see through."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -116,6 +116,9 @@ class Measured:
 
     def queue(self, stats: Mapping[str, Any]) -> None:
         self.events.append(("queue", stats))
+
+    def queues(self, queues: Sequence[Mapping[str, Any]]) -> None:
+        self.events.append(("queues", queues))
 
 
 def a_version(version: int = 1, model: str = "waste") -> ModelVersion:

@@ -1,4 +1,4 @@
-"""`stagegate review quality`: how often a model is right, and how far its reviewers agree."""
+"""`stagegate review quality` and `people`: how good a model's answers are, and its reviewers."""
 
 from typing import Annotated, Any
 
@@ -10,8 +10,9 @@ Days = Annotated[float, typer.Option(min=0.001, max=3650, help="How far back to 
 
 
 def add(commands: typer.Typer) -> None:
-    """Add this command to `stagegate review`."""
+    """Add these commands to `stagegate review`."""
     commands.command()(quality)
+    commands.command()(people)
 
 
 def quality(
@@ -24,6 +25,14 @@ def quality(
     with here.client() as client:
         found = client.get("/v1/review/quality", model=model, days=days)
     here.show(found, lambda: quality_text(found))
+
+
+def people(context: typer.Context, days: Days = 30.0) -> None:
+    """Print how reviewers do: everybody for a lead, yourself for others."""
+    here = session(context)
+    with here.client() as client:
+        found = client.get("/v1/review/people", days=days)
+    here.show(found, lambda: people_text(found))
 
 
 def quality_text(found: JsonDocument) -> str:
@@ -70,3 +79,29 @@ def _name(each: JsonDocument) -> str:
     if "queue" in each:
         return f"queue {each['queue']}"
     return f"{'v' + str(each['version']) if 'version' in each else 'no version'} in {each['stage']}"
+
+
+def people_text(found: JsonDocument) -> str:
+    """A table of the reviewers; gold items are for leads only."""
+    if not found["people"]:
+        return "Nobody has reviewed anything in this time."
+    headers = (
+        "who", "answers", "last hour", "has now", "median s", "agrees", "kappa", "overturned",
+    )  # fmt: skip
+    rows = [_person(each, gold=found["gold"]) for each in found["people"]]
+    return table((*headers, "gold") if found["gold"] else headers, rows)
+
+
+def _person(each: JsonDocument, *, gold: bool) -> tuple[object, ...]:
+    kappa: dict[str, Any] | None = each["kappa"]
+    row = (
+        each["name"],
+        each["decisions"],
+        each["decisions_per_hour"],
+        each["holds"],
+        each["median_seconds"],
+        share_text(each["agreed"]),
+        kappa and kappa["value"],
+        share_text(each["overturned"]),
+    )
+    return (*row, share_text(each["gold"])) if gold else row

@@ -69,7 +69,7 @@ def stats_text(found: JsonDocument) -> str:
     rows: list[tuple[object, ...]] = [
         (key.replace("_", " "), value)
         for key, value in found.items()
-        if not isinstance(value, dict)
+        if not isinstance(value, dict | list)
     ]
     rows += [(f"because of {code}", number) for code, number in found["by_reason"].items()]
     return table(("what", "number"), rows)

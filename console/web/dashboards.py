@@ -15,6 +15,7 @@ from console.web.views.drift import drift_page
 from console.web.views.formatting import sequence
 from console.web.views.model import model_page
 from console.web.views.overview import overview_page
+from console.web.views.people import people_page
 from console.web.views.queues import STATES, queues_page
 from console.web.views.rollout import rollout_page
 from console.web.visitor import visitor
@@ -29,6 +30,7 @@ def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], date
     board = Board(api, renderer, clock)
     pages.add_api_route("/", board.overview, methods=["GET"])
     pages.add_api_route("/review/queues", board.queues, methods=["GET"])
+    pages.add_api_route("/review/people", board.people, methods=["GET"])
     pages.add_api_route("/models/{model}", board.model, methods=["GET"])
     pages.add_api_route("/models/{model}/versions/{version}", board.card, methods=["GET"])
     pages.add_api_route("/rollouts/{model}", board.rollout, methods=["GET"])
@@ -59,8 +61,15 @@ class Board:
         stats = await self._get("/v1/review/stats")
         items = [item for one in STATES[state] for item in await self._items(one)]
         names = _names(await self._get("/v1/models"))
-        view = queues_page(stats, items, names, state, self._clock())
+        each = await self._get("/v1/review/queues")
+        view = queues_page(stats, items, names, state, self._clock(), each)
         return self._show(request, "queues.html", view, "Queues", section="queues")
+
+    async def people(self, request: Request) -> Response:
+        """How reviewers do: everybody for a lead, else oneself."""
+        document = await self._api.get("/v1/review/people", actor=visitor(request)) or {}
+        view = people_page(document, lead=bool(document.get("gold")))
+        return self._show(request, "people.html", view, "Reviewers", section="queues")
 
     async def model(self, request: Request, model: str) -> Response:
         """A model's versions, and how often each is right."""

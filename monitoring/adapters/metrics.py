@@ -5,7 +5,8 @@ no ids and no free text, so that the number of series stays bounded.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -53,6 +54,27 @@ class Metrics:
         )
         self._review_oldest = self._gauge("review_oldest_seconds", "Age of the oldest open item.")
         self._review_decisions = self._counter("review_decisions", "Answers of reviewers.")
+        in_queue = ("model", "queue")
+        self._in_queues = {
+            "waiting": self._gauge("review_waiting", "Opinions that are asked for.", in_queue),
+            "due_within_hour": self._gauge(
+                "review_due_within_hour", "Of those, due within the hour.", in_queue
+            ),
+            "overdue": self._gauge("review_overdue", "Of those, past due.", in_queue),
+            "oldest_seconds": self._gauge(
+                "review_queue_oldest_seconds", "Age of the oldest of those.", in_queue
+            ),
+            "decisions_per_hour": self._gauge(
+                "review_decisions_per_hour", "Answers of the last hour.", in_queue
+            ),
+        }
+        bounded = ("model", "bound")
+        self._fallback = self._gauge(
+            "review_fallback_ratio", "Held requests that a fallback answered, 7 days.", bounded
+        )
+        self._gold = self._gauge(
+            "review_gold_accuracy", "Gold items answered rightly, 7 days.", bounded
+        )
         self._bias = self._gauge(
             "review_automation_bias",
             "Share of the model's errors that reviewers accept because they see its answer.",
@@ -128,6 +150,17 @@ class Metrics:
         for (queue, reason), items in open_items.items():
             self._review_open.labels(queue, reason).set(items)
         self._review_oldest.set(oldest_seconds)
+
+    def review_queues(self, queues: Sequence[Mapping[str, Any]]) -> None:
+        """How each model's queues stand; those not named any more are gone."""
+        for gauge in (*self._in_queues.values(), self._fallback, self._gold):
+            gauge.clear()
+        for one in queues:
+            for name, gauge in self._in_queues.items():
+                if one[name] is not None:
+                    gauge.labels(one["model"], one["queue"]).set(one[name])
+            for gauge, share in ((self._fallback, one["fallback"]), (self._gold, one["gold"])):
+                _set_share(gauge, one["model"], share)
 
     def reviewed(self) -> None:
         """A person answered."""
@@ -210,3 +243,10 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+
+
+def _set_share(gauge: Gauge, model: str, share: Mapping[str, float] | None) -> None:
+    """A share with its 95 % interval; nothing if nothing is known."""
+    for bound, key in (("estimate", "value"), ("low", "low"), ("high", "high")):
+        if share is not None:
+            gauge.labels(model, bound).set(share[key])

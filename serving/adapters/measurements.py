@@ -1,12 +1,10 @@
 """Serving's measurements as Prometheus metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitoring.adapters.metrics import Metrics
 from serving.domain.prediction import Prediction, ShadowRecord
-
-_QUEUE = "review"
 
 
 class PrometheusMeasurements:
@@ -50,8 +48,12 @@ class PrometheusMeasurements:
 
     def queue(self, stats: Mapping[str, Any]) -> None:
         """How the review queue stands."""
-        waiting = {(_QUEUE, reason): items for reason, items in stats["by_reason"].items()}
+        waiting = {(queue, reason): items for queue, reason, items in stats["by_queue_reason"]}
         self._metrics.review_backlog(waiting, stats["oldest_seconds"])
+
+    def queues(self, queues: Sequence[Mapping[str, Any]]) -> None:
+        """How each model's queues stand."""
+        self._metrics.review_queues(queues)
 
     def _count(self, prediction: Prediction, seconds: float | None = None) -> None:
         self._metrics.predicted(

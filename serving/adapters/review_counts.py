@@ -39,8 +39,11 @@ def stats(connection: sa.Connection, now: datetime) -> Mapping[str, Any]:
     held = sa.select(sa.func.count()).where(prediction.c.status == Status.HELD)
     oldest = min((row.oldest for row in reasons), default=now)
     by_reason: Counter[str] = Counter()
+    by_queue_reason: Counter[tuple[str, str]] = Counter()
     for row in reasons:
-        by_reason.update(dict.fromkeys(row.codes.split() or ["none"], row.items))
+        codes = row.codes.split() or ["none"]
+        by_reason.update(dict.fromkeys(codes, row.items))
+        by_queue_reason.update({(row.queue, code): row.items for code in codes})
     queues: dict[str, int] = {}
     for (queue, state), number in slots.items():
         if state != SlotState.DONE:
@@ -56,6 +59,7 @@ def stats(connection: sa.Connection, now: datetime) -> Mapping[str, Any]:
         "due_soon": sum(row.due_soon for row in reasons),
         "overdue": sum(row.overdue for row in reasons),
         "by_reason": dict(by_reason),
+        "by_queue_reason": [[*key, items] for key, items in by_queue_reason.items()],
         "by_queue": queues,
     }
 
@@ -69,13 +73,14 @@ def _by_codes(now: datetime) -> sa.Select[Any]:
     return (
         sa.select(
             t.c.codes,
+            t.c.queue,
             sa.func.count().label("items"),
             sa.func.min(t.c.created_at).label("oldest"),
             sa.func.sum(sa.case((soon, 1), else_=0)).label("due_soon"),
             sa.func.sum(sa.case((t.c.due_at <= now, 1), else_=0)).label("overdue"),
         )
         .where(t.c.state.in_(_OPEN))
-        .group_by(t.c.codes)
+        .group_by(t.c.codes, t.c.queue)
     )
 
 

@@ -23,9 +23,9 @@ _OPEN = t.c.state.in_((ItemState.OPEN.value, ItemState.CLOSING.value))
 
 
 class SqlReviewQuality:
-    """Reads what one model's reviewed answers say since a moment."""
+    """Reads what one model's reviewed answers, or all models', say since a moment."""
 
-    def __init__(self, connection: sa.Connection, model: str, since: datetime) -> None:
+    def __init__(self, connection: sa.Connection, model: str | None, since: datetime) -> None:
         self._connection = connection
         self._model = model
         self._since = since
@@ -78,7 +78,7 @@ class SqlReviewQuality:
         query = (
             sa.select(d.c.item_id, d.c.slot, d.c.reviewer, d.c.label, *_GROUP)
             .join(t, t.c.id == d.c.item_id)
-            .where(*counted, d.c.item_id.in_(several), t.c.model == self._model)
+            .where(*counted, d.c.item_id.in_(several), *self._of_model())
             .order_by(d.c.item_id, d.c.slot, d.c.id)
         )
         items: dict[str, dict[int, tuple[str, str]]] = {}
@@ -94,7 +94,10 @@ class SqlReviewQuality:
 
     def _answers(self) -> tuple[sa.ColumnElement[bool], ...]:
         """Items of the model about an answer that it gave."""
-        return t.c.model == self._model, t.c.created_at >= self._since, _SAID.is_not(None)
+        return *self._of_model(), t.c.created_at >= self._since, _SAID.is_not(None)
+
+    def _of_model(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return () if self._model is None else (t.c.model == self._model,)
 
 
 _GROUP = (t.c.version, t.c.stage, t.c.queue.label("of_queue"))

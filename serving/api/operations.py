@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from serving.api.parts import Serving
+from serving.api.review_people import queues_document
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,6 +33,7 @@ def router(serving: Serving) -> APIRouter:
         now = serving.clock()
         stats = serving.ledger.read(lambda unit: unit.reviews.stats(now))
         serving.measurements.queue(stats)
+        serving.measurements.queues(queues_document(serving)["queues"])
         return Response(serving.render_metrics(), headers={"Content-Type": _PROMETHEUS})
 
     return routes

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from registry.adapters.database.engine import Database
 from serving.adapters.payloads import PayloadStore
+from serving.api.kept import Kept
 from serving.domain.review import LEASE
 from serving.ports import Fleet, Ledger, Measurements, ServingUnit
 from serving.services.predict import Predicting
@@ -42,6 +43,7 @@ class Serving:
     patience: Patience = field(default_factory=Patience)
     lease: timedelta = LEASE
     undo: timedelta = timedelta(0)
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def predicting(self) -> Predicting:

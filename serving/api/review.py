@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from registry.api.actor import Actor, Lead, Who
 from registry.domain.errors import Conflict
-from serving.api import review_actions, review_quality, review_queue
+from serving.api import review_actions, review_people, review_quality, review_queue
 from serving.api import review_shapes as shapes
 from serving.api.parts import Serving
 from serving.api.review_bodies import (
@@ -31,6 +31,7 @@ def router(serving: Serving) -> APIRouter:
     routes = APIRouter(prefix="/v1/review", tags=["review"])
     review_queue.add(routes, serving)
     review_quality.add(routes, serving)
+    review_people.add(routes, serving)
     _add_next(routes, serving)
     _add_bulk(routes, serving)  # before the routes of one item, which /bulk/undo looks like
     _add_answers(routes, serving)

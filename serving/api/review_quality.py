@@ -1,10 +1,7 @@
 """How good answers and reviewers are, over HTTP."""
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -17,13 +14,11 @@ from serving.api.text import Name
 from serving.domain.bias import Standing
 from serving.services.quality import Quality, by_queue, by_version
 
-_QUICK_SECONDS = 0.5
 Days = Annotated[float, Query(gt=0, le=3650, description="How far back to look")]
 
 
 def add(routes: APIRouter, serving: Serving) -> None:
     """Add these routes to those of the review queue."""
-    kept = Kept()
 
     @routes.get("/quality")
     def quality(model: Name, days: Days = 30.0) -> dict[str, Any]:
@@ -32,34 +27,10 @@ def add(routes: APIRouter, serving: Serving) -> None:
         Weighted by the chance of review, with the reviewers' errors taken out by gold items, and
         bounded for answers that nobody would judge; beside it the plain share among the reviewed.
         """
-        return kept.get((model, days), lambda: _quality(serving, model, serving.clock(), days))
-
-
-class Kept:
-    """Documents that take long to make, each kept for twenty times as long as that took.
-
-    Pages that refresh themselves ask again and again, and a queue of a million items is counted
-    for seconds. What is made quickly is made anew.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._documents: dict[object, tuple[float, dict[str, Any]]] = {}
-        self._lock = Lock()
-
-    def get(self, key: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The document, made by one caller at a time."""
-        with self._lock:
-            until, document = self._documents.get(key, (0.0, {}))
-            began = self._clock()
-            if began < until:
-                return document
-            document = make()
-            took = self._clock() - began
-            self._documents = {k: v for k, v in self._documents.items() if v[0] > began}
-            if took > _QUICK_SECONDS:
-                self._documents[key] = (began + 21 * took, document)
-            return document
+        now = serving.clock()
+        return serving.kept.get(
+            ("quality", model, days), lambda: _quality(serving, model, now, days)
+        )
 
 
 def _quality(serving: Serving, model: str, now: datetime, days: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ NO_REPETITION = "window.setInterval = () => 0"
 PAGES = {
     "overview": "/",
     "queues": "/review/queues",
+    "people": "/review/people",
     "model": "/models/waste",
     "rollout": "/rollouts/waste",
     "drift": "/drift/waste",

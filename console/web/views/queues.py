@@ -20,6 +20,7 @@ from console.web.views.formatting import (
     version,
     words,
 )
+from console.web.views.quality import Range, share_range
 
 # The tabs of the list, and the states of the API that each of them shows.
 STATES = {
@@ -50,6 +51,23 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One queue of one model."""
+
+    model: str
+    name: str
+    url: str
+    waiting: str
+    oldest: str
+    due_within_hour: str
+    overdue: str
+    in_review: str
+    per_hour: str
+    fallback: Range
+    gold: Range
+
+
+@dataclass(frozen=True, slots=True)
 class QueueItem:
     """One row of the list."""
 
@@ -73,6 +91,7 @@ class QueuesPage:
     items: tuple[QueueItem, ...]
     take: tuple[tuple[str, str], ...]  # model, address of its review page
     state: str
+    rows: tuple[QueueRow, ...] = ()
     states: tuple[str, ...] = tuple(STATES)
 
 
@@ -82,11 +101,31 @@ def queues_page(
     models: tuple[str, ...],
     state: str,
     now: datetime,
+    queues: Mapping[str, Any] | None = None,
 ) -> QueuesPage:
-    """The page of the counts and of the items in one state."""
+    """The page of the counts, of each model's queues, and of the items in one state."""
     rows = tuple(_item(each, now) for each in items)
     take = tuple((model, f"/review?model={quote(model, safe='')}") for model in models)
-    return QueuesPage(queue(stats), rows, take, state)
+    each = tuple(queue_row(mapping(one)) for one in sequence((queues or {}).get("queues")))
+    return QueuesPage(queue(stats), rows, take, state, each)
+
+
+def queue_row(one: Mapping[str, Any]) -> QueueRow:
+    """How one queue stands."""
+    oldest, model = one.get("oldest_seconds"), str(one["model"])
+    return QueueRow(
+        model=model,
+        name=str(one["queue"]),
+        url=f"/review?model={quote(model, safe='')}",
+        waiting=number(one.get("waiting") or 0),
+        oldest=NONE if oldest is None else duration(oldest),
+        due_within_hour=number(one.get("due_within_hour") or 0),
+        overdue=number(one.get("overdue") or 0),
+        in_review=number(one.get("in_review") or 0),
+        per_hour=number(one.get("decisions_per_hour") or 0),
+        fallback=share_range(one.get("fallback")),
+        gold=share_range(one.get("gold")),
+    )
 
 
 def queue(stats: Mapping[str, Any]) -> Queue:

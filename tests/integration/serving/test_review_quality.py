@@ -4,16 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from review_desk import decide, fill, taken, verdict, write
+from review_desk import LATER, WINDOW, decide, fill, taken, verdict, write
 from serving_fakes import LABELS, NOW, an_item
 
 from registry.adapters.database.engine import Database
+from serving.adapters.review_people import SqlReviewPeople
 from serving.adapters.review_quality import SqlReviewQuality
+from serving.adapters.review_queues import SqlReviewQueues
 from serving.domain.accuracy import Known
 from serving.domain.prediction import Code, Flag, Label
 from serving.domain.review import Gold, ItemState, Queue, drawn
+from serving.domain.reviewers import Reviewer, reviewers, share
 from serving.services import review_actions as actions
 from serving.services.quality import Quality, by_queue, by_version
+from serving.services.settle import answer_late
 
 pytestmark = pytest.mark.integration
 SINCE = NOW - timedelta(days=30)
@@ -103,3 +107,54 @@ def test_agreement_is_of_first_answers_before_anyone_knew_of_the_other(database:
     assert mine.agreement.kappa is not None
     assert mine.agreement.kappa.value == pytest.approx(0.4)
     assert mine.agreement.alpha == pytest.approx(4 / 9)
+
+
+def people(database: Database, name: str | None = None) -> dict[str, Reviewer]:
+    with database.read() as connection:
+        work = SqlReviewPeople(connection, SINCE, name).work(LATER)
+        opinions = SqlReviewQuality(connection, None, SINCE).opinions()
+    items = [unit for units in opinions.values() for unit in units]
+    return {one.name: one for one in reviewers(work, items)}
+
+
+def test_a_reviewers_work_is_counted_once_however_often_it_was_corrected(database: Database):
+    fill(database, 3, opinions=2, due_at=LATER + timedelta(hours=1))
+    for said in (("glass", "glass"), ("glass", "metal"), ("metal", "metal")):
+        for who, what in zip(("ann", "bob"), said, strict=True):
+            task = taken(database, who)
+            late = NOW + timedelta(seconds=8)
+            given = decide(database, verdict(task, who, what), late, window=WINDOW)
+            again = verdict(given.task, who, what, key=f"{who}{task.item.id}", revises=True)
+            decide(database, again, late)
+    decide(database, verdict(taken(database, "lea", lead=True), "lea", "glass"))
+    add(database, 20, 1, gold=Gold("item-90000", label("metal")), queue=Queue.AUDIT)
+    decide(database, verdict(taken(database, "bob"), "bob", "metal"))
+    found = people(database)
+    ann, bob, lea = found["ann"], found["bob"], found["lea"]
+    assert (ann.decisions, ann.decisions_per_hour, ann.median_seconds) == (3, 3, 8.0)
+    assert (ann.overturned, bob.overturned) == (share(0, 3), share(1, 3))
+    assert (ann.agreed, bob.agreed) == (share(2, 3), share(2, 3))
+    assert (bob.gold, ann.gold, bob.decisions) == (share(1, 1), None, 4)
+    assert (lea.decisions, lea.overturned, lea.agreed) == (1, None, None)
+    assert set(people(database, "bob")) == {"ann", "bob"}
+
+
+def test_each_queue_says_what_waits_and_how_fast_and_how_well_it_is_answered(database: Database):
+    soon, later = NOW + timedelta(minutes=20), NOW + timedelta(hours=3)
+    fill(database, 2, due_at=later, created_at=NOW - timedelta(hours=2))
+    add(database, 10, 1, due_at=soon)
+    add(database, 11, 1, due_at=NOW - timedelta(minutes=1))
+    add(database, 20, 1, gold=Gold("item-90000", label("metal")), queue=Queue.AUDIT)
+    decide(database, verdict(taken(database, "ann", draw=0.0), "ann", "paper"))
+    decide(database, verdict(taken(database, "ann"), "ann"))
+    taken(database, "bob")
+    write(database, lambda u: answer_late(u, later + timedelta(minutes=1)))
+    with database.read() as connection:
+        found = SqlReviewQueues(connection).counts(NOW, SINCE)
+    audit, work = found["waste", "audit"], found["waste", "work"]
+    assert (audit["gold"], audit["gold_right"], audit["decisions_per_hour"]) == (1, 0, 1)
+    assert "waiting" not in audit
+    assert (work["waiting"], work["in_review"], work["decisions_per_hour"]) == (3, 1, 1)
+    assert (work["due_within_hour"], work["overdue"]) == (1, 1)
+    assert (work["held"], work["fallbacks"]) == (2, 1)
+    assert work["oldest"] == NOW - timedelta(hours=2)

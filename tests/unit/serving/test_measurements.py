@@ -22,6 +22,23 @@ def test_a_held_request_counts_once_as_held_and_once_as_what_became_of_it():
     assert "stagegate_prediction_duration_seconds_count 1.0" in text
 
 
+def test_queues_are_measured_by_model_and_shares_with_their_interval():
+    metrics = Metrics()
+    measured = PrometheusMeasurements(metrics)
+    gold = {"value": 0.9, "low": 0.8, "high": 0.95}
+    queue = {"model": "waste", "queue": "audit", "waiting": 3, "due_within_hour": 1, "overdue": 0}
+    queue |= {"oldest_seconds": 60.0, "decisions_per_hour": 12, "fallback": None, "gold": gold}
+    measured.queues([queue, {**queue, "queue": "lead", "oldest_seconds": None, "gold": None}])
+    text = metrics.render().decode()
+    for name, value in (("waiting", 3), ("due_within_hour", 1), ("decisions_per_hour", 12)):
+        assert f'stagegate_review_{name}{{model="waste",queue="audit"}} {value}.0' in text
+    assert 'stagegate_review_queue_oldest_seconds{model="waste",queue="audit"} 60.0' in text
+    assert 'stagegate_review_gold_accuracy{bound="low",model="waste"} 0.8' in text
+    assert "stagegate_review_fallback_ratio{" not in text
+    measured.queues([])
+    assert "queue=" not in metrics.render().decode()
+
+
 def test_a_shadow_without_an_answer_is_counted_apart():
     metrics = Metrics()
     measured = PrometheusMeasurements(metrics)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving.api.review_quality import Kept
+from serving.api.kept import Kept
 from serving.domain.accuracy import Known
 from serving.domain.quality import Stratum, accuracy, agreeing
 

@@ -22,6 +22,7 @@ PAGES = [
     "/review",
     "/review/queues",
     "/review/queues?state=decided",
+    "/review/people",
     "/models/waste",
     "/models/waste/versions/3",
     "/rollouts/waste",
@@ -71,12 +72,14 @@ def test_a_card_can_be_kept_as_one_file():
 def test_every_page_stands_an_empty_installation():
     api = FakeApi()
     empty = {"/v1/models": {"models": []}, "/v1/rollouts": {"rollouts": []}}
+    empty |= {"/v1/review/queues": {"queues": []}, "/v1/review/people": {"people": []}}
     api.documents = empty | {"/v1/audit": {"events": []}, "/v1/audit:verify": {"intact": True}}
     with browser(api) as client:
         assert "No model is registered yet" in client.get("/").text
         assert "Nothing to review" in client.get("/review").text
         assert "No item is open" in client.get("/review/queues").text
         assert "Nothing has happened yet" in client.get("/audit").text
+        assert "Nobody has reviewed anything" in client.get("/review/people").text
 
 
 def test_hostile_words_are_only_words():

@@ -11,13 +11,16 @@ from page_documents import (
     a_drift,
     a_gate,
     a_model,
+    a_person,
     a_quality,
+    a_queue,
     a_rollout,
     a_series,
     a_version,
     ago,
     an_event,
     an_item,
+    the_people,
     the_readings,
 )
 
@@ -29,8 +32,9 @@ from console.web.views.gates import gate
 from console.web.views.histogram import HEIGHT, WIDTH, grouped, plot
 from console.web.views.model import model_page
 from console.web.views.overview import overview_page
+from console.web.views.people import people_page
 from console.web.views.quality import quality_rows
-from console.web.views.queues import queue, queues_page
+from console.web.views.queues import queue, queue_row, queues_page
 from console.web.views.review import lease, review_item, review_page
 from console.web.views.review_notices import saved
 from console.web.views.rollout import rollout_page
@@ -412,6 +416,23 @@ def test_an_event_is_told_in_sentences_and_nothing_that_it_holds_is_lost():
 def test_an_approval_is_offered_only_while_one_is_missing():
     given = a_rollout(approvals={"needed": 1, "given": ["bo"]})
     assert "Approve" not in {command.name for command in rollout_page(given, [], NOW).commands}
+
+
+def test_reviewers_are_shown_with_intervals_and_gold_to_leads_only():
+    ada, new = people_page(the_people(), lead=True).people
+    assert (ada.decisions, ada.per_hour, ada.seconds) == ("1,234", "57", "8 s")
+    assert (ada.agreed.text, ada.agreed.between) == ("91.0 %", "87.0 % to 95.0 %")
+    assert ada.gold is not None
+    assert ada.gold.text == "93.0 %"
+    assert (new.kappa, new.seconds, new.overturned.text) == ("—", "—", "—")
+    mine = people_page({"people": [a_person()]}, lead=False)
+    assert (mine.gold, mine.people[0].gold) == (False, None)
+
+
+def test_each_queue_of_a_model_has_a_row():
+    row = queue_row(a_queue())
+    assert (row.waiting, row.oldest, row.due_within_hour) == ("1,200", "1 h 30 min", "31")
+    assert (row.fallback.text, row.gold.text) == ("2.0 %", "—")
 
 
 def test_accuracy_is_told_with_its_interval_and_beside_the_naive_share():
