@@ -4,12 +4,14 @@
         [--database sqlite|postgresql|both] [--http]
 
 Half of the items, those at the head of the queue, are closed to the first reviewer, who has had a
-say in each of them. Every reviewer takes and answers items at once; what is timed is `next`: from
-the call until the lease is committed. With --http it is the answer of a running service instead.
-PostgreSQL is started for the purpose, with its disk writes as safe as in production.
+say in each of them. All reviewers take and answer items, one in --pause seconds each, and the
+controller makes their answers final meanwhile. What is timed is `next`: from the call until the
+lease is committed. With --http a service runs, and both its own time (Server-Timing) and the
+client's are given. PostgreSQL is started for the purpose, its disk writes as safe as in production.
 """
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -32,6 +34,7 @@ import postgresql
 from service_process import running
 from serving_fakes import a_prediction, an_item
 
+from bench.reviewers import Client
 from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.domain.people import Identity, Role
@@ -50,8 +53,10 @@ AT_ONCE = 100_000
 WINDOW = timedelta(seconds=5)
 _MODEL = "model"
 _SOON = timedelta(days=1)
-Take = Callable[[str], tuple[str, int] | None]
-Answer = Callable[[str, str, int], None]
+# What a reviewer can do: the item that they get, its epoch, and the seconds that the server took.
+Take = Callable[[], tuple[str, int, float] | None]
+Answer = Callable[[str, int], None]
+Desk = Callable[[str], tuple[Take, Answer]]
 
 
 def main() -> None:
@@ -72,32 +77,42 @@ def _measure(kind: str, url: str, folder: Path, args: argparse.Namespace) -> Non
     if args.http:
         database.close()
         with running(folder / "home", url) as service:
-
-            def take(who: str) -> tuple[str, int] | None:
-                found = service.get("/v1/review/next", actor=who)
-                return (found["id"], found["epoch"]) if found else None
-
-            def answer(who: str, item: str, epoch: int) -> None:
-                path = f"/v1/review/{item}/decision"
-                service.post(path, actor=who, epoch=epoch, label="glass")
-
-            _report(kind, "over HTTP", *_work(take, answer, args))
+            address = str(service.http.base_url)
+            _report(kind, "over HTTP", *_work(lambda who: _over_http(address, who), args))
         return
     ledger = GroupLedger(database)
     with _closing(ledger):
-        _report(kind, "in the server", *_work(*_direct(ledger), args))
+        _report(kind, "in the server", *_work(lambda who: _direct(ledger, who), args))
     ledger.close()
     database.close()
 
 
-def _direct(ledger: GroupLedger) -> tuple[Take, Answer]:
-    def take(who: str) -> tuple[str, int] | None:
-        me = Identity(who, Role.REVIEWER)
-        now = datetime.now(UTC)
-        found = ledger.write(lambda unit: review.next_item(unit, me, now)).result()
-        return (found.item.id, found.slot.epoch) if found else None
+def _over_http(address: str, who: str) -> tuple[Take, Answer]:
+    client = Client(address, who)
 
-    def answer(who: str, item: str, epoch: int) -> None:
+    def take() -> tuple[str, int, float] | None:
+        _, found = client.ask("GET", "/v1/review/next")
+        return (found["id"], found["epoch"], client.server_seconds) if found else None
+
+    def answer(item: str, epoch: int) -> None:
+        body = {"epoch": epoch, "label": "glass"}
+        status, said = client.ask("POST", f"/v1/review/{item}/decision", body)
+        if status != 200:
+            raise AssertionError(f"{who} was told {status}: {said}")
+
+    return take, answer
+
+
+def _direct(ledger: GroupLedger, who: str) -> tuple[Take, Answer]:
+    me = Identity(who, Role.REVIEWER)
+
+    def take() -> tuple[str, int, float] | None:
+        now, began = datetime.now(UTC), time.perf_counter()
+        found = ledger.write(lambda unit: review.next_item(unit, me, now)).result()
+        took = time.perf_counter() - began
+        return (found.item.id, found.slot.epoch, took) if found else None
+
+    def answer(item: str, epoch: int) -> None:
         verdict = Verdict(item, who, epoch, "glass", "", f"{who}:{epoch}")
         now = datetime.now(UTC)
         ledger.write(lambda unit: review.decide(unit, verdict, now, WINDOW)).result()
@@ -125,43 +140,50 @@ def _closing(ledger: GroupLedger) -> Iterator[None]:
         thread.join()
 
 
-def _work(
-    take: Take, answer: Answer, args: argparse.Namespace
-) -> tuple[list[float], list[float], float]:
-    """Seconds that each claim took: of all reviewers, and of the excluded one."""
+def _work(desk: Desk, args: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, float]:
+    """Seconds that each claim took the server and the client: of all, and of the excluded one.
+
+    The first claim of each reviewer opens their connection, and is not counted.
+    """
     share = args.claims // args.reviewers
     start = threading.Barrier(args.reviewers)
 
-    def reviewer(number: int) -> list[float]:
+    def reviewer(number: int) -> list[tuple[float, float]]:
         who, took, draw = f"reviewer-{number}", [], random.Random(number)
+        take, answer = desk(who)
         start.wait()
         time.sleep(args.pause * draw.random())  # people do not begin at one stroke
-        for _ in range(share):
+        for _ in range(share + 1):
             began = time.perf_counter()
-            found = take(who)
-            took.append(time.perf_counter() - began)
+            found = take()
+            whole = time.perf_counter() - began
             if found is None:
                 raise AssertionError(f"{who} found nothing to do")
-            answer(who, *found)
+            item, epoch, served = found
+            took.append((served, whole))
+            answer(item, epoch)
             time.sleep(args.pause * draw.uniform(0.5, 1.5))
-        return took
+        return took[1:]
 
     began = time.monotonic()
     with ThreadPoolExecutor(args.reviewers) as pool:
         took = list(pool.map(reviewer, range(args.reviewers)))
-    return [one for each in took for one in each], took[0], time.monotonic() - began
+    seconds = time.monotonic() - began
+    return np.array([one for each in took for one in each]), np.array(took[0]), seconds
 
 
-def _report(
-    kind: str, where: str, took: list[float], excluded: list[float], seconds: float
-) -> None:
+def _report(kind: str, where: str, took: np.ndarray, excluded: np.ndarray, seconds: float) -> None:
     for name, times in (("all reviewers", took), ("the excluded one", excluded)):
-        p50, p99 = np.percentile(np.array(times) * 1000, [50, 99])
+        (server, client), n = np.percentile(times * 1000, [50, 99], axis=0).T, len(times)
         print(
-            f"{kind} {where}, next item, {name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, n {len(times)}"
+            f"{kind} {where}, next item, {name}, n {n}: server p50 {server[0]:.1f} ms, "
+            f"p99 {server[1]:.1f} ms; client p50 {client[0]:.1f} ms, p99 {client[1]:.1f} ms"
         )
+    load = os.getloadavg()[0]
     print(
-        f"{kind} {where}: {len(took) / seconds:.0f} items taken and answered a second", flush=True
+        f"{kind} {where}: {len(took) / seconds:.0f} items taken and answered a second; "
+        f"load of the machine in the last minute {load:.1f}",
+        flush=True,
     )
 
 

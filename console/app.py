@@ -16,6 +16,7 @@ from console.owner import Owner
 from console.same_origin import SameOrigin
 from console.session_cookie import SessionCookie
 from console.settings import Settings
+from console.timing import ServerTiming
 from console.web import pages
 from console.web.api import HttpApi
 from console.web.entrance import Entrance
@@ -100,6 +101,7 @@ def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
     else:
         pages.install(app, api)
     app.add_middleware(SameOrigin)
+    app.add_middleware(ServerTiming)
 
 
 def _loops(wiring: Wiring) -> tuple[Controller, ...]:

@@ -55,6 +55,7 @@ class Controller:
         self._lease = timedelta(seconds=lease_seconds)
         self._stood_down = stood_down
         self._led = False
+        self._renewed_at: datetime | None = None
         self._last_run: dict[str, datetime] = {}
         self._holder = uuid.uuid4().hex
         self._stop = threading.Event()
@@ -75,7 +76,7 @@ class Controller:
     def turn(self) -> bool:
         """Do every duty that is due while this process holds the lease; says whether it does.
 
-        The lease is renewed before each duty: a slow one may have outlived it.
+        The lease is looked after before each duty: a slow one may have outlived it.
         """
         for duty in self._duties:
             if not self._leads():
@@ -94,12 +95,17 @@ class Controller:
                 _log.exception("turn failed", loop=self._name)
 
     def _leads(self) -> bool:
+        """Renewed when an eighth of it is over: every renewal is a write that others wait for."""
+        since = self._now() - self._renewed_at if self._renewed_at else None
+        if self._led and since is not None and timedelta(0) <= since < self._lease / 8:
+            return True
         with self._database.begin() as connection:
             leases = SqlLeases(connection)
-            leads = hold(leases, self._name, self._holder, self._now(), self._lease)
+            at = self._now()
+            leads = hold(leases, self._name, self._holder, at, self._lease)
         if self._led and not leads:
             self._stood_down()
-        self._led = leads
+        self._led, self._renewed_at = leads, at
         return leads
 
     def _is_due(self, duty: Duty) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -30,7 +31,9 @@ from serving.domain.prediction import Prediction
 from serving.services import bias
 from serving.services.settle import answer_late, close_due
 
-_CLOSED_A_TURN = 200
+_CLOSED_A_TURN = 1000
+# So many windows are closed one by one, as they come in a usual turn; of a backlog more at a time.
+_ONE_BY_ONE, _OF_BACKLOG = 20, 10
 _log = structlog.get_logger()
 
 
@@ -66,10 +69,13 @@ def notifications(wiring: Wiring, now: Callable[[], datetime]) -> tuple[Duty, ..
 def _close(wiring: Wiring, now: datetime) -> None:
     """One at a time: a reviewer who asks for the next item waits for no more than one of these."""
     wiring.ledger.write(lambda unit: unit.reviews.reap(now)).result()
-    for _ in range(_CLOSED_A_TURN):
-        closed = wiring.ledger.write(lambda unit: close_due(unit, now, limit=1)).result()
+    done = 0
+    while done < _CLOSED_A_TURN:
+        limit = 1 if done < _ONE_BY_ONE else _OF_BACKLOG
+        closed = wiring.ledger.write(partial(close_due, now=now, limit=limit)).result()
         _answered(wiring, closed.answered)
-        if not closed.items:
+        done += closed.items
+        if closed.items < limit:
             return
 
 

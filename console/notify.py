@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -19,11 +19,11 @@ _LATEST_START_SECONDS = 20.0
 _log = structlog.get_logger()
 
 
-def spread(unit: SqlUnitOfWork, message: OutboxMessage, now: datetime) -> None:
-    """Turn one notification of the outbox into a delivery for each endpoint that wants it."""
-    fan_out(unit, message, now, f"msg_{uuid.uuid4().hex}")
-    payload = message.payload
-    _log.info(payload.get("sentence", ""), event_type=payload["event"], model=payload["model"])
+def spread(unit: SqlUnitOfWork, messages: Sequence[OutboxMessage], now: datetime) -> None:
+    """Turn notifications of the outbox into a delivery for each endpoint that wants them."""
+    fan_out(unit, messages, now, lambda: f"msg_{uuid.uuid4().hex}")
+    for told in (message.payload for message in messages):
+        _log.info(told.get("sentence", ""), event_type=told["event"], model=told["model"])
 
 
 def notify(

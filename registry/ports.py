@@ -266,8 +266,11 @@ class Outbox(Protocol):
     def due(self, now: datetime) -> tuple[OutboxMessage, ...]:
         """The oldest effect that waits for each topic and model, if it may be tried now."""
 
-    def done(self, message: OutboxMessage, now: datetime) -> None:
-        """The effect has happened."""
+    def waiting(self, first: OutboxMessage, now: datetime, limit: int) -> tuple[OutboxMessage, ...]:
+        """This effect and those after it of its topic and model, if they may be tried now."""
+
+    def done(self, messages: Sequence[OutboxMessage], now: datetime) -> None:
+        """These effects have happened."""
 
     def failed(self, message: OutboxMessage, error: str, retry_at: datetime) -> None:
         """Try again later."""

@@ -80,6 +80,9 @@ class Measurements(Protocol):
     def settled(self, prediction: Prediction) -> None:
         """A held request was answered or cancelled."""
 
+    def took_next(self, seconds: float) -> None:
+        """A reviewer got the next item, or was told that there is none."""
+
     def reviewed(self, *, counted: bool) -> None:
         """A person answered."""
 
@@ -107,8 +110,8 @@ class Predictions(Protocol):
 
     def settle(
         self, prediction_id: str, label: Label, decided_by: DecidedBy, now: datetime
-    ) -> bool:
-        """Answer a held request, unless something else was faster."""
+    ) -> Prediction | None:
+        """Answer a held request, which it gives, unless something else was faster."""
 
     def settle_late(self, prediction: Prediction, fallback: Fallback, now: datetime) -> bool:
         """Give a held request its fallback, unless something else was faster."""

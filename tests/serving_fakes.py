@@ -114,6 +114,9 @@ class Measured:
     def reviewed(self, *, counted: bool) -> None:
         self.events.append(("reviewed", counted))
 
+    def took_next(self, seconds: float) -> None:
+        self.events.append(("took_next", seconds))
+
     def queue(self, stats: Mapping[str, Any]) -> None:
         self.events.append(("queue", stats))
 

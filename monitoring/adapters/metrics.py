@@ -83,6 +83,7 @@ class Metrics:
         self._fallen_back = self._gauge(
             "review_fallen_back", "1 while answers are therefore shown later.", ("model",)
         )
+        self._review_next = self._seconds("review_next", "Finding a reviewer's next item.")
         drift = ("model", "feature", "test")
         self._statistic = self._gauge("drift_statistic", "Test statistic, newest window.", drift)
         self._p_value = self._gauge("drift_p_value", "Adjusted p-value, newest window.", drift)
@@ -174,6 +175,10 @@ class Metrics:
             self._fallen_back.labels(model).set(fallen_back)
             for bound, value in bounds.items():
                 self._bias.labels(model, bound).set(value)
+
+    def took_next(self, seconds: float) -> None:
+        """A reviewer asked for the next item."""
+        self._review_next.observe(seconds)
 
     def measured(self, measurement: DriftMeasurement) -> None:
         """The inputs of a model were compared with its reference.

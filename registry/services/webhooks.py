@@ -1,6 +1,6 @@
 """Keep endpoints of webhooks, and what becomes of each message to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,13 +107,30 @@ def replay(
     return len(chosen)
 
 
-def fan_out(unit: UnitOfWork, message: OutboxMessage, now: datetime, message_id: str) -> None:
-    """Make one delivery for each endpoint that wants to know; also for disabled ones, to replay."""
+def fan_out(
+    unit: UnitOfWork, messages: Sequence[OutboxMessage], now: datetime, new_id: Callable[[], str]
+) -> None:
+    """Make a delivery of each message for each endpoint that wants to know.
+
+    Also for disabled ones, to replay. A message has one id, wherever it is sent.
+    """
+    last, endpoints = unit.audit.head(), unit.webhooks.list()
+    head = {"sequence": last.sequence, "hash": last.hash} if last else {}
+    for message in messages:
+        _fan_out_one(unit, message, endpoints, head, now, new_id())
+
+
+def _fan_out_one(
+    unit: UnitOfWork,
+    message: OutboxMessage,
+    endpoints: Sequence[Endpoint],
+    head: Mapping[str, Any],
+    now: datetime,
+    message_id: str,
+) -> None:
     payload = message.payload
     type_, model = event_type(str(payload["event"])), str(payload["model"])
-    last = unit.audit.head()
-    head = {"sequence": last.sequence, "hash": last.hash} if last else {}
-    for endpoint in unit.webhooks.list():
+    for endpoint in endpoints:
         if not endpoint.wants(type_, model):
             continue
         body = body_of(endpoint.form, type_, payload, message.created_at, head)

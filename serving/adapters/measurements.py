@@ -46,6 +46,10 @@ class PrometheusMeasurements:
         if counted:
             self._metrics.reviewed()
 
+    def took_next(self, seconds: float) -> None:
+        """A reviewer got the next item, or was told that there is none."""
+        self._metrics.took_next(seconds)
+
     def queue(self, stats: Mapping[str, Any]) -> None:
         """How the review queue stands."""
         waiting = {(queue, reason): items for queue, reason, items in stats["by_queue_reason"]}

@@ -1,13 +1,15 @@
 """What reviewers said and did, appended and never changed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from registry.adapters.database.dialect import insert
-from serving.adapters.review_rows import opinion_in
+from registry.adapters.database.dialect import insert_for
+from serving.adapters.review_rows import opinion_in, opinion_out
 from serving.adapters.review_tables import review_decision as d
 from serving.adapters.review_tables import review_event as e
 from serving.adapters.review_tables import review_slot as s
@@ -23,19 +25,16 @@ class SqlReviewLog:
 
     def sent_before(self, verdict: Verdict) -> Opinion | None:
         """What the reviewer has said about the item under the verdict's key before."""
-        same = (
-            d.c.item_id == verdict.item_id,
-            d.c.reviewer == verdict.reviewer,
-            d.c.idempotency_key == verdict.idempotency_key,
-        )
-        row = self._connection.execute(sa.select(d).where(*same)).first()
+        same = {"item": verdict.item_id, "by": verdict.reviewer, "key": verdict.idempotency_key}
+        row = self._connection.execute(_SENT_BEFORE, same).first()
         return None if row is None else opinion_in(row)
 
     def add(self, verdict: Verdict, task: Task, now: datetime, *, counted: bool) -> Opinion | None:
         """Append a reviewer's answer to an item as they had it, unless they sent it before."""
         slot = task.slot
         began = slot.claimed_at if slot.holder == verdict.reviewer else None
-        stored = insert(self._connection, d).values(
+        opinion = Opinion(
+            id=0,
             item_id=verdict.item_id,
             slot=slot.number,
             queue=slot.queue,
@@ -52,13 +51,13 @@ class SqlReviewLog:
             idempotency_key=verdict.idempotency_key,
             decided_at=now,
         )
-        row = self._connection.execute(stored.on_conflict_do_nothing().returning(*d.c)).first()
-        return None if row is None else opinion_in(row)
+        stored = _add(self._connection.dialect.name)
+        made = self._connection.execute(stored, opinion_out(opinion)).scalar()
+        return None if made is None else replace(opinion, id=made)
 
     def current(self, item_id: str) -> tuple[Opinion, ...]:
         """The one current answer of each slot that has one, in the order of the slots."""
-        query = sa.select(d).join(s, s.c.decision_id == d.c.id).where(s.c.item_id == item_id)
-        rows = self._connection.execute(query.order_by(s.c.number))
+        rows = self._connection.execute(_CURRENT, {"item": item_id})
         return tuple(opinion_in(row) for row in rows)
 
     def all(self, item_id: str) -> tuple[Opinion, ...]:
@@ -81,3 +80,22 @@ class SqlReviewLog:
         query = sa.select(e).where(e.c.item_id == item_id).order_by(e.c.id)
         rows = self._connection.execute(query)
         return tuple(Event(row.at, row.actor, row.action, row.detail) for row in rows)
+
+
+# What every answer runs, made once: making a statement takes longer than running it.
+_SENT_BEFORE = sa.select(d).where(
+    d.c.item_id == sa.bindparam("item"),
+    d.c.reviewer == sa.bindparam("by"),
+    d.c.idempotency_key == sa.bindparam("key"),
+)
+_CURRENT = (
+    sa.select(d)
+    .join(s, s.c.decision_id == d.c.id)
+    .where(s.c.item_id == sa.bindparam("item"))
+    .order_by(s.c.number)
+)
+
+
+@cache
+def _add(dialect: str) -> sa.Executable:
+    return insert_for(dialect, d).on_conflict_do_nothing().returning(d.c.id)

@@ -78,12 +78,10 @@ class SqlReviewQueue:
         self, reviewer: str, model: str | None, now: datetime, besides: str | None = None
     ) -> Task | None:
         """The item that a reviewer has a live lease on, other than `besides`."""
-        mine = [s.c.state == SlotState.LEASED, s.c.holder == reviewer, s.c.free_at > now]
-        if model is not None:
-            mine.append(t.c.model == model)
-        if besides is not None:
-            mine.append(t.c.id != besides)
-        return self._first(*mine, t.c.state == ItemState.OPEN)
+        query = _held_by(any_model=model is None, any_item=besides is None)
+        values = {"reviewer": reviewer, "at": now, "of_model": model, "besides": besides}
+        row = self._connection.execute(query, values).first()
+        return None if row is None else _task(row)
 
     def claim(
         self, reviewer: str, model: str | None, queue: Queue, now: datetime, until: datetime
@@ -142,7 +140,9 @@ class SqlReviewQueue:
 
     def finish(self, item_id: str, reviewer: str, epoch: int) -> Slot | None:
         """Close a slot, if nobody else has taken it since this epoch."""
-        return self._move(item_id, reviewer, epoch, state=SlotState.DONE, free_at=None)
+        mine = {"item": item_id, "reviewer": reviewer, "at_epoch": epoch}
+        row = self._connection.execute(_FINISH, mine).first()
+        return None if row is None else slot_in(row)
 
     def pass_on(self, task: Task, reviewer: str, epoch: int, queue: Queue) -> bool:
         """Give a slot to others in a queue, and never again to this reviewer."""
@@ -165,10 +165,9 @@ class SqlReviewQueue:
         self, slot: Slot, decision_id: int, closes_at: datetime, *, informed: bool
     ) -> None:
         """Remember the current decision of a slot, and until when it can be undone."""
-        new = {"decision_id": decision_id, "informed": informed}
-        self._connection.execute(sa.update(s).where(s.c.id == slot.id).values(new))
-        item = sa.update(t).where(t.c.id == slot.item_id, t.c.state == ItemState.OPEN)
-        self._connection.execute(item.values(state=ItemState.CLOSING, closes_at=closes_at))
+        new = {"slot": slot.id, "decision": decision_id, "now_informed": informed}
+        self._connection.execute(_ANSWERED, new)
+        self._connection.execute(_TO_CLOSING, {"item": slot.item_id, "end": closes_at})
 
     def revise(self, item_id: str, now: datetime, closes_at: datetime) -> bool:
         """Move the end of an item's window, if it is still open."""
@@ -187,9 +186,7 @@ class SqlReviewQueue:
 
     def to_close(self, now: datetime, limit: int) -> tuple[str, ...]:
         """Items whose window is over."""
-        over = sa.select(t.c.id).where(t.c.state == ItemState.CLOSING, t.c.closes_at <= now)
-        over = over.order_by(t.c.closes_at).limit(limit).with_for_update(skip_locked=True)
-        return tuple(self._connection.execute(over).scalars())
+        return tuple(self._connection.execute(_OVER, {"now": now, "most": limit}).scalars())
 
     def ask_another(self, task: Task, queue: Queue) -> bool:
         """Open a slot for another opinion, by somebody who has not seen the item."""
@@ -204,10 +201,8 @@ class SqlReviewQueue:
 
     def close(self, item_id: str, outcome: Label, source: Source, now: datetime) -> bool:
         """Make an outcome final; once."""
-        final = {"outcome": label_out(outcome), "source": source, "decided_at": now}
-        change = _in_state(item_id, ItemState.CLOSING)
-        changed = self._connection.execute(change.values(state=ItemState.DECIDED, **final))
-        return changed.rowcount == 1
+        final = {"item": item_id, "said": label_out(outcome), "rests_on": source, "now": now}
+        return self._connection.execute(_CLOSE, final).rowcount == 1
 
     def put_last(self, task: Task, sort_key: float) -> None:
         """Nobody waits for it any more: it comes after everything that somebody waits for."""
@@ -292,7 +287,18 @@ def _tasks() -> sa.Select[Any]:
     return sa.select(*t.c, *slot).join(s, s.c.item_id == t.c.id)
 
 
-# What every claim runs, made once.
+@cache
+def _held_by(*, any_model: bool, any_item: bool) -> sa.Select[Any]:
+    mine = [
+        s.c.state == SlotState.LEASED, s.c.holder == sa.bindparam("reviewer"),
+        s.c.free_at > sa.bindparam("at"), t.c.state == ItemState.OPEN,
+    ]  # fmt: skip
+    mine += [] if any_model else [t.c.model == sa.bindparam("of_model")]
+    mine += [] if any_item else [t.c.id != sa.bindparam("besides")]
+    return _tasks().where(*mine).order_by(s.c.number.desc(), s.c.sort_key, s.c.id).limit(1)
+
+
+# What every claim and answer runs, made once: making a statement takes longer than running it.
 _RUN_OUT = (
     sa.select(s.c.id)
     .where(s.c.state.in_(_TAKEN), s.c.free_at <= sa.bindparam("now"))
@@ -303,6 +309,40 @@ _LEASE = lease(s.c.id == sa.bindparam("slot"))
 _OF_SLOT = _tasks().where(s.c.id == sa.bindparam("slot"))
 _NEWEST_OF_ITEM = (
     _tasks().where(t.c.id == sa.bindparam("item")).order_by(s.c.number.desc()).limit(1)
+)
+_FINISH = (
+    sa.update(s)
+    .where(s.c.item_id == sa.bindparam("item"), s.c.holder == sa.bindparam("reviewer"))
+    .where(s.c.epoch == sa.bindparam("at_epoch"), s.c.state.in_(_ANSWERABLE))
+    .values(state=SlotState.DONE.value, free_at=None)
+    .returning(*s.c)
+)
+_ANSWERED = (
+    sa.update(s)
+    .where(s.c.id == sa.bindparam("slot"))
+    .values(decision_id=sa.bindparam("decision"), informed=sa.bindparam("now_informed"))
+)
+_TO_CLOSING = (
+    sa.update(t)
+    .where(t.c.id == sa.bindparam("item"), t.c.state == ItemState.OPEN)
+    .values(state=ItemState.CLOSING.value, closes_at=sa.bindparam("end", type_=t.c.closes_at.type))
+)
+_OVER = (
+    sa.select(t.c.id)
+    .where(t.c.state == ItemState.CLOSING, t.c.closes_at <= sa.bindparam("now"))
+    .order_by(t.c.closes_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_CLOSE = (
+    sa.update(t)
+    .where(t.c.id == sa.bindparam("item"), t.c.state == ItemState.CLOSING)
+    .values(
+        state=ItemState.DECIDED.value,
+        outcome=sa.bindparam("said", type_=t.c.outcome.type),
+        source=sa.bindparam("rests_on"),
+        decided_at=sa.bindparam("now", type_=t.c.decided_at.type),
+    )
 )
 
 

@@ -19,6 +19,7 @@ from serving.domain.review import (
 )
 
 _SLOT = tuple(field.name for field in fields(Slot))
+_OPINION = tuple(field.name for field in fields(Opinion))
 
 
 def item_out(item: Item) -> dict[str, Any]:
@@ -112,3 +113,9 @@ def opinion_in(row: Any) -> Opinion:
         idempotency_key=row.idempotency_key,
         decided_at=row.decided_at,
     )
+
+
+def opinion_out(opinion: Opinion) -> dict[str, Any]:
+    """An opinion as the columns of its table, which numbers it."""
+    values = {name: getattr(opinion, name) for name in _OPINION if name != "id"}
+    return values | {"queue": opinion.queue.value}

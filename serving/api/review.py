@@ -1,9 +1,11 @@
 """Reviewing over HTTP: taking items and answering them."""
 
 import asyncio
+import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from registry.api.actor import Actor, Lead, Who
 from registry.domain.errors import Conflict
@@ -45,13 +47,18 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
         who: Who,
         model: Name | None = None,
         after: Annotated[Name | None, Query(description="The item that you have already")] = None,
-    ) -> dict[str, Any] | Response:
+    ) -> Response:
         """The reviewer's own open item, else the most urgent free one, leased to them."""
-        now, draw = serving.clock(), serving.draw()
-        found = await serving.write(
-            lambda unit: review.next_item(unit, who, now, model, after, serving.lease, draw)
+        now, draw, began = serving.clock(), serving.draw(), time.perf_counter()
+        found, waiting = await asyncio.gather(  # an item that is taken waits still
+            serving.write(
+                lambda unit: review.next_item(unit, who, now, model, after, serving.lease, draw)
+            ),
+            serving.read(lambda unit: unit.reviews.waiting(model)),
         )
-        return await _shown(serving, found, model) if found else Response(status_code=204)
+        shown = await _shown(serving, found, waiting) if found else None
+        serving.measurements.took_next(time.perf_counter() - began)
+        return JSONResponse(shown) if shown else Response(status_code=204)
 
     @routes.post("/{item}/grid")
     async def grid(item: Name, body: LeaseBody, actor: Actor) -> dict[str, Any]:
@@ -99,7 +106,8 @@ def _add_answers(routes: APIRouter, serving: Serving) -> None:
         task = await serving.write(
             lambda unit: review.undo(unit, item, actor, body.epoch, now, serving.lease)
         )
-        return await _shown(serving, task, None)
+        waiting = await serving.read(lambda unit: unit.reviews.waiting(None))
+        return await _shown(serving, task, waiting)
 
 
 def _add_bulk(routes: APIRouter, serving: Serving) -> None:
@@ -136,9 +144,6 @@ def _answered(serving: Serving, result: review.Decided) -> dict[str, Any]:
     return shapes.decided(result)
 
 
-async def _shown(serving: Serving, task: Task, model: str | None) -> dict[str, Any]:
-    here, waiting = await asyncio.gather(
-        asyncio.to_thread(serving.payloads.has, task.item.payload_digest),
-        serving.read(lambda unit: unit.reviews.waiting(model)),
-    )
+async def _shown(serving: Serving, task: Task, waiting: int) -> dict[str, Any]:
+    here = await asyncio.to_thread(serving.payloads.has, task.item.payload_digest)
     return {**shapes.item(task, waiting), "payload_missing": None if here else MISSING}

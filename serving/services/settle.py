@@ -137,8 +137,7 @@ def _given_at(item: Item, last: Opinion, now: datetime) -> datetime:
 def _answer(unit: ServingUnit, item: Item, outcome: Label, now: datetime) -> Prediction | None:
     """Answer the caller who still waits, or amend what they were told meanwhile."""
     name = item.prediction_id
-    if unit.predictions.settle(name, outcome, DecidedBy.HUMAN, now):
-        final = unit.predictions.get(name)
+    if final := unit.predictions.settle(name, outcome, DecidedBy.HUMAN, now):
         _tell(unit, final, Event.DECIDED, now)
         return final
     if unit.predictions.amend(name, outcome, now):

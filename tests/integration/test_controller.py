@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from console.controller import INTERVAL_SECONDS, LEASE_SECONDS, Controller, Duty
 from console.deliver import deliver
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.domain.evidence import OutboxMessage
 from registry.domain.stages import Stage
 from registry.services.tick import tick
 
@@ -216,6 +218,27 @@ def test_a_failed_effect_is_tried_again_later_and_keeps_its_place(database: Data
     assert deliver(database, effects, NOW + timedelta(seconds=0.5)) == 0
     assert deliver(database, effects, NOW + timedelta(seconds=10)) == 3
     assert [n for n in happened if n != 3] == [1, 2]
+
+
+def test_an_effect_inside_that_fails_keeps_back_those_after_it_alone(database: Database):
+    happened: list[object] = []
+
+    def inside(unit: SqlUnitOfWork, messages: Sequence[OutboxMessage], now: datetime) -> None:
+        numbers = [message.payload["n"] for message in messages]
+        if 2 in numbers:
+            raise ValueError("2 cannot be told")
+        happened.extend(numbers)
+
+    with database.begin() as connection:
+        for n in range(4):
+            outbox = SqlUnitOfWork(connection).outbox
+            outbox.add("news", {"model": "bears", "n": n}, NOW)
+            outbox.add("news", {"model": "foxes", "n": 10 + n}, NOW)
+    assert deliver(database, {}, NOW, {"news": inside}) == 6
+    assert sorted(map(str, happened)) == ["0", "1", "10", "11", "12", "13"]
+    with database.read() as connection:
+        (left,) = SqlUnitOfWork(connection).outbox.due(NOW + timedelta(minutes=1))
+    assert (left.payload["n"], left.attempts) == (2, 1)
 
 
 def test_an_effect_of_a_rolled_back_transaction_never_happens(database: Database):

@@ -45,18 +45,8 @@ class SqlEvidence:
         more. A label of None ("none of these") makes every answer
         an error.
         """
-        t = evidence
-        right = sa.false() if human_label is None else t.c.model_label == human_label
-        self._connection.execute(
-            sa.update(t)
-            .where(t.c.prediction_id == prediction_id, t.c.verdict.is_(None))
-            .values(
-                verdict=sa.case((right, Verdict.CORRECT.value), else_=Verdict.ERROR.value),
-                human_label=human_label,
-                reviewer=reviewer,
-                decided_at=now,
-            )
-        )
+        values = {"prediction": prediction_id, "said": human_label, "by": reviewer, "now": now}
+        self._connection.execute(_SETTLE, values)
 
     def read(self, rollout_id: str, stage: Stage) -> tuple[EvidenceRow, ...]:
         """All rows of a stage, in prediction order."""
@@ -224,6 +214,21 @@ def _rival() -> sa.ColumnElement[int]:
 # A verdict that came past its due time stays overdue, or what was counted would change.
 _TOO_LATE = sa.func.coalesce(evidence.c.decided_at >= evidence.c.due_at, sa.false())
 STANDING, RIVAL = _standing(), _rival()
+
+# Made once: making a statement takes longer than running it. What equals no label is an error.
+_SETTLE = (
+    sa.update(evidence)
+    .where(evidence.c.prediction_id == sa.bindparam("prediction"), evidence.c.verdict.is_(None))
+    .values(
+        verdict=sa.case(
+            (evidence.c.model_label == sa.bindparam("said"), Verdict.CORRECT.value),
+            else_=Verdict.ERROR.value,
+        ),
+        human_label=sa.bindparam("said"),
+        reviewer=sa.bindparam("by"),
+        decided_at=sa.bindparam("now", type_=evidence.c.decided_at.type),
+    )
+)
 
 
 def _columns(texts: Sequence[str], names: Sequence[str]) -> dict[str, list[str | None]]:

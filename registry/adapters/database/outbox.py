@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,16 +19,9 @@ class SqlOutbox:
 
     def add(self, topic: str, payload: Mapping[str, Any], now: datetime) -> None:
         """Ask for an effect on the payload's `model`."""
-        self._connection.execute(
-            sa.insert(t).values(
-                topic=topic,
-                model=payload["model"],
-                payload=dict(payload),
-                created_at=now,
-                available_at=now,
-                attempts=0,
-            )
-        )
+        values = {"topic": topic, "model": payload["model"], "payload": dict(payload)}
+        when = {"created_at": now, "available_at": now, "attempts": 0}
+        self._connection.execute(_ADD, values | when)
 
     def due(self, now: datetime) -> tuple[OutboxMessage, ...]:
         """The oldest effect that waits for each topic and model, unless its retry is yet to come.
@@ -40,20 +34,31 @@ class SqlOutbox:
             .group_by(t.c.topic, t.c.model)
             .scalar_subquery()
         )
-        rows = self._connection.execute(
-            sa.select(t.c.id, t.c.topic, t.c.payload, t.c.attempts, t.c.created_at)
-            .where(t.c.id.in_(first), t.c.available_at <= now)
-            .order_by(t.c.id)
-        )
+        due = _MESSAGES.where(t.c.id.in_(first), t.c.available_at <= now)
+        rows = self._connection.execute(due.order_by(t.c.id))
         return tuple(OutboxMessage(**row._mapping) for row in rows)
 
-    def done(self, message: OutboxMessage, now: datetime) -> None:
-        """The effect has happened."""
-        self._change(message, done_at=now, error=None)
+    def waiting(self, first: OutboxMessage, now: datetime, limit: int) -> tuple[OutboxMessage, ...]:
+        """This effect and those after it of its topic and model, up to one that is to wait."""
+        like = (t.c.topic == first.topic, t.c.model == first.payload["model"], t.c.id >= first.id)
+        query = _MESSAGES.add_columns(t.c.available_at).where(*like, t.c.done_at.is_(None))
+        # Locked, so that another process whose lease has just run out finds them done.
+        query = query.order_by(t.c.id).limit(limit).with_for_update()
+        rows = self._connection.execute(query).all()
+        able = takewhile(lambda row: row.available_at <= now, rows)
+        return tuple(OutboxMessage(*row[:-1]) for row in able)
+
+    def done(self, messages: Sequence[OutboxMessage], now: datetime) -> None:
+        """These effects have happened."""
+        these = sa.update(t).where(t.c.id.in_([message.id for message in messages]))
+        self._connection.execute(these.values(attempts=t.c.attempts + 1, done_at=now, error=None))
 
     def failed(self, message: OutboxMessage, error: str, retry_at: datetime) -> None:
         """Try again later."""
-        self._change(message, error=error, available_at=retry_at)
+        this = sa.update(t).where(t.c.id == message.id)
+        self._connection.execute(
+            this.values(attempts=message.attempts + 1, error=error, available_at=retry_at)
+        )
 
     def mark(self, model: str, topics: Sequence[str]) -> tuple[int, bool]:
         """The number of the last effect of these topics on a model, and whether any waits."""
@@ -62,7 +67,6 @@ class SqlOutbox:
         waits = sa.select(sa.exists().where(*mine, t.c.done_at.is_(None)))
         return last or 0, bool(self._connection.execute(waits).scalar())
 
-    def _change(self, message: OutboxMessage, **values: Any) -> None:
-        self._connection.execute(
-            sa.update(t).where(t.c.id == message.id).values(attempts=message.attempts + 1, **values)
-        )
+
+_ADD = sa.insert(t)
+_MESSAGES = sa.select(t.c.id, t.c.topic, t.c.payload, t.c.attempts, t.c.created_at)

@@ -9,12 +9,14 @@ from fastapi import FastAPI
 from console import problems
 from console.same_origin import SameOrigin
 from console.settings import load_settings
+from console.timing import ServerTiming
 from registry.domain.errors import Conflict, Invalid
 
 
 def an_app() -> FastAPI:
     app = FastAPI()
     app.add_middleware(SameOrigin)
+    app.add_middleware(ServerTiming)
     problems.install(app)
 
     @app.post("/change")
@@ -54,6 +56,13 @@ def test_a_page_of_another_site_changes_nothing(headers: dict[str, str]):
     refused = ask("POST", "/change", **headers)
     assert refused.status_code == 403
     assert refused.headers["content-type"] == problems.MEDIA_TYPE
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/change"), ("GET", "/nowhere")])
+def test_every_answer_says_how_long_the_server_took(method: str, path: str):
+    name, milliseconds = ask(method, path).headers["server-timing"].split("dur=")
+    assert name == "total;"
+    assert float(milliseconds) >= 0
 
 
 @pytest.mark.parametrize(
