@@ -370,7 +370,7 @@ def test_an_effect_waits_until_it_is_done(database: Database) -> None:
             {"model": "bears", "alias": "live"},
             1,
         )
-        outbox.done(again, NOW + timedelta(seconds=6))
+        outbox.done([again], NOW + timedelta(seconds=6))
         assert outbox.due(NOW + timedelta(days=1)) == ()
 
 

@@ -40,7 +40,7 @@ def notices(database: Database) -> list[tuple[str, str]]:
         while due := unit.registry.outbox.due(LATER):
             for message in due:
                 told.append((message.payload["event"], message.payload["detail"]["prediction_id"]))
-                unit.registry.outbox.done(message, LATER)
+                unit.registry.outbox.done([message], LATER)
         return told
 
     return write(database, read)
