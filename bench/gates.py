@@ -21,6 +21,7 @@ from scipy import stats
 from registry.domain import evalues
 from registry.domain.reviewer_error import miss_rate_at_most
 from registry.domain.unit_lots import UnitLots
+from registry.domain.visits import Visits
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -393,20 +394,71 @@ def segments(runs: int, rng: Random) -> None:
     report("false rollbacks", harmed, HARM)
 
 
-def not_covered(runs: int, rng: Random) -> None:
-    """what no gate on answers covers: each unit asks 10 times in a row, always or never wrong"""
-    length = 3_000
-    most = most_to_pass(length, THETA)
-    promoted = [
-        (np.repeat(rng.random((count, length // 10)) < THETA, 10, axis=1).cumsum(1) <= most).any(1)
-        for count in portions(runs)
-    ]
-    print(f"  promoted: {np.concatenate(promoted).mean():.2%}")
+def bursts(runs: int, rng: Random) -> None:
+    """units ask in bursts, ten answers in the mean, and one in twenty is always wrong"""
+    for crowd in (400, 20_000):
+        said = np.array([burst(rng, crowd) for _ in range(runs)])
+        names = (
+            ("error-rate, false promotions", ALPHA),
+            ("error-rate, false rollbacks", HARM),
+            ("error-rate, a tenth sampled, false promotions", ALPHA),
+            ("error-rate, a tenth sampled, false rollbacks", HARM),
+            ("paired-loss, false promotions", ALPHA),
+            ("paired-loss, false rollbacks", HARM),
+        )
+        for (name, alpha), found in zip(names, said.T, strict=False):
+            report(f"{crowd} units, {name}", [found], alpha)
+        print(f"  `visit: 0s`, each answer by itself: {said[:, -2].mean():.2%} promoted, ", end="")
+        print(f"{said[:, -1].mean():.2%} rolled back")
+
+
+def burst(rng: Random, crowd: int, visits: int = 800) -> tuple[bool, ...]:
+    """Which gates pass and fail on a version that is wrong for exactly one unit in twenty.
+
+    `paired-loss` has a margin of 0.05 and a baseline that is never wrong. At last the error-rate
+    gate if each answer counted by itself.
+    """
+    who, asked = visiting(visits, crowd, rng)
+    bad = np.zeros(crowd, bool)
+    bad[rng.choice(crowd, round(crowd * THETA), replace=False)] = True
+    first_ones, _ = Visits(86_400.0).meet(who + 1, asked)
+    wrong = bad[who][first_ones][None, :]
+    seen = looks(wrong, rng)
+    n, worst, best = np.arange(1, wrong.shape[1] + 1), wrong | seen.late, wrong & ~seen.late
+    drawn, sample = rng.random(wrong.shape) < 0.1, 0.1
+    most = evalues.PASS_STAKES / (1 / sample - THETA)
+    logs = (
+        evalues.log_pass(worst.cumsum(1), n, THETA),
+        evalues.log_harm(best.cumsum(1), n, THETA),
+        path(THETA - (drawn & worst) / sample, most),
+        path((drawn & best) / sample - THETA, evalues.HARM_STAKES / THETA),
+        path(THETA - worst, evalues.PAIR_STAKES / (1 - THETA)),
+        path(np.where(seen.late, -1.0, wrong) - THETA, evalues.PAIR_STAKES / (1 + THETA)),
+    )
+    needed = (PASS_NEEDED, HARM_NEEDED) * 3
+    said = [bool((log[seen.seen] >= most).any()) for log, most in zip(logs, needed, strict=True)]
+    every = np.arange(10, len(who) + 1, 10)
+    errors_of = bad[who].cumsum()[every - 1]
+    naive = (evalues.log_pass(errors_of, every, THETA), evalues.log_harm(errors_of, every, THETA))
+    by_answers = [bool((log >= most).any()) for log, most in zip(naive, needed[:2], strict=True)]
+    return (*said, *by_answers)
+
+
+def visiting(visits: int, crowd: int, rng: Random) -> tuple[npt.NDArray[np.int64], Array]:
+    """Who asks when: visits of ten answers in the mean, half a minute apart, many at a time."""
+    starts = rng.exponential(200.0, visits).cumsum()
+    times = rng.geometric(0.1, visits)
+    who = np.repeat(rng.integers(0, crowd, visits), times)
+    within = rng.exponential(30.0, len(who)).cumsum()
+    begins = np.concatenate([[0], times.cumsum()[:-1]])
+    asked = np.repeat(starts, times) + within - np.repeat(within[begins], times)
+    order = np.argsort(asked, kind="stable")
+    return who[order], asked[order]
 
 
 PARTS = (
     full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
-    segments, ratio_of_recurring_units, not_covered,
+    segments, ratio_of_recurring_units, bursts,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from registry.domain.evidence import EvidenceRow
 from registry.domain.evidence_table import table_of
-from registry.domain.running import Answers, Running
+from registry.domain.running import Answers, Counting, Running
 
 
 def answers_of(
@@ -13,11 +13,12 @@ def answers_of(
     now: datetime,
     expected: Mapping[str, Sequence[str]] | None = None,
     since: int = 0,
+    visit_seconds: float = 0.0,
 ) -> Answers:
     """All rows at one look; `expected`: the segments looked at, with values that must come.
 
     since: the generation from which on rows tell of the present baseline.
     """
-    start = Running.start(expected or {}, since)
+    start = Running.start(Counting(dict(expected or {}), since, visit_seconds))
     fresh = table_of(rows, tuple(expected or {}))
     return start.take(0, table_of([], tuple(expected or {})), fresh).answers(now)

@@ -33,6 +33,8 @@ from registry.domain.plan import (
 from registry.domain.region import Region
 from registry.domain.stages import Stage
 
+_DAY = 86_400.0
+
 
 def plan_of(document: PlanDocument) -> Plan:
     """The plan that a valid document describes; it always ends in live."""
@@ -49,7 +51,15 @@ def plan_of(document: PlanDocument) -> Plan:
         segments=tuple(document.segments),
         defaults=Defaults(document.defaults.confidence, document.defaults.rollback_confidence),
         flags=Flags(flags.out_of_domain, flags.min_confidence, FlaggedThen(flags.then)),
+        visit_seconds=_visit(document),
     )
+
+
+def _visit(document: PlanDocument) -> float:
+    """Without a unit nobody knows who visits."""
+    if document.unit is None:
+        return 0.0
+    return _DAY if document.visit is None else document.visit
 
 
 def _live(part: LiveDocument, before: StagePlan) -> StagePlan:

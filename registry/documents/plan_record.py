@@ -17,6 +17,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     for stage in document["stages"]:
         for window in stage["scope"]["when"]:
             window["days"].sort()  # a set has no order, a digest needs one
+    if not plan.visit_seconds:  # plans that were digested before there were visits have none
+        del document["visit_seconds"]
     return document
 
 

@@ -31,6 +31,12 @@ def disagreements(plan: Any) -> Iterator[Finding]:
     without_baseline = _get(plan, "model", "baseline") == "none"
     if without_baseline and _get(plan, "flags", "then") == "baseline":
         yield ("flags", "then"), "there is no baseline to answer; write `hold` or `abstain`"
+    if _get(plan, "visit") is not None and _get(plan, "unit") is None:
+        yield (
+            ("visit",),
+            "a visit is what one unit asks in a time, and the plan names none; write for example "
+            "`unit: user_id`, or leave `visit` out",
+        )
     for index, part in enumerate(parts):
         for path, message in _stage(plan, part, without_baseline):
             yield ("stages", index, *path), message

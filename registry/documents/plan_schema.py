@@ -307,6 +307,7 @@ class PlanDocument(_Document):
     api_version: Literal["stagegate/v1"] = Field(alias="apiVersion", examples=["stagegate/v1"])
     model: ModelDocument = Field(examples=[{"name": "bears", "version": 12, "baseline": "live"}])
     unit: Text | None = Field(None, examples=["user_id"])
+    visit: Duration | None = Field(None, examples=["1d"])
     segments: list[Text] = []
     defaults: DefaultsDocument = DefaultsDocument()
     flags: FlagsDocument = FlagsDocument()

@@ -7,11 +7,24 @@ from registry.domain.drift_gate import ENOUGH_INPUTS
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
 from registry.domain.gates import Evidence
 from registry.domain.rollout import Rollout
-from registry.domain.running import Answers
+from registry.domain.running import Answers, Counting
 from registry.domain.stages import Stage
 from registry.domain.traffic import Traffic
 
 _GLOB = set("*?[")
+
+
+def counting_of(rollout: Rollout) -> Counting:
+    """How the answers of the present stage are counted."""
+    sides = [gate for gate in rollout.stage_plan.gates if gate.type == "error-ratio"]
+    beside = bool(sides) and rollout.stage is Stage.GRADUAL
+    return Counting(
+        segments=expected_segments(rollout),
+        since=rollout.baseline_generation,
+        visit_seconds=rollout.plan.visit_seconds,
+        sides=beside,
+        sides_by_segment=beside and any(gate.options.get("per_segment") for gate in sides),
+    )
 
 
 def expected_segments(rollout: Rollout) -> Mapping[str, tuple[str, ...]]:

@@ -29,7 +29,8 @@ class Counts:
 
     answers: rows that count. reviewed: those with a verdict. overdue: sampled ones whose verdict
     is past due. waiting: verdicts that do not count yet, behind the first pending answer. rate:
-    weighs each verdict by its inclusion probability (Hájek).
+    weighs each verdict by its inclusion probability (Hájek). again: verdicts on further answers of
+    visits that were counted.
     """
 
     answers: int
@@ -39,6 +40,7 @@ class Counts:
     pending: int
     waiting: int
     rate: float | None
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def count(tally: Tally) -> Counts:
         pending=tally.pending,
         waiting=tally.waiting,
         rate=wrong / weight if weight else None,
+        again=tally.again,
     )
 
 
@@ -143,7 +146,8 @@ def spoken(counts: Counts) -> str:
         return "nothing reviewed yet"
     errors = "1 error" if counts.errors == 1 else f"{counts.errors} errors"
     late = f", {counts.overdue} past due" if counts.overdue else ""
-    return f"{counts.reviewed} reviewed, {errors}{late}"
+    again = f", {counts.again} more of the same visits" if counts.again else ""
+    return f"{counts.reviewed} reviewed, {errors}{late}{again}"
 
 
 def behind(waiting: int) -> str:

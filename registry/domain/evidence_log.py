@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from registry.domain.assemble import assemble, counted_for_drift, expected_segments
+from registry.domain.assemble import assemble, counted_for_drift, counting_of
 from registry.domain.evidence import (
     Arm,
     CheckKind,
@@ -82,10 +82,10 @@ class EvidenceLog:
 
 def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged, ...]:
     """What every gate of the rollout's stage says of this log, and of nothing else."""
-    expected = expected_segments(rollout)
-    rows = _table(log.answers, tuple(expected))
-    start = Running.start(expected, rollout.baseline_generation)
-    answers = start.take(0, table_of([], tuple(expected)), rows).answers(now)
+    counting = counting_of(rollout)
+    names = tuple(counting.segments)
+    rows = _table(log.answers, names)
+    answers = Running.start(counting).take(0, table_of([], names), rows).answers(now)
     until = _answers_until(rollout, log)
     traffic = no_traffic(latency_gates(rollout.stage_plan.gates), rollout.baseline_generation)
     if log.traffic is not None:
@@ -116,6 +116,7 @@ def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> Evidence
         [answer.drawn for answer in answers],
         [answer.unit or 0 for answer in answers],
         [answer.epoch for answer in answers],
+        [answer.created_at for answer in answers],
     )
     return table_of_columns(
         columns, {name: [answer.segments.get(name) for answer in answers] for name in segments}

@@ -44,8 +44,8 @@ class EvidenceTable:
     infinite where there is no end. chances: each answer's probability of review. steps: the step of
     gradual in which it was given. of_baseline: answers of the baseline that were drawn to compare
     with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a number
-    for the unit that asked, 0 if none did. epochs: the
-    rollout's generation at that time. segments: per attribute the values, None where absent.
+    for the unit that asked, 0 if none did. epochs: the rollout's generation
+    then. asked: when, in seconds since 1970. segments: per attribute the values, None where absent.
     """
 
     ids: Integers
@@ -58,6 +58,7 @@ class EvidenceTable:
     drawn: npt.NDArray[np.bool_]
     units: Integers
     epochs: npt.NDArray[np.int32]
+    asked: npt.NDArray[np.float64]
     segments: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -97,9 +98,10 @@ def table_of_columns(
 ) -> EvidenceTable:
     """The table of these columns, in the order of the fields; a due date of None is never."""
     dues = [NEVER if due is None else due.timestamp() for due in columns[3]]
-    plain = [*columns[:3], dues, *columns[4:]]
+    plain = [*columns[:3], dues, *columns[4:-1], [moment.timestamp() for moment in columns[-1]]]
     types = (
-        np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64, np.int32
+        np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64,
+        np.int32, np.float64,
     )  # fmt: skip
     values = {name: Values.of(column) for name, column in segments.items()}
     return _table(map(np.array, plain, types), values)
@@ -121,6 +123,7 @@ def table_of(
         [row.drawn for row in rows],
         [row.unit or 0 for row in rows],
         [row.epoch for row in rows],
+        [row.created_at for row in rows],
     ]
     return table_of_columns(
         columns, {name: [row.segments.get(name) for row in rows] for name in segments}

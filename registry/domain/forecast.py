@@ -150,13 +150,19 @@ def _error_rate(
     each = f", and as many for each value of {' and '.join(segments)}" if segments else ""
     sentence = (
         f"error rate below {bound:g}: about {reviews} reviews if {assumed:.2g} of the answers are "
-        f"wrong, {least} if none is{each}{_spoken_days(days)}"
+        f"wrong, {least} if none is{each}{_spoken_visits(plan)}{_spoken_days(days)}"
     )
     return GateForecast("error-rate", reviews, days, sentence)
 
 
 def _days(answers: int, per_day: float) -> float | None:
     return round(answers / per_day, 2) if per_day else None
+
+
+def _spoken_visits(plan: Plan) -> str:
+    if not plan.visit_seconds:
+        return ""
+    return f", each {plan.unit} counted once in {spoken(plan.visit_seconds)}"
 
 
 def _spoken_days(days: float | None) -> str:

@@ -171,7 +171,11 @@ class StagePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A whole plan. baseline: "live", "none" or a version number as text."""
+    """A whole plan.
+
+    baseline: "live", "none" or a version number as text. visit_seconds: how long answers to a unit
+    hang together, so that verdicts on all of them count once; 0: every answer counts by itself.
+    """
 
     model: str
     version: int
@@ -181,6 +185,7 @@ class Plan:
     segments: tuple[str, ...] = ()
     defaults: Defaults = Defaults()
     flags: Flags = Flags()
+    visit_seconds: float = 0.0
 
     def stage(self, stage: Stage) -> StagePlan:
         """The plan of one stage; KeyError if the plan does not have it."""

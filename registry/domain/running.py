@@ -8,6 +8,7 @@ everything were counted afresh: property tests cut the stream in any way.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,27 @@ from registry.domain.arm_errors import ArmErrors
 from registry.domain.evidence_table import EvidenceTable, Rival, Standing, table_of
 from registry.domain.segments import Segment, SegmentIndex
 from registry.domain.tally import Kinds, Tally, tallies, together
+from registry.domain.visits import Visits
+
+_Counts = TypeVar("_Counts", Tally, ArmErrors)
+Segments = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How the answers of a stage are counted.
+
+    segments: the attributes to look at value by value, with the values that must come. since: the
+    generation from which on rows tell of the present baseline. visit_seconds: how long answers to a
+    unit hang together. sides: whether a gate compares answers to different units side by side;
+    sides_by_segment: whether in each segment.
+    """
+
+    segments: Segments = field(default_factory=dict)
+    since: int = 0
+    visit_seconds: float = 0.0
+    sides: bool = True
+    sides_by_segment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +47,45 @@ class Answers:
     whole: Tally = field(default_factory=Tally)
     segments: Mapping[str, Mapping[Segment, Tally]] = field(default_factory=dict)
     arms: ArmErrors = field(default_factory=ArmErrors)
+    arms_of: Mapping[str, Mapping[Segment, ArmErrors]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """Counts of the rows up to number `position`, and the rows behind it.
 
-    since: the generation from which on rows tell of the present baseline.
+    by_segment: for each attribute. arms_index, arms_by_segment: the same for both versions' answers
+    side by side, where other values may come.
     """
 
-    since: int
+    counting: Counting
     position: int
     whole: Tally
     arms: ArmErrors
+    visits: Visits
     indexes: tuple[SegmentIndex, ...]
     by_segment: tuple[tuple[Tally, ...], ...]
+    arm_indexes: tuple[SegmentIndex, ...]
+    arms_by_segment: tuple[tuple[ArmErrors, ...], ...]
     tail: EvidenceTable
 
     @classmethod
-    def start(cls, expected: Mapping[str, Sequence[str]], since: int = 0) -> "Running":
-        """Nothing counted yet; `expected`: the segments to look at, with values that must come."""
+    def start(cls, counting: Counting) -> "Running":
+        """Nothing counted yet."""
+        expected = counting.segments
         indexes = tuple(SegmentIndex.of(name, values) for name, values in expected.items())
-        nothing = tuple(tuple(Tally() for _ in index.codes) for index in indexes)
-        return cls(since, 0, Tally(), ArmErrors(), indexes, nothing, table_of([], tuple(expected)))
+        return cls(
+            counting=counting,
+            position=0,
+            whole=Tally(),
+            arms=ArmErrors(),
+            visits=Visits(counting.visit_seconds),
+            indexes=indexes,
+            by_segment=tuple(tuple(Tally() for _ in index.codes) for index in indexes),
+            arm_indexes=indexes,
+            arms_by_segment=tuple(tuple(ArmErrors() for _ in index.codes) for index in indexes),
+            tail=table_of([], tuple(expected)),
+        )
 
     def unsettled(self, until: int, moment: datetime) -> frozenset[int]:
         """The numbers, up to `until`, of the rows that had no verdict and were not yet due."""
@@ -68,37 +106,78 @@ class Running:
         if not end:
             return self
         rows = self.tail.where(slice(0, end))
-        whole, arms, indexes, by_segment = self._after(rows, standings[:end])
+        found = self._after(rows, standings[:end])
         tail = self.tail.where(slice(end, None))
-        return Running(self.since, int(rows.ids[-1]), whole, arms, indexes, by_segment, tail)
+        return replace(found, position=int(rows.ids[-1]), visits=found.visits.kept(), tail=tail)
 
     def answers(self, now: datetime) -> Answers:
         """What all rows say at this moment."""
-        whole, arms, indexes, by_segment = self._after(self.tail, self.tail.at(now))
-        segments = {
-            index.name: dict(zip(index.codes, found, strict=True))
-            for index, found in zip(indexes, by_segment, strict=True)
-        }
-        return Answers(whole, segments, arms)
+        found = self._after(self.tail, self.tail.at(now))
+        return Answers(
+            found.whole,
+            _named(found.indexes, found.by_segment),
+            found.arms,
+            _named(found.arm_indexes, found.arms_by_segment),
+        )
 
-    def _after(
-        self, rows: EvidenceTable, standings: npt.NDArray[np.int8]
-    ) -> tuple[Tally, ArmErrors, tuple[SegmentIndex, ...], tuple[tuple[Tally, ...], ...]]:
-        present = rows.epochs >= self.since
-        arms = self.arms.after(rows, standings, present)
+    def _after(self, rows: EvidenceTable, standings: npt.NDArray[np.int8]) -> "Running":
+        """With the counts of more rows."""
+        present = rows.epochs >= self.counting.since
+        found = self._beside(rows, standings, present)
         if not present.all():
             rows = replace(rows, rivals=np.where(present, rows.rivals, np.int8(Rival.NONE)))
         if rows.of_baseline.any():
             own = ~rows.of_baseline
             rows, standings = rows.where(own), standings[own]
-        everything = np.zeros(len(rows), np.intp)
+        first, visits = self.visits.meet(rows.units, rows.asked)
+        again = 0
+        if not first.all():
+            again = int(((standings != Standing.NOT_SAMPLED) & ~first).sum())
+            rows, standings = rows.where(first), standings[first]
         kinds = Kinds.of(rows, standings)
-        (whole,) = tallies(kinds, everything, 1)
+        (whole,) = tallies(kinds, np.zeros(len(rows), np.intp), 1)
+        whole = together(self.whole, replace(whole, again=again))
         indexes, by_segment = [], []
-        for before, found in zip(self.indexes, self.by_segment, strict=True):
+        for before, counts in zip(self.indexes, self.by_segment, strict=True):
             index, cells = before.place(rows.segments[before.name])
             new = tallies(kinds, cells, len(index.codes))
-            old = [*found, *(Tally() for _ in range(len(new) - len(found)))]
+            old = [*counts, *(Tally() for _ in range(len(new) - len(counts)))]
             indexes.append(index)
             by_segment.append(tuple(map(together, old, new)))
-        return together(self.whole, whole), arms, tuple(indexes), tuple(by_segment)
+        return replace(
+            found, whole=whole, visits=visits, indexes=tuple(indexes), by_segment=tuple(by_segment)
+        )
+
+    def _beside(
+        self,
+        rows: EvidenceTable,
+        standings: npt.NDArray[np.int8],
+        present: npt.NDArray[np.bool_],
+    ) -> "Running":
+        """With both versions' errors side by side, and in each segment."""
+        if not self.counting.sides:
+            return self
+        arms = self.arms.after(rows, standings, present)
+        if not self.counting.sides_by_segment:
+            return replace(self, arms=arms)
+        indexes, by_segment = [], []
+        for before, counts in zip(self.arm_indexes, self.arms_by_segment, strict=True):
+            index, cells = before.place(rows.segments[before.name])
+            old = [*counts, *(ArmErrors() for _ in range(len(index.codes) - len(counts)))]
+            for cell in np.unique(cells).tolist():
+                mine = cells == cell
+                old[cell] = old[cell].after(rows.where(mine), standings[mine], present[mine])
+            indexes.append(index)
+            by_segment.append(tuple(old))
+        return replace(
+            self, arms=arms, arm_indexes=tuple(indexes), arms_by_segment=tuple(by_segment)
+        )
+
+
+def _named(
+    indexes: Sequence[SegmentIndex], counts: Sequence[Sequence[_Counts]]
+) -> Mapping[str, Mapping[Segment, _Counts]]:
+    return {
+        index.name: dict(zip(index.codes, found, strict=True))
+        for index, found in zip(indexes, counts, strict=True)
+    }

@@ -29,6 +29,7 @@ class Tally:
     counts: answers before the frontier, the first whose verdict is pending. pending: verdicts that
     are still to come. waiting: verdicts behind the frontier, which do not count yet. behind: all
     answers behind it. least: the smallest chance of review of any answer, 1 if there is none.
+    again: reviewed ones that do not count, since their visit was counted.
     """
 
     counts: Mapping[Kind, int] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Tally:
     waiting: int = 0
     behind: int = 0
     least: float = 1.0
+    again: int = 0
 
     @property
     def answers(self) -> int:
@@ -111,4 +113,5 @@ def together(first: Tally, then: Tally) -> Tally:
     for kind, count in then.counts.items():
         counts[kind] = counts.get(kind, 0) + count
     least = min(first.least, then.least)
-    return Tally(counts, then.pending, then.waiting, then.behind, least)
+    again = first.again + then.again
+    return Tally(counts, then.pending, then.waiting, then.behind, least, again)

@@ -1,15 +1,14 @@
 """Follow the evidence of a stage: read what is new, and count it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from registry.domain.assemble import expected_segments
+from registry.domain.assemble import counting_of
 from registry.domain.evidence import VERDICT_GRACE
 from registry.domain.evidence_table import EvidenceTable, table_of
 from registry.domain.horizon import Look, complete, kept
 from registry.domain.rollout import Rollout
-from registry.domain.running import Running
+from registry.domain.running import Counting, Running
 from registry.ports import UnitOfWork
 
 # A verdict says when it was given. It may be handed in VERDICT_GRACE later, and then wait twenty
@@ -30,30 +29,29 @@ class Followed:
 
     rollout_id: str
     stage: str
-    baseline_generation: int
-    segments: tuple[str, ...]
+    counting: Counting
     running: Running
     at: datetime
     known: Look | None = None
     looks: tuple[Look, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, int, tuple[str, ...]]:
-        """What was counted; another baseline has all of it counted anew."""
-        return self.rollout_id, self.stage, self.baseline_generation, self.segments
+    def key(self) -> tuple[str, str, Counting]:
+        """What was counted, and how; another baseline has all of it counted anew."""
+        return self.rollout_id, self.stage, self.counting
 
 
 def follow(
     unit: UnitOfWork, rollout: Rollout, now: datetime, before: Followed | None = None
 ) -> Followed:
     """The counts at this moment: from those of an earlier look, or from the beginning."""
-    expected = expected_segments(rollout)
-    key = _key(rollout, expected)
+    counting = counting_of(rollout)
+    key = (rollout.id, rollout.stage.value, counting)
     if before is None or before.key != key:
-        return _from_the_beginning(unit, rollout, expected, now)
+        return _from_the_beginning(unit, rollout, counting, now)
     if now < before.at:  # a clock was set back: what was past due may not be
-        return _from_the_beginning(unit, rollout, expected, now)
-    segments, horizon = tuple(expected), unit.evidence.horizon()
+        return _from_the_beginning(unit, rollout, counting, now)
+    segments, horizon = tuple(counting.segments), unit.evidence.horizon()
     until = before.known.last if before.known else 0  # what appeared since lies behind it
     fresh = unit.evidence.table(rollout.id, rollout.stage, segments, after=until)
     running = before.running.take(until, _changed(unit, rollout, before, until), fresh)
@@ -63,12 +61,12 @@ def follow(
 
 
 def _from_the_beginning(
-    unit: UnitOfWork, rollout: Rollout, expected: Mapping[str, tuple[str, ...]], now: datetime
+    unit: UnitOfWork, rollout: Rollout, counting: Counting, now: datetime
 ) -> Followed:
-    segments, horizon = tuple(expected), unit.evidence.horizon()
+    segments, horizon = tuple(counting.segments), unit.evidence.horizon()
     look = Look(now, 0, horizon.begun)
     known = complete([look], horizon)
-    running = Running.start(expected, rollout.baseline_generation)
+    running = Running.start(counting)
     while True:
         some = unit.evidence.table(
             rollout.id, rollout.stage, segments, after=look.last, most=_AT_ONCE
@@ -79,14 +77,8 @@ def _from_the_beginning(
         running = _settled(running, known)
         if len(some) < _AT_ONCE:
             break
-    key = _key(rollout, expected)
+    key = (rollout.id, rollout.stage.value, counting)
     return Followed(*key, running, now, known, kept([look], horizon))
-
-
-def _key(
-    rollout: Rollout, expected: Mapping[str, tuple[str, ...]]
-) -> tuple[str, str, int, tuple[str, ...]]:
-    return rollout.id, rollout.stage.value, rollout.baseline_generation, tuple(expected)
 
 
 def _settled(running: Running, known: Look | None) -> Running:
@@ -103,8 +95,8 @@ def _changed(unit: UnitOfWork, rollout: Rollout, before: Followed, until: int) -
         moment = datetime.min.replace(tzinfo=before.at.tzinfo)
     else:
         moment = before.known.at - _HANDED_IN
-    waiting = before.running.unsettled(until, moment)
+    waiting, segments = before.running.unsettled(until, moment), tuple(before.counting.segments)
     if not waiting:
-        return table_of([], before.segments)
+        return table_of([], segments)
     open_ = unit.evidence.open(rollout.id, rollout.stage, moment)
-    return unit.evidence.rows(waiting - open_, before.segments)
+    return unit.evidence.rows(waiting - open_, segments)

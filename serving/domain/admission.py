@@ -32,7 +32,7 @@ from serving.domain.review import (
     queue_of,
     sort_key,
 )
-from serving.domain.routing import Assignment
+from serving.domain.routing import Assignment, unit_hash, unit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +340,7 @@ def _judged(assignment: Assignment) -> Iterator[tuple[Rollout, int]]:
 def _row(
     asked: Asked, assignment: Assignment, rollout: Rollout, version: int, label: str
 ) -> EvidenceRow:
-    names = rollout.plan.segments
+    names, unit = rollout.plan.segments, unit_of(rollout, asked.attributes)
     return EvidenceRow(
         rollout_id=rollout.id,
         stage=rollout.stage,
@@ -354,6 +354,6 @@ def _row(
         due_at=asked.now + timedelta(seconds=assignment.review.due_seconds),
         segments={k: str(asked.attributes[k]) for k in names if k in asked.attributes},
         drawn=drawn_by_chance(asked.random_number, assignment.review),
-        unit=assignment.lot.unit if assignment.lot else None,
+        unit=None if unit is None else unit_hash(rollout.salt, unit),
         epoch=rollout.generation,
     )

@@ -21,7 +21,7 @@ from registry.domain.evidence_table import (
 from registry.domain.horizon import Horizon
 from registry.domain.stages import Stage
 
-_COLUMNS = 10
+_COLUMNS = 11
 _AT_ONCE = 1_000  # numbers in one query
 
 
@@ -94,6 +94,7 @@ class SqlEvidence:
             t.c.drawn,
             sa.func.coalesce(t.c.unit, 0),
             t.c.epoch,
+            t.c.created_at,
         ]
         # Taken apart here, each text once: a path into JSON would have to quote what people call
         # attributes.

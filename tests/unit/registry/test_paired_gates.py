@@ -15,7 +15,7 @@ from registry.domain.evidence_table import EvidenceTable, table_of
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Failed, Inconclusive, Passed, Result
 from registry.domain.plan import Defaults, GateSpec
-from registry.domain.running import Running
+from registry.domain.running import Counting, Running
 from registry.domain.stages import Stage
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -250,7 +250,7 @@ def test_a_late_verdict_counts_against_whoever_would_gain_by_it() -> None:
 
 
 def arms_of(table: EvidenceTable):
-    return Running.start({}).take(0, table_of([]), table).answers(NOW).arms
+    return Running.start(Counting()).take(0, table_of([]), table).answers(NOW).arms
 
 
 @pytest.mark.parametrize("spec", [PAIRED, RATIO])

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from evidence_rows import answers_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +17,7 @@ from registry.domain.gates import Evidence
 from registry.domain.horizon import IN_ORDER, Horizon
 from registry.domain.plan import Defaults, GateSpec, Scope
 from registry.domain.rollout import Rollout
-from registry.domain.running import Answers
+from registry.domain.running import Answers, Counting, Running
 from registry.domain.segments import Values
 from registry.domain.stages import Stage
 from registry.ports import UnitOfWork
@@ -26,22 +25,21 @@ from registry.services.follow_evidence import Followed, follow
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EXPECTED = {"site": ("north",), "camera": ()}
-PER_SEGMENT = SimpleNamespace(options={"per_segment": True})
+GATES = [
+    GateSpec("error-rate", {"at_most": 0.2, "per_segment": True}),
+    GateSpec("paired-loss", {"margin": 0.05, "per_segment": True}),
+    GateSpec("error-ratio", {"at_most": 1.5, "per_segment": True}),
+]
 ROLLOUT = cast(
     Rollout,
     SimpleNamespace(
         id="r",
         stage=Stage.GRADUAL,
         baseline_generation=2,
-        stage_plan=SimpleNamespace(gates=[PER_SEGMENT], scope=Scope({"site": ("north", "s*")})),
-        plan=SimpleNamespace(segments=("site", "camera")),
+        stage_plan=SimpleNamespace(gates=GATES, scope=Scope({"site": ("north", "s*")})),
+        plan=SimpleNamespace(segments=("site", "camera"), visit_seconds=90.0),
     ),
 )
-GATES = [
-    GateSpec("error-rate", {"at_most": 0.2, "per_segment": True}),
-    GateSpec("paired-loss", {"margin": 0.05, "per_segment": True}),
-    GateSpec("error-ratio", {"at_most": 1.5}),
-]
 
 
 @dataclass
@@ -118,7 +116,7 @@ def looked(shelf: Shelf, before: Followed | None = None) -> Followed:
 
 def said(answers: Answers, now: datetime) -> list[object]:
     evidence = Evidence(answers, None, Defaults(), now, inclusion=0.25, step=1, weights=(5, 50))
-    order = [list(found) for found in answers.segments.values()]
+    order = [list(found) for found in (*answers.segments.values(), *answers.arms_of.values())]
     return [answers, order, judge_gates(GATES, evidence)]
 
 
@@ -165,7 +163,7 @@ def stores(draw: st.DrawFn) -> list[Stored]:
     return found
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(stores(), st.lists(st.integers(0, 400), max_size=8))
 def test_however_the_stream_is_cut_into_looks_the_result_is_that_of_one_look(
     stored: list[Stored], waits: list[int]
@@ -180,7 +178,10 @@ def test_however_the_stream_is_cut_into_looks_the_result_is_that_of_one_look(
 
 
 def answers_of_all(shelf: Shelf) -> Answers:
-    return answers_of([row for _, row in shelf._rows()], shelf.now, EXPECTED, since=2)
+    rows = [row for _, row in shelf._rows()]
+    counting = Counting(EXPECTED, 2, 90.0, sides_by_segment=True)
+    fresh = table_of(rows, tuple(EXPECTED))
+    return Running.start(counting).take(0, table_of([], tuple(EXPECTED)), fresh).answers(shelf.now)
 
 
 def a_stored(at: int, **changes: object) -> Stored:

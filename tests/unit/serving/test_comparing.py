@@ -6,7 +6,8 @@ import pytest
 from serving_fakes import NOW, a_plan, a_raw, a_route, gradual
 
 from registry.domain.evidence import Arm
-from registry.domain.plan import FlaggedThen, Flags, GateSpec, Review
+from registry.domain.plan import FlaggedThen, Flags, GateSpec, Review, StagePlan
+from registry.domain.stages import Stage
 from serving.domain.admission import Asked, Record, record
 from serving.domain.decide import decide
 from serving.domain.routing import assign
@@ -73,3 +74,21 @@ def test_the_same_lot_is_drawn_for_the_candidate_also_where_a_flag_has_it_review
     assert (row.sampled, row.drawn) == (drawn, drawn)
     (flagged,) = written(number, weight=100, confidence=0.6).evidence
     assert (flagged.sampled, flagged.drawn) == (True, drawn)
+
+
+def test_evidence_says_who_asked_in_every_stage_where_the_request_does() -> None:
+    """What a unit asks in a visit counts once, in shadow as well."""
+    part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
+    units = []
+    for attributes in ({"user_id": "7"}, {"user_id": "7"}, {"user_id": "8"}, {}):
+        assignment = assign(a_route(part, plan=a_plan(part)), attributes, NOW)
+        raws = {version: a_raw(version=version) for version in (1, 2)}
+        asked = Asked(
+            "p", "i", "sha256:d", "image/jpeg", attributes, None, "r", False, 0.5, 0.9, NOW
+        )
+        (row,) = record(asked, assignment, decide(assignment, raws[1]), raws).evidence
+        units.append(row.unit)
+        assert row.epoch == 1
+    assert units[0] == units[1] is not None
+    assert units[2] not in (units[0], None)
+    assert units[3] is None
