@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli import db, drift, key, model, operate, predict, review, rollout, user
+from console.cli import adopt, db, drift, key, model, operate, predict, review, rollout, user
 from console.cli.audit import audit_app
 from console.cli.failures import exit_code_of
 from console.cli.session import Session
@@ -25,6 +25,7 @@ app.command("up")(operate.up)
 app.command("demo")(operate.demo)
 app.command("doctor")(operate.doctor)
 app.add_typer(db.db_app, name="db")
+model.model_app.command("adopt")(adopt.adopt)
 app.add_typer(model.model_app, name="model")
 app.add_typer(rollout.rollout_app, name="rollout")
 app.command("predict")(predict.predict)

@@ -79,15 +79,16 @@ def register(
         training_data=training_data,
         calibration_data=calibration_data,
         kind=kind,
-        declared=_declared(preprocessing, labels, factory, code),
+        declared=declared_by(preprocessing, labels, factory, code),
         trust_pickle=trust_pickle,
         description=description,
         tags=_tags(tag or []),
     )
-    _register(here, request, allow_unjailed=allow_unjailed)
+    carry_out(here, request, allow_unjailed=allow_unjailed)
 
 
-def _register(here: Session, request: "Registration", *, allow_unjailed: bool) -> None:
+def carry_out(here: Session, request: "Registration", *, allow_unjailed: bool) -> None:
+    """Register, with bars for the long steps, and print what came of it."""
     from console.migrate import check
     from console.wiring import now
     from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -160,9 +161,10 @@ def _format(name: str, path: Path) -> "Format":
     return recognise(path)
 
 
-def _declared(
+def declared_by(
     preprocessing: Path | None, labels: Path | None, factory: str | None, code: Path | None
 ) -> "Declared | None":
+    """What a person says of a file that does not say it itself."""
     from registry.documents.model_input import read_labels, read_model_input
     from registry.registration import Declared
 

@@ -109,7 +109,9 @@ def delete(
     from registry.services.delete_version import delete_version
 
     here = session(context)
-    model, number = _numbered(name)
+    model, number = named(name)
+    if number is None:
+        raise typer.BadParameter(f"say which version: {name}@NUMBER")
     if not yes:
         typer.confirm(f"Delete {name}? It cannot be brought back", abort=True, err=True)
     refuse_server(here)
@@ -159,17 +161,19 @@ def refuse_server(here: Session) -> None:
 
 
 def _find(unit: "UnitOfWork", name: str) -> "ModelVersion":
-    if "@" in name:
-        return unit.versions.get(*_numbered(name))
-    versions = unit.versions.list(name)
-    return versions[-1] if versions else unit.versions.get(name, 1)
+    model, number = named(name)
+    if number is not None:
+        return unit.versions.get(model, number)
+    versions = unit.versions.list(model)
+    return versions[-1] if versions else unit.versions.get(model, 1)
 
 
-def _numbered(name: str) -> tuple[str, int]:
-    model, _, number = name.partition("@")
-    if not number.isdecimal():
+def named(name: str) -> tuple[str, int | None]:
+    """The model and the number in NAME or NAME@NUMBER."""
+    model, at, number = name.partition("@")
+    if at and not number.isdecimal():
         raise typer.BadParameter(f"a version is written NAME@NUMBER, not {name!r}")
-    return model, int(number)
+    return model, int(number) if at else None
 
 
 def _stage(unit: "UnitOfWork", version: "ModelVersion") -> str:

@@ -25,7 +25,7 @@ def check_graph(data: bytes, shape: Sequence[int], labels: int, features: int) -
     except Exception as error:
         raise Invalid(f"the graph is not valid ONNX: {error}") from error
     _check_operators(model)
-    for tensor in _tensors(model.graph):
+    for tensor in tensors_of(model.graph):
         if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise Invalid(f"the graph keeps {tensor.name!r} in another file; it must be one file")
     for tensor in model.graph.initializer:
@@ -53,7 +53,8 @@ def _check_operators(model: Any) -> None:
             )
 
 
-def _tensors(graph: Any) -> Iterator[Any]:
+def tensors_of(graph: Any) -> Iterator[Any]:
+    """Every tensor of a graph and of the graphs in its nodes."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)

@@ -1,4 +1,4 @@
-"""Settings of libraries that they read when they are imported: no reports, no spare threads."""
+"""Settings of libraries that they read when imported: no reports, no bars, no spare threads."""
 
 import os
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ SILENCE: Mapping[str, str] = {
     "OPENBLAS_NUM_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # one for each download, however short
     "DO_NOT_TRACK": "1",
 }
 
