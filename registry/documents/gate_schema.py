@@ -84,20 +84,23 @@ class FailuresDocument(_Gate):
 
 
 class LatencyDocument(_Gate):
-    """A quantile of the candidate's answer times is at most a multiple of the baseline's."""
+    """A quantile of the answer times is at most a multiple of the baseline's, or a limit."""
 
     type: Literal["latency"]
     p99_ratio_at_most: float | None = Field(None, gt=0, le=1_000, examples=[1.5])
     quantile: float | None = Field(None, ge=0.5, le=0.999, examples=[0.95])
     ratio_at_most: float | None = Field(None, gt=0, le=1_000, examples=[1.5])
+    at_most_ms: float | None = Field(None, gt=0, le=10_000_000, examples=[800])
 
     @model_validator(mode="after")
     def _one_way_or_the_other(self) -> Self:
-        pair = (self.quantile, self.ratio_at_most)
-        if (self.p99_ratio_at_most is None) is (pair == (None, None)) or pair.count(None) == 1:
+        ways = (self.p99_ratio_at_most, self.ratio_at_most, self.at_most_ms)
+        named = self.p99_ratio_at_most is None
+        if ways.count(None) != 2 or (self.quantile is not None) is not named:
             raise wrong(
                 "a latency gate needs one quantile and what it may be at most; write "
-                "`p99_ratio_at_most: 1.5`, or for example `quantile: 0.95, ratio_at_most: 1.5`"
+                "`p99_ratio_at_most: 1.5`, or for example `quantile: 0.95, ratio_at_most: 1.5` or "
+                "`quantile: 0.99, at_most_ms: 800`"
             )
         return self
 
@@ -196,5 +199,6 @@ def options(gate: _Gate) -> dict[str, object]:
     if isinstance(gate, LatencyDocument) and gate.p99_ratio_at_most is not None:
         return {"quantile": 0.99, "ratio_at_most": gate.p99_ratio_at_most}
     if isinstance(gate, LatencyDocument):
-        return {"quantile": gate.quantile, "ratio_at_most": gate.ratio_at_most}
+        limits = {"ratio_at_most": gate.ratio_at_most, "at_most_ms": gate.at_most_ms}
+        return {"quantile": gate.quantile, **{k: v for k, v in limits.items() if v is not None}}
     return gate.model_dump(exclude={"type", "dry_run"})

@@ -32,6 +32,7 @@ from registry.domain.plan import (
 )
 from registry.domain.region import Region
 from registry.domain.stages import Stage
+from registry.domain.watching import watched_gates
 
 _DAY = 86_400.0
 
@@ -63,18 +64,15 @@ def _visit(document: PlanDocument) -> float:
 
 
 def _live(part: LiveDocument, before: StagePlan) -> StagePlan:
-    """Under watch the gates of the stage before go on judging, and drift is always looked at."""
+    """Under watch those gates of the stage before go on judging that still can, and drift."""
     if part.watch is None:
         review = _review(part.review, default_sample=0.0) if part.review else Review()
         return StagePlan(Stage.LIVE, review=review)
-    gates = before.gates
-    if not any(gate.type == "drift" for gate in gates):
-        gates = (*gates, GateSpec("drift"))
     sample = before.review.sample
     return StagePlan(
         Stage.LIVE,
         review=_review(part.review, default_sample=sample) if part.review else before.review,
-        gates=gates,
+        gates=watched_gates(before.gates),
         watch_seconds=part.watch,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from registry.documents.plan_yaml import Path
 from registry.documents.traffic_rules import traffic_disagreements
 from registry.domain.stages import Stage
+from registry.domain.watching import silent
 
 _ORDER = [stage.value for stage in (Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL)]
 _ORDER.append(Stage.LIVE.value)
@@ -37,6 +38,7 @@ def disagreements(plan: Any) -> Iterator[Finding]:
             "a visit is what one unit asks in a time, and the plan names none; write for example "
             "`unit: user_id`, or leave `visit` out",
         )
+    yield from _watch(parts)
     for index, part in enumerate(parts):
         for path, message in _stage(plan, part, without_baseline):
             yield ("stages", index, *path), message
@@ -52,6 +54,27 @@ def _order(names: Sequence[Any]) -> Iterator[Finding]:
             )
     if known and all(name == Stage.LIVE.value for _, name in known):
         yield ("stages",), "a plan needs a stage before live; write for example manual-review"
+
+
+def _watch(parts: Sequence[Any]) -> Iterator[Finding]:
+    """A watch needs a gate before it that can find harm in a version that answers everything."""
+    if len(parts) < 2 or _get(parts[-1], "watch") is None:
+        return
+    before = _get(parts[-2], "gates")
+    gates = before if isinstance(before, list) else []
+    if not gates or any(_finds_harm(gate) for gate in gates if isinstance(gate, Mapping)):
+        return
+    where = _get(parts[-2], "stage")
+    yield (
+        ("stages", len(parts) - 1, "watch"),
+        f"none of the gates of {where} can find harm once this version answers everything; add one "
+        "to them, for example `{type: error-rate, at_most: 0.05}`",
+    )
+
+
+def _finds_harm(gate: Mapping[str, Any]) -> bool:
+    name = str(gate.get("type"))
+    return name != "drift" and silent(name, gate) is None
 
 
 def _stage(plan: Any, part: Any, without_baseline: bool) -> Iterator[Finding]:

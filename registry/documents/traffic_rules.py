@@ -19,7 +19,8 @@ def traffic_disagreements(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str
     name, stage = _get(gate, "type"), _get(part, "stage")
     if name not in _STANDS_IN or stage not in set(Stage):
         return
-    if stage not in _STANDS_IN[name]:
+    limited = name == "latency" and _get(gate, "at_most_ms") is not None
+    if stage not in _STANDS_IN[name] and not (limited and stage == _LIMITED):
         yield "type", f"{name} is measured in {' or '.join(_STANDS_IN[name])}, not in {stage}"
     elif _get(plan, "unit") is None and stage == _LIMITED:
         yield (
@@ -34,7 +35,7 @@ def traffic_disagreements(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str
 def _beside(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str, str]]:
     """Whether what it compares with is there."""
     name, stage = _get(gate, "type"), _get(part, "stage")
-    compares = name == "latency" or (
+    compares = (name == "latency" and _get(gate, "at_most_ms") is None) or (
         name == "action-rate" and not isinstance(_get(gate, "against"), Mapping)
     )
     other = "; state rates, such as `against: {bear: 0.2}`" if name == "action-rate" else ""

@@ -81,4 +81,5 @@ def assemble(
         reviewers=reviewers,
         traffic=traffic,
         baseline=rollout.baseline is not None and rollout.stage is Stage.GRADUAL,
+        alone=rollout.stage is Stage.LIVE,
     )

@@ -25,7 +25,7 @@ from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Running
-from registry.domain.traffic import count, latency_gates, no_traffic
+from registry.domain.traffic import count, traffic_before
 
 LATEST_FORM = 2
 
@@ -87,7 +87,7 @@ def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged
     rows = _table(log.answers, names)
     answers = Running.start(counting).take(0, table_of([], names), rows).answers(now)
     until = _answers_until(rollout, log)
-    traffic = no_traffic(latency_gates(rollout.stage_plan.gates), rollout.baseline_generation)
+    traffic = traffic_before(rollout)
     if log.traffic is not None:
         traffic = count(traffic, log.traffic.exposures)
     evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks), traffic)

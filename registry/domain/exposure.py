@@ -1,6 +1,6 @@
 """Exposures: the requests of a rollout whose version was drawn by lot, and how they went."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,8 @@ class Exposure:
     share: the part of the units that the candidate answered then. unit: a salted hash.
     action: the label that the caller was told, or will be once a person approves; None if no label
     was. failed: an error or a time-out of the version. answer_ms: how long the version took; None
-    if none was asked, or it gave no answer.
+    if none was asked, or it gave no answer. segments: its values of the attributes that a gate
+    looks at one by one; None where none does.
     """
 
     rollout_id: str
@@ -33,6 +34,7 @@ class Exposure:
     failed: bool
     answer_ms: float | None
     created_at: datetime
+    segments: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

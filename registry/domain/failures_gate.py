@@ -4,7 +4,7 @@ They are counted by unit: who meets one failure often meets more. It passes when
 that met one is shown to be below a bound, or shown to be less than a multiple of the baseline's;
 it fails when more than that multiple is shown. Failures at the same time in both arms, as when a
 machine is overloaded, are no harm of the candidate's. Where there is no baseline beside it the
-bound alone decides.
+bound alone decides; under watch, where units have all the time to meet a failure, of the visits.
 """
 
 from registry.domain import evalues
@@ -13,13 +13,22 @@ from registry.domain.plan import GateSpec
 from registry.domain.ratio_evalues import log_ratio_above, log_ratio_below, mean_of_two
 from registry.domain.traffic import JOINED, Traffic
 from registry.domain.traffic_gates import by_chance, needed, seen_in_step, settled, total
+from registry.domain.visit_rates import FAILED, own_rate
 
 
 def failures(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Whether the candidate fails rarely enough."""
     traffic = evidence.traffic
+    if evidence.alone:
+        return (Judged(spec.type, _alone(spec, evidence), dry_run=spec.dry_run),)
     result = seen_in_step(_result(spec, traffic, evidence), traffic, evidence)
     return (Judged(spec.type, result, dry_run=spec.dry_run),)
+
+
+def _alone(spec: GateSpec, evidence: Evidence) -> Result:
+    """Under watch: the share of visits whose first answer is a failure, against the bound."""
+    bound = float(str(spec.options["at_most"]))
+    return own_rate("failures", "began with one", bound, FAILED, evidence)
 
 
 def _result(spec: GateSpec, traffic: Traffic, evidence: Evidence) -> Result:

@@ -70,7 +70,8 @@ class Evidence:
     inclusion: the plan's smallest probability of review. step: the present step of gradual, None
     in other stages. weights: the shares of its steps in percent, none in other stages. reviewers:
     how their own work was checked since the rollout began. traffic: the requests of this stage
-    that were drawn for an arm. baseline: whether a version answers for the other arm.
+    that were drawn for an arm. baseline: whether a version answers for the other arm. alone:
+    whether this version answers everything, under watch.
     """
 
     answers: Answers
@@ -84,6 +85,7 @@ class Evidence:
     reviewers: ReviewerTally = field(default_factory=ReviewerTally)
     traffic: Traffic = field(default_factory=Traffic)
     baseline: bool = False
+    alone: bool = False
 
 
 Gate = Callable[[GateSpec, Evidence], tuple[Judged, ...]]

@@ -4,7 +4,8 @@ Candidate answers above `ratio` times the baseline's running quantile are held a
 answers above the quantile itself. If the candidate's quantile is `ratio` times the baseline's, both
 are equally rare, so that each such event is the candidate's with the chance of its unit's draw.
 Requests are concurrent and drawn by lot, so what slows both arms down cancels. Each unit counts
-once: its inputs hang together.
+once: its inputs hang together. Against a limit in milliseconds it is the share of the candidate's
+visits whose first answer is slower that must stay below 1 - quantile.
 """
 
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
@@ -22,15 +23,27 @@ from registry.domain.traffic_gates import (
     times_more,
     total,
 )
+from registry.domain.visit_rates import own_rate
 
 
 def latency(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Whether the candidate answers fast enough."""
     traffic = evidence.traffic
     quantile = float(str(spec.options["quantile"]))
+    limit = spec.options.get("at_most_ms")
+    if limit is not None:
+        result = seen_in_step(_absolute(quantile, float(str(limit)), evidence), traffic, evidence)
+        return (Judged(spec.type, result, dry_run=spec.dry_run),)
     slow = traffic.slow_answers(quantile, float(str(spec.options["ratio_at_most"])))
     result = seen_in_step(_result(slow, traffic, evidence), traffic, evidence)
     return (Judged(spec.type, result, dry_run=spec.dry_run),)
+
+
+def _absolute(quantile: float, limit: float, evidence: Evidence) -> Result:
+    """The share of visits whose first answer takes longer than a limit, whoever else answers."""
+    name = f"latency (p{quantile * 100:.4g} at most {limit:g} ms)"
+    what = f"began with an answer above {limit:g} ms"
+    return own_rate(name, what, round(1 - quantile, 12), limit, evidence)
 
 
 def _result(slow: SlowAnswers, traffic: Traffic, evidence: Evidence) -> Result:

@@ -13,10 +13,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from registry.domain import slowness
+from registry.domain import first_answers, slowness
 from registry.domain.exposure import ExposureTable
+from registry.domain.first_answers import FirstAnswers, no_answers
 from registry.domain.plan import GateSpec
+from registry.domain.rollout import Rollout
 from registry.domain.slowness import SlowAnswers
+from registry.domain.stages import Stage
 from registry.domain.unit_lots import UnitLots, UnitSet
 
 # Answers are written when they are done. After this long even those are there that were slow or
@@ -27,6 +30,7 @@ TRAFFIC_GATES = frozenset({"failures", "latency", "split", "action-rate"})
 
 Key = tuple[object, ...]
 JOINED: Key = ("joined",)
+FIRST: Key = ("first",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ class Traffic:
     first action. joined: units by their first action as the candidate's. failed: units by the share
     and arm of their first failure. candidate_failed: units that met a failure of the candidate.
     steps: the candidate's answers by step. slow, slow_before: slow answers, for each latency gate,
-    beside the present baseline and beside earlier ones. since: the generation from which on the
-    baseline is the present one. recent: for what lets a gate pass, when its latest events began.
+    beside the present baseline and beside earlier ones. first: the candidate's own
+    rates, where a gate asks for them. since: the generation from which on the baseline is the
+    present one. recent: for what lets a gate pass, when its latest events began.
     """
 
     cursor: int = 0
@@ -55,6 +60,7 @@ class Traffic:
     steps: Mapping[int, int] = field(default_factory=dict)
     slow: tuple[SlowAnswers, ...] = ()
     slow_before: tuple[SlowAnswers, ...] = ()
+    first: FirstAnswers | None = None
     since: int = 0
     recent: Mapping[Key, npt.NDArray[np.float64]] = field(default_factory=dict)
 
@@ -71,10 +77,25 @@ class Traffic:
         return SlowAnswers(quantile, ratio)
 
 
-def no_traffic(latencies: Sequence[tuple[float, float]] = (), since: int = 0) -> Traffic:
+def no_traffic(
+    latencies: Sequence[tuple[float, float]] = (),
+    since: int = 0,
+    first: FirstAnswers | None = None,
+) -> Traffic:
     """Nothing counted yet; `latencies` are the quantiles and ratios that gates ask for."""
     slow = tuple(SlowAnswers(*pair) for pair in dict.fromkeys(latencies))
-    return Traffic(slow=slow, slow_before=slow, since=since)
+    return Traffic(slow=slow, slow_before=slow, since=since, first=first)
+
+
+def traffic_before(rollout: Rollout) -> Traffic:
+    """Nothing counted yet of the rollout's stage, but all that its gates ask for."""
+    gates = rollout.stage_plan.gates
+    limits = [gate.options.get("at_most_ms") for gate in gates if gate.type == "latency"]
+    asked = tuple(dict.fromkeys(float(str(limit)) for limit in limits if limit is not None))
+    first = None
+    if asked or (rollout.stage is Stage.LIVE and reads_traffic(gates)):
+        first = no_answers(rollout.plan.visit_seconds, asked)
+    return no_traffic(latency_gates(gates), rollout.baseline_generation, first)
 
 
 def reads_traffic(gates: Sequence[GateSpec]) -> bool:
@@ -82,10 +103,19 @@ def reads_traffic(gates: Sequence[GateSpec]) -> bool:
     return any(gate.type in TRAFFIC_GATES for gate in gates)
 
 
+def traffic_by_segment(gates: Sequence[GateSpec]) -> bool:
+    """Whether any of them looks at exposures segment by segment."""
+    return any(gate.type in TRAFFIC_GATES and gate.options.get("per_segment") for gate in gates)
+
+
 def latency_gates(gates: Sequence[GateSpec]) -> tuple[tuple[float, float], ...]:
     """The quantiles and ratios that a stage's gates compare answer times by."""
-    specs = (gate.options for gate in gates if gate.type == "latency")
-    return tuple((float(str(o["quantile"])), float(str(o["ratio_at_most"]))) for o in specs)
+    specs = [gate.options for gate in gates if gate.type == "latency"]
+    return tuple(
+        (float(str(o["quantile"])), float(str(o["ratio_at_most"])))
+        for o in specs
+        if o.get("ratio_at_most") is not None
+    )
 
 
 def count(traffic: Traffic, rows: ExposureTable) -> Traffic:
@@ -126,7 +156,10 @@ def _count_before(traffic: Traffic, rows: ExposureTable) -> Traffic:
         failed=traffic.failed,
         slow=tuple(slow),
         slow_before=found.slow,
-        recent={**traffic.recent, **{k: v for k, v in found.recent.items() if k == JOINED}},
+        recent={
+            **traffic.recent,
+            **{k: v for k, v in found.recent.items() if k in (JOINED, FIRST)},
+        },
     )
 
 
@@ -134,6 +167,7 @@ def _count_share(traffic: Traffic, rows: ExposureTable) -> Traffic:
     """Rows of one share."""
     traffic = _count_draws(traffic, rows)
     traffic = _count_failures(traffic, rows)
+    traffic = _count_first(traffic, rows)
     slow, recent = [], dict(traffic.recent)
     share = float(rows.shares[0])
     for one in traffic.slow:
@@ -168,6 +202,15 @@ def _count_draws(traffic: Traffic, rows: ExposureTable) -> Traffic:
         joined=Counter(traffic.joined) + Counter(joined),
         recent=_add(traffic.recent, JOINED, created),
     )
+
+
+def _count_first(traffic: Traffic, rows: ExposureTable) -> Traffic:
+    """First answers of visits, where a gate asks for them."""
+    if traffic.first is None:
+        return traffic
+    first, at = first_answers.see(traffic.first, rows)
+    recent = _add(traffic.recent, FIRST, rows.created[at])
+    return replace(traffic, first=first, recent=recent)
 
 
 def _count_failures(traffic: Traffic, rows: ExposureTable) -> Traffic:

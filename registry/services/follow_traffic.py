@@ -1,17 +1,19 @@
 """Keep running counts of a stage's exposures, so that a look costs what came in since the last."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from registry.domain.horizon import Look, complete, kept
 from registry.domain.rollout import Rollout
-from registry.domain.traffic import Traffic, count, latency_gates, no_traffic
+from registry.domain.traffic import Traffic, count, traffic_before
 from registry.ports import Exposures
 
 # Only what is counted as "recent" needs its time; replicas' clocks may differ.
 _RECENT = timedelta(minutes=5)
+# Visits are told apart by times, of whatever age.
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # Rows that are read at once when all have to be.
 _AT_ONCE = 50_000
 
@@ -53,12 +55,12 @@ class TrafficMemory:
         return head
 
     def _start(self, rollout: Rollout) -> _Followed:
-        latencies = latency_gates(rollout.stage_plan.gates)
-        place = (rollout.stage, rollout.baseline_generation, latencies)
+        # The gates of a stage never change, and say what is counted of it.
+        place = (rollout.stage, rollout.baseline_generation)
         followed = self._followed.get(_which(rollout))
         if followed and (followed.rollout_id, followed.place) == (rollout.id, place):
             return followed
-        return _Followed(rollout.id, place, no_traffic(latencies, rollout.baseline_generation))
+        return _Followed(rollout.id, place, traffic_before(rollout))
 
 
 def _counted(
@@ -66,8 +68,9 @@ def _counted(
 ) -> tuple[Traffic, Traffic]:
     """The counts with the rows that follow: with those up to a number, and with all."""
     base = head = counts
+    recent = now - _RECENT if counts.first is None else _LONG_AGO
     while True:
-        rows = exposures.after(rollout.id, rollout.stage, head.cursor, now - _RECENT, most=_AT_ONCE)
+        rows = exposures.after(rollout.id, rollout.stage, head.cursor, recent, most=_AT_ONCE)
         end = int(np.searchsorted(rows.numbers, up_to, side="right"))
         if end:
             base = head = count(base, rows.part(0, end))

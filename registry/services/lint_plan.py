@@ -6,6 +6,7 @@ from registry.documents.plan_file import PlanInvalid, line_of, parse_plan
 from registry.documents.plan_record import plan_digest
 from registry.documents.plan_yaml import Problem
 from registry.domain.plan import Plan
+from registry.domain.watching import watch_notes
 from registry.ports import UnitOfWork
 from registry.services.start_rollout import objections
 
@@ -29,11 +30,12 @@ def lint_plan(unit: UnitOfWork, text: str) -> Linted:
         return Linted(invalid.problems)
     if not unit.versions.list(plan.model):
         note = f"there is no model {plan.model!r} here, so its versions were not looked up"
-        return Linted((), (note,))
+        return Linted((), (note, *watch_notes(plan)))
     if _runs_already(unit, plan):
         return Linted((), (f"{plan.model}@{plan.version} is following this very plan",))
     found = ((line_of(text, path), str(error)) for path, error in objections(unit, plan))
-    return Linted(tuple(Problem(line, message) for line, message in found))
+    problems = tuple(Problem(line, message) for line, message in found)
+    return Linted(problems, tuple(watch_notes(plan)))
 
 
 def _runs_already(unit: UnitOfWork, plan: Plan) -> bool:

@@ -10,7 +10,7 @@ from registry.domain.plan import Late
 from registry.domain.rollout import Rollout
 from serving.domain.comparing import compared, drawn_by_chance
 from serving.domain.decide import Abstain, Answer, Hold, Outcome, StandIn, flag, withheld
-from serving.domain.exposing import UNTIMED, Timing, exposure
+from serving.domain.exposing import UNTIMED, Timing, exposures
 from serving.domain.failure import FAILED, Failure
 from serving.domain.prediction import (
     Code,
@@ -63,7 +63,7 @@ class Record:
     shadows: tuple[ShadowRecord, ...] = ()
     evidence: tuple[EvidenceRow, ...] = ()
     item: Item | None = None
-    exposure: Exposure | None = None
+    exposures: tuple[Exposure, ...] = ()
 
 
 def record(
@@ -96,7 +96,7 @@ def record(
             *(_of_baseline(asked, assignment, raws, chance) if beside and sampled else ()),
         ),
         item,
-        exposure(assignment, outcome, raws, failures, timing, asked.now),
+        exposures(assignment, outcome, raws, failures, timing, asked.attributes, asked.now),
     )
 
 

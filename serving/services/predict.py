@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -14,7 +14,7 @@ import structlog
 from registry.domain.errors import Conflict, Invalid
 from registry.domain.exposure import Exposure
 from serving.domain.admission import Asked, Record, record
-from serving.domain.exposing import failed_exposure
+from serving.domain.exposing import failed_exposures
 from serving.domain.failure import ModelFailed
 from serving.domain.prediction import Prediction
 from serving.domain.routing import Assignment, Quota
@@ -102,8 +102,8 @@ def store(unit: ServingUnit, written: Record) -> None:
         unit.predictions.add_shadow(shadow)
     if written.evidence:
         unit.registry.evidence.add(written.evidence)
-    if written.exposure:
-        unit.registry.exposures.add(written.exposure)
+    for exposure in written.exposures:
+        unit.registry.exposures.add(exposure)
     if written.item:
         unit.reviews.add(written.item)
 
@@ -145,19 +145,20 @@ async def _work(
     try:
         ran = await run(generation, assignment, command.payload, world.patience)
     except ModelFailed:
-        await _keep_failure(failed_exposure(assignment, now), world.ledger)
+        await _keep_failure(failed_exposures(assignment, command.attributes, now), world.ledger)
         raise
     asked = await _asked(command, world, now)
     return record(asked, assignment, ran.outcome, ran.raws, ran.failures, ran.timing)
 
 
-async def _keep_failure(exposure: Exposure | None, ledger: Ledger) -> None:
+async def _keep_failure(exposures: Sequence[Exposure], ledger: Ledger) -> None:
     """The baseline's failures are no predictions, but the candidate's are measured by them."""
-    if exposure is None:
+    if not exposures:
         return
 
     def work(unit: ServingUnit) -> None:
-        unit.registry.exposures.add(exposure)
+        for exposure in exposures:
+            unit.registry.exposures.add(exposure)
 
     await asyncio.wrap_future(ledger.write(work))
 

@@ -1,5 +1,7 @@
 """Exposures in the database: written with each prediction, read from where one has got to."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +85,10 @@ def _of(rollout_id: str, stage: Stage) -> tuple[sa.ColumnElement[bool], ...]:
     return t.c.rollout_id == rollout_id, t.c.stage == stage.value
 
 
+def _text(segments: Mapping[str, str]) -> str:
+    return json.dumps(dict(segments), sort_keys=True, separators=(",", ":"))
+
+
 def _values(exposure: Exposure) -> dict[str, Any]:
     return {
         "rollout_id": exposure.rollout_id,
@@ -96,6 +102,7 @@ def _values(exposure: Exposure) -> dict[str, Any]:
         "failed": exposure.failed,
         "answer_ms": exposure.answer_ms,
         "created_at": exposure.created_at,
+        "segments": None if exposure.segments is None else _text(exposure.segments),
     }
 
 
@@ -112,4 +119,5 @@ def _exposure(row: Any) -> Exposure:
         failed=row.failed,
         answer_ms=row.answer_ms,
         created_at=row.created_at,
+        segments=None if row.segments is None else json.loads(row.segments),
     )

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from exposure_rows import an_exposure
 from rollout_world import PLAN, World
 
 from registry.adapters.database.engine import Database
@@ -10,7 +11,7 @@ from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.services import control
-from registry.services.judge import judge
+from registry.services.judge import GateMemory, judge
 from registry.services.promote import promote
 from registry.services.watch import watch, watch_finds
 
@@ -125,4 +126,43 @@ def test_a_shift_after_live_is_told_once_and_takes_nothing_back(world: World) ->
     held = [sentence for event, sentence in world.told() if event == "held"]
     assert len(held) == 1
     assert held[0].startswith("bears@1 stays live and needs a look: drift: evidence gathered")
+    assert world.live() == (1, None)
+
+
+FAILING = WATCHED.replace(
+    "  review: {sample: 0.5}\n  gates: [{type: error-rate, at_most: 0.05}]",
+    "  review: {sample: 0.5}\n  gates: [{type: error-rate, at_most: 0.05}, {type: failures}]",
+)
+
+
+def test_failures_after_live_bring_back_the_version_before_though_nobody_reviews(
+    world: World,
+) -> None:
+    to_live(world, 1)
+    to_live(world, 2, "live", FAILING)
+    rollout = world.rollout()
+
+    def asked(first: int, *, failed: bool) -> None:
+        rows = [
+            an_exposure(
+                unit, share=1.0, stage=Stage.LIVE, failed=failed, rollout_id=rollout.id,
+                created_at=world.now,
+            )
+            for unit in range(first, first + 60)
+        ]  # fmt: skip
+        world.do(lambda u: [u.exposures.add(row) for row in rows])
+
+    asked(0, failed=False)
+    assert watched(world) is None
+    world.wait(hours=3)  # counted by running counts, whatever the age of the rows
+    memory = GateMemory()
+    with world.database.read() as connection:
+        unit = SqlUnitOfWork(connection)
+        seen = judge(unit, world.rollout(), world.now, memory)
+    assert "failures: 0 of 60 visits began with one" in seen.gates[1].result.sentence
+    asked(60, failed=True)
+    back = watched(world)
+    assert back is not None
+    assert back.stage is Stage.ROLLED_BACK
+    assert "failures: 60 of 120 visits began with one: above 0.01" in world.told()[-1][1]
     assert world.live() == (1, None)

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 from serving_fakes import NOW, a_plan, a_raw, a_route, gradual
 
-from registry.domain.plan import Review, StagePlan
+from registry.domain.evidence import Arm
+from registry.domain.plan import GateSpec, Review, StagePlan
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from serving.domain.admission import Asked, Record, record
 from serving.domain.decide import decide
+from serving.domain.exposing import failed_exposures
 from serving.domain.routing import Assignment, Policy, Route, assign
 
 SAMPLE = 0.25
@@ -90,3 +92,40 @@ def test_the_version_that_an_undo_returns_to_is_named_by_the_route_but_answers_n
     assert route.versions == {1, 2}
     assert route.trusted == {2}
     assert assign(route, {}, NOW).answering == 2
+
+
+def with_traffic(version: int) -> Route:
+    """The watched version's plan has a gate on traffic, segment by segment."""
+    route = watched(a_route(gradual(50)), version)
+    policy = route.policies[version]
+    assert policy.watched is not None
+    plan = policy.watched.plan
+    gate = GateSpec("failures", {"at_most": 0.01, "ratio_at_most": 2.0, "per_segment": True})
+    live = replace(plan.stages[-1], gates=(gate,))
+    rollout = replace(policy.watched, plan=replace(plan, stages=(plan.stages[0], live)))
+    return replace(route, policies={version: replace(policy, watched=rollout)})
+
+
+def test_every_request_of_a_unit_tells_how_a_watched_version_answered_it() -> None:
+    route, found = with_traffic(1), {}
+    for user in range(20):
+        attributes = {"user_id": str(user), "site": "north"}
+        assignment = assign(route, attributes, NOW)
+        asked = Asked(
+            "p", "i", "sha256:d", "image/jpeg", attributes, None, "r", False, 0.9, 0.9, NOW
+        )
+        raws = {v: a_raw(version=v) for v in (1, 2)}
+        outcome = decide(assignment, raws[assignment.answering or 0])
+        rows = record(asked, assignment, outcome, raws).exposures
+        found.setdefault(assignment.answering, []).append([row.rollout_id for row in rows])
+        for row in rows:
+            mine = row.rollout_id == "watched"
+            assert (row.stage is Stage.LIVE, row.share == 1.0) == (mine, mine)
+            assert row.segments == ({"site": "north"} if mine else None)
+    assert set(map(tuple, found[1])) == {("rollout-1", "watched")}
+    assert set(map(tuple, found[2])) == {("rollout-1",)}  # the new candidate answered
+    nobody = assign(route, {}, NOW)
+    assert failed_exposures(nobody, {}, NOW) == ()
+    someone = assign(replace(route, rollout=None), {}, NOW)
+    (row,) = failed_exposures(someone, {"user_id": "7"}, NOW)
+    assert (row.rollout_id, row.failed, row.arm) == ("watched", True, Arm.CANDIDATE)
