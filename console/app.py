@@ -32,6 +32,7 @@ from serving.api import (
     predict,
     predictions,
     review,
+    review_input,
 )
 
 
@@ -76,6 +77,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         predictions.router(wiring.serving),
         models.router(wiring.database, wiring.references),
         review.router(wiring.serving),
+        review_input.router(wiring.serving, wiring.inputs),
         operations.router(wiring.serving),
         rollouts.router(wiring.database, now, wiring.require_level, SqlTraffic, routes_changed),
         audit.router(wiring.database),

@@ -33,6 +33,7 @@ from registry.services.keep_readings import ReadingMemory
 from serving.adapters.engine import Batching
 from serving.adapters.fleet import LiveFleet
 from serving.adapters.identity import new_id
+from serving.adapters.input_reader import BundleInputs
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.measurements import PrometheusMeasurements
 from serving.adapters.payloads import PayloadStore
@@ -71,6 +72,11 @@ class Wiring:
     def references(self) -> CachedReferences:
         """What each version's live inputs are compared with."""
         return CachedReferences(self.bundles.fetch)
+
+    @cached_property
+    def inputs(self) -> BundleInputs:
+        """Inputs beside the training data of a version."""
+        return BundleInputs(self.bundles.fetch, self.references, self.settings.max_image_pixels)
 
     @cached_property
     def reports(self) -> EvidentlyReports:

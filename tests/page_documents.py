@@ -391,6 +391,29 @@ def a_queue(queue: str = "work", **changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+def a_value(name: str, **changes: Any) -> dict[str, Any]:
+    document = {
+        "name": name,
+        "said": "97",
+        "sentence": f"{name} is 97, above all training values (18 to 91)",
+        "outside": True,
+        "value": 97.0,
+        "low": 18.0,
+        "high": 91.0,
+        "usual": [21.5, 87.5],
+        "below": 1.0,
+    }
+    return document | changes
+
+
+def an_input() -> dict[str, Any]:
+    inside = {"outside": False, "value": 20.0, "said": "20", "sentence": "higher than 3%"}
+    place = ("value", "low", "high", "usual", "below")
+    category = {"said": "“mars”", "sentence": "site is “mars”", **dict.fromkeys(place)}
+    values = [a_value("brightness"), a_value("site", **category), a_value("contrast", **inside)]
+    return {"version": 3, "values": values}
+
+
 class FakeApi:
     """The documents above, and a queue that follows the contract's rules on leases and keys.
 
@@ -426,6 +449,7 @@ class FakeApi:
                 "queues": [a_queue(), a_queue("audit", fallback=None, gold=an_estimate(0.9, 0.04))]
             },
             "/v1/audit": {"events": events},
+            "/v1/review/item-1/input": an_input(),
             "/v1/audit:verify": {
                 "intact": True,
                 "events": 2,

@@ -9,11 +9,12 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from console.web import review_actions
 from console.web.api import Api
-from console.web.render import Renderer
+from console.web.render import Frame, Renderer
 from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path
+from console.web.views.review_input import input_panel
 from console.web.views.review_notices import not_counted, saved
 from console.web.visitor import local_address, remember, visitor
-from registry.domain.errors import Conflict, Invalid
+from registry.domain.errors import Conflict, Invalid, StagegateError
 from registry.domain.people import valid_name
 
 
@@ -50,6 +51,15 @@ def _add_looking(pages: APIRouter, desk: Desk) -> None:
         if document is None:
             return Response(status_code=204)
         return JSONResponse({"payload_url": document["payload_url"]})
+
+    @pages.get("/review/{item}/input")
+    async def compared(request: Request, item: str) -> Response:
+        try:
+            document = await desk.api.get(api_path(item, "input"), None, visitor(request))
+        except StagegateError:
+            return Response(status_code=204)  # the item can be judged without
+        frame = Frame("", "", visitor(request), "")
+        return desk.renderer.page("input.html", frame, input_panel(document or {}))
 
 
 def _add_answering(pages: APIRouter, desk: Desk) -> None:

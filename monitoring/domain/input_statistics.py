@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitoring.domain.image_statistics import Statistics, image_statistics
-from registry.domain.observations import FloatArray, InputColumn, Observations
+from registry.domain.observations import FloatArray, InputArray, InputColumn, Observations
 
 
 def input_statistics(observations: Observations) -> Statistics:
@@ -12,10 +12,15 @@ def input_statistics(observations: Observations) -> Statistics:
 
     A column of categories gives their codes, 0 for what is missing or was never seen.
     """
-    if not observations.columns:
-        return image_statistics(observations.inputs)
-    rows = observations.inputs.astype(np.float64)
-    return {c.name: rows[:, i] * c.deviation + c.mean for i, c in enumerate(observations.columns)}
+    return statistics_of(observations.inputs, observations.columns)
+
+
+def statistics_of(inputs: InputArray, columns: tuple[InputColumn, ...]) -> Statistics:
+    """The same of prepared inputs that no model has seen."""
+    if not columns:
+        return image_statistics(inputs)
+    rows = inputs.astype(np.float64)
+    return {c.name: rows[:, i] * c.deviation + c.mean for i, c in enumerate(columns)}
 
 
 def appearance(observations: Observations) -> FloatArray:

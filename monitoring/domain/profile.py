@@ -37,7 +37,7 @@ class Kind(StrEnum):
     OUTPUT = "output"
 
 
-_OF_INPUTS = frozenset({Kind.IMAGE, Kind.COLUMN})  # no model stands between them and the input
+OF_INPUTS = frozenset({Kind.IMAGE, Kind.COLUMN})  # no model stands between them and the input
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Profile:
     @property
     def tested(self) -> tuple[FeatureProfile, ...]:
         """The features on which live rows can be compared with the reference."""
-        return tuple(f for f in self.features if f.kind in _OF_INPUTS or self.held_out)
+        return tuple(f for f in self.features if f.kind in OF_INPUTS or self.held_out)
 
 
 def output_values(labels: Sequence[str], probabilities: FloatArray) -> dict[str, Values]:

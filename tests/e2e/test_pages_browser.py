@@ -61,6 +61,7 @@ def at_work(page: Page, site: Site, *items: dict, **settings: float) -> document
     api = queue(site, *items, **settings)
     page.goto(site.url + "/review")
     ready(page, items[0]["id"])
+    expect(page.locator(".compared table")).to_be_visible()
     return api
 
 

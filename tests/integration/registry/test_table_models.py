@@ -13,12 +13,13 @@ from registering import stagegate
 from serving_fakes import NOW, a_version
 from starlette.testclient import TestClient
 
-from monitoring.adapters.reference_files import load_reference
+from monitoring.adapters.reference_files import CachedReferences, load_reference
 from monitoring.domain.profile import Kind
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.adapters.mlflow_pyfunc import BundleModel
 from registry.domain.versions import ModelVersion
+from serving.adapters.input_reader import BundleInputs
 from serving.adapters.runner import BundleRunner
 
 pytestmark = pytest.mark.integration
@@ -123,6 +124,20 @@ def test_a_row_that_does_not_fit_is_refused_and_nothing_is_stored(
     refused = ask(served)
     assert refused.status_code == status
     assert words in refused.json()["detail"]
+
+
+def test_each_value_of_a_row_stands_beside_the_training_data(bundle: Path, version: ModelVersion):
+    inputs = BundleInputs(lambda _: bundle, CachedReferences(lambda _: bundle), max_pixels=1)
+    row = ROW | {"warmth": 4000.0, "station": "nowhere"}
+    placed = {one.name: one for one in inputs.compare(version, json.dumps(row).encode())}
+    outside = [name for name, one in placed.items() if one.outside]
+    assert sorted(outside) == ["station", "warmth"]
+    assert list(placed)[:2] == outside
+    assert placed["warmth"].sentence.startswith("warmth is 4000, above all training values")
+    assert placed["station"].sentence == "station is “nowhere”, which no training input had"
+    assert placed["month"].said == "7"
+    usual = inputs.compare(version, json.dumps(ROW).encode())
+    assert [one for one in usual if one.outside] == []
 
 
 def test_strange_rows_are_told_from_usual_ones_and_columns_are_profiled(

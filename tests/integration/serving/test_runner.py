@@ -10,10 +10,12 @@ from colours import COLOURS, SIDE, encode, make_bundle, pictures
 from serving_fakes import NOW, Measured, a_version
 from waiting import PATIENCE
 
+from monitoring.adapters.reference_files import CachedReferences
 from registry.adapters.bundle import Bundle
 from registry.domain.errors import Conflict, Invalid, TooLarge, UnsupportedInput
 from registry.domain.versions import ModelVersion
 from serving.adapters.engine import Batching, Engine
+from serving.adapters.input_reader import BundleInputs
 from serving.adapters.runner import BundleRunner
 
 pytestmark = pytest.mark.integration
@@ -51,6 +53,18 @@ def test_photographs_go_through_transforms_graph_and_scorer(runner: BundleRunner
     assert window is not None
     assert (window.rows, window.model, window.version, window.replica) == (31, "colours", 3, "here")
     assert engine.drain(NOW) is None
+
+
+def test_a_photograph_stands_beside_the_training_data(bundle: Bundle, version: ModelVersion):
+    inputs = BundleInputs(
+        lambda _: bundle.path, CachedReferences(lambda _: bundle.path), max_pixels=1_000_000
+    )
+    white = encode(np.full((3, SIDE, SIDE), 255, dtype=np.uint8))
+    placed = {one.name: one for one in inputs.compare(version, white)}
+    assert placed["brightness"].outside
+    assert placed["brightness"].sentence.startswith("brightness is 255, above all training values")
+    usual = encode(pictures(np.random.default_rng(11), 1)[0][0])
+    assert [one.name for one in inputs.compare(version, usual) if one.outside] == []
 
 
 def test_what_is_no_image_or_too_large_or_truncated_is_refused(runner: BundleRunner):

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from console.web import pages
 from console.web.api import HttpApi
 from registry.domain.errors import Conflict, NotFound, Unavailable
+from serving.domain.prediction import Code
 
 ORIGIN = {"Origin": "http://testserver"}
 HTMX = {"HX-Request": "true"}
@@ -142,6 +143,26 @@ def test_an_answer_is_stored_and_brings_the_next_item():
     [decision] = api.decisions
     assert (decision["label"], decision["actor"]) == ("glass", "ada")
     assert (decision["comment"], decision["epoch"]) == ("blurred", 1)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_why_an_item_is_here_is_told_in_the_services_own_words(code: Code):
+    reason = {"code": code.value, "reason": f"a sentence on {code.value}"}
+    with browser(FakeApi([an_item(1, reasons=[reason])])) as client:
+        html = client.get("/review").text
+    name = code.value.replace("-", " ").capitalize()
+    assert f"<strong>{name}</strong> a sentence on {code.value}" in html
+
+
+def test_each_value_of_an_input_stands_beside_the_training_data():
+    with browser(FakeApi([an_item(1)])) as client:
+        html = client.get("/review/item-1/input").text
+        assert client.get("/review/item-2/input").status_code == 204
+    assert html.count("<svg") == 2
+    sentence = "brightness is 97, above all training values (18 to 91)"
+    assert f"<strong>Outside</strong> {sentence}." in html
+    assert "never seen" in html
+    assert html.index(">brightness<") < html.index(">site<") < html.index(">contrast<")
 
 
 def test_without_a_script_an_answer_brings_the_whole_page():

@@ -36,6 +36,7 @@ from console.web.views.people import people_page
 from console.web.views.quality import quality_rows
 from console.web.views.queues import queue, queue_row, queues_page
 from console.web.views.review import lease, review_item, review_page
+from console.web.views.review_input import input_panel
 from console.web.views.review_notices import saved
 from console.web.views.rollout import rollout_page
 
@@ -100,6 +101,18 @@ def test_a_shown_answer_stands_beside_its_label():
     item = review_item(an_item(1, presentation="shown", model_answer=answer), NOW, "k")
     glass = next(choice for choice in item.choices if choice.label == "glass")
     assert (glass.model_says, glass.model_share, glass.model_width) == (True, "58 %", "58.0")
+
+
+def test_a_value_far_outside_is_drawn_at_the_edge_and_leaves_the_range_its_width():
+    one = {"name": "age", "said": "9000", "sentence": "", "outside": True, "value": 9000.0}
+    place = {"low": 0.0, "high": 100.0, "usual": [5.0, 95.0]}
+    (value,) = input_panel({"values": [one | place]}).values
+    bar = value.bar
+    assert bar is not None
+    assert (bar.at, bar.range_x, bar.range_width) == ("99.0", "17.3", "65.3")
+    (other,) = input_panel({"values": [one | place | {"value": 50.0}]}).values
+    assert other.bar is not None
+    assert other.bar.at == "50.0"
 
 
 def test_the_address_of_an_item_is_escaped():
