@@ -1,15 +1,19 @@
 """Whether a decision that was acknowledged is ever lost, doubled or stuck while everything dies.
 
-    python -m bench.review_chaos [--items 5000] [--reviewers 20] [--every 4]
-        [--database sqlite|postgresql|both]
+    python -m bench.review_chaos [--items 5000] [--reviewers 20] [--every 6]
+        [--database sqlite|postgresql|both] [--deliver]
 
 Reviewers work over HTTP on held requests. The service is killed (SIGKILL) every few seconds and
 started again; on PostgreSQL every other kill takes the database down as well. Reviewers repeat what
 was not answered, under the same key, undo some answers, skip some items and walk away from others.
 At the end the database is compared with what they were told. The full run is --items 100000.
+A webhook is told of every answer; without --deliver it says that it is gone, so that messages are
+made and not sent, because to send them one after another takes longer than all the rest.
 """
 
 import argparse
+import http.server
+import json
 import os
 import random
 import signal
@@ -18,31 +22,31 @@ import sys
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
-import sqlalchemy as sa
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import postgresql
-from service_process import running
+from service_process import Service, running
+from waiting import eventually
 
+from bench.review_chaos_check import check, settled
 from bench.review_claims import databases, fill
+from bench.reviewers import Client
 from console.migrate import upgrade
 from registry.adapters.database.engine import Database
-from registry.adapters.database.tables import outbox
-from serving.adapters.review_tables import review_decision, review_item, review_slot
-from serving.adapters.tables import prediction
 
 LEASE_SECONDS, UNDO_SECONDS, GRACE_SECONDS = 4.0, 0.5, 5.0
 LABELS = ("glass", "metal", "paper", None)
+WALKED_AWAY = 50  # items, or one in a hundred if that is less
 
 
 def main() -> None:
@@ -64,6 +68,7 @@ class World:
 
     items: int
     url: str = ""
+    there: threading.Event = field(default_factory=threading.Event)
     done: threading.Event = field(default_factory=threading.Event)
     away: list[tuple[float, float]] = field(default_factory=list)
     acknowledged: dict[tuple[str, str], str | None] = field(default_factory=dict)
@@ -79,45 +84,82 @@ class World:
 
 def _torture(kind: str, url: str, folder: Path, args: argparse.Namespace) -> None:
     world, began = World(args.items), time.monotonic()
-    with ThreadPoolExecutor(args.reviewers + 1) as pool:
-        killer = pool.submit(_kill_and_restart, world, kind, url, folder, args.every)
+    with (
+        _receiver(args.deliver) as (address, heard),
+        ThreadPoolExecutor(args.reviewers + 1) as pool,
+    ):
+        killer = pool.submit(_kill_and_restart, world, kind, url, folder, args.every, address)
         people = [pool.submit(_review, world, n) for n in range(args.reviewers)]
         for person in people:
             person.result()
+        seconds = time.monotonic() - began
+        database = Database(url)
+        _wait_for_messages(database, args, heard)
         world.done.set()
         killer.result()
-    seconds = time.monotonic() - began
-    database = Database(url)
-    wrong = list(_check(database, world))
+    told = {name: set(ids) for name, ids in heard.items()} if args.deliver else None
+    wrong = [*check(database, args.items, world.acknowledged, told), *_stuck(world)]
     database.close()
-    print(
-        f"{kind}: {args.items:,} items, {args.reviewers} reviewers, {dict(world.counts)}, "
-        f"{len(world.acknowledged):,} acknowledged decisions, {seconds:.0f} s, "
-        f"longest wait for an abandoned item beyond its lease "
-        f"{max(world.late, default=0.0):.1f} s of service",
-        flush=True,
-    )
-    for sentence in wrong:
-        print(f"{kind}: WRONG: {sentence}")
+    _report(kind, world, args, seconds, wrong)
     if wrong:
         sys.exit(1)
-    print(f"{kind}: nothing lost, doubled or stuck", flush=True)
 
 
-def _kill_and_restart(world: World, kind: str, url: str, folder: Path, every: float) -> None:
+def _wait_for_messages(
+    database: Database, args: argparse.Namespace, heard: dict[str, list[str]]
+) -> None:
+    eventually(lambda: time.sleep(0.5) or settled(database, args.items), 600)
+    if args.deliver:
+        eventually(lambda: time.sleep(0.5) or len(heard) >= args.items, 600)
+
+
+def _stuck(world: World) -> Iterator[str]:
+    stuck = [late for late in world.late if late > GRACE_SECONDS]
+    if stuck:
+        yield f"{len(stuck)} items were stuck beyond their lease, up to {max(stuck):.1f} s"
+
+
+def _report(
+    kind: str, world: World, args: argparse.Namespace, seconds: float, wrong: list[str]
+) -> None:
+    away = sum(end - begin for begin, end in world.away)
+    longest = max(world.late, default=0.0)
+    rows = {
+        "items, reviewers": f"{args.items:,}, {args.reviewers}",
+        "seconds, of them without a service": f"{seconds:.0f}, {away:.0f}",
+        "acknowledged decisions": f"{len(world.acknowledged):,}",
+        **{name: f"{world.counts[name]:,}" for name in sorted(world.counts)},
+        "longest wait beyond the lease of an abandoned item": f"{longest:.1f} s",
+        "lost, doubled or stuck": "; ".join(wrong) or "nothing",
+    }
+    print(f"| {kind} | |\n|-|-|")
+    print("\n".join(f"| {name} | {value} |" for name, value in rows.items()), flush=True)
+
+
+def _kill_and_restart(
+    world: World, kind: str, url: str, folder: Path, every: float, address: str
+) -> None:
     rng, gone = random.Random(0), time.monotonic()
     while not world.done.is_set():
         with running(folder / "home", url) as service:
+            if not world.url:
+                service.post("/v1/webhooks", url=address, events=["prediction.*"])
             world.url = str(service.http.base_url)
             world.away.append((gone, time.monotonic()))
+            world.there.set()
             if world.done.wait(every * rng.uniform(0.5, 1.5)):
                 return
             gone = time.monotonic()  # what follows, the database's own recovery too, is no service
-            world.counts["service kills"] += 1
-            service.kill()
-            if kind == "postgresql" and world.counts["service kills"] % 2:
-                _crash(url)
-                world.counts["database kills"] += 1
+            _kill(world, service, kind, url)
+
+
+def _kill(world: World, service: Service, kind: str, url: str) -> None:
+    world.there.clear()
+    world.counts["kills of the service"] += 1
+    service.kill()
+    if kind == "postgresql" and world.counts["kills of the service"] % 2:
+        _crash(url)
+        world.counts["kills of the database"] += 1
 
 
 def _crash(url: str) -> None:
@@ -125,18 +167,9 @@ def _crash(url: str) -> None:
     folder = Path(parse_qs(urlsplit(url).query)["host"][0])
     pid = int((folder / "data/postmaster.pid").read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
-    where = postgresql.binaries()
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    start = [
-        *user,
-        f"{where}/pg_ctl",
-        "-D",
-        f"{folder}/data",
-        "-w",
-        "-l",
-        f"{folder}/log",
-        "restart",
-    ]
+    place = ["-D", f"{folder}/data", "-w", "-l", f"{folder}/log"]
+    start = [*user, f"{postgresql.binaries()}/pg_ctl", *place, "restart"]
     for _ in range(100):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         if subprocess.run(start, cwd="/", check=False, **quiet).returncode == 0:
@@ -145,145 +178,113 @@ def _crash(url: str) -> None:
     raise RuntimeError(f"PostgreSQL did not start again; see {folder}/log")
 
 
-def _review(world: World, number: int) -> None:
-    who, rng = f"reviewer-{number}", random.Random(number)
-    with httpx.Client(timeout=10) as client:
+@contextmanager
+def _receiver(accepts: bool) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """A webhook, and the ids under which it has heard of each prediction."""
+    heard: dict[str, list[str]] = defaultdict(list)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            heard[body["data"]["detail"]["prediction_id"]].append(self.headers["webhook-id"])
+            self.send_response(204 if accepts else 410)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/told", heard
+    server.shutdown()
+    server.server_close()
+
+
+class _Reviewer:
+    """Somebody at a keyboard that never loses an answer: what got no reply is sent again."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world, self.who, self.rng = world, f"reviewer-{number}", random.Random(number)
+        self._client: tuple[str, Client] | None = None
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The document; None for 204 and 409."""
         while True:
-            item = _ask(world, client, "GET", "/v1/review/next", who)
-            if item is None:
-                if not _left(world, client, who):
-                    return
-                time.sleep(0.25)
+            self.world.there.wait()
+            try:
+                status, said = self._connected().ask(method, path, body)
+            except (OSError, HTTPException):
+                self._client = None
+                self.world.counts["repeated"] += 1
+                time.sleep(0.05)
                 continue
-            _note_return(world, item)
-            _treat(world, client, who, item, rng)
+            if status >= 500:
+                self.world.counts["refused for now"] += 1
+                time.sleep(0.2)
+                continue
+            if status not in {200, 204, 409}:
+                raise AssertionError(f"{method} {path} was answered {status}: {said}")
+            return said if status == 200 else None
+
+    def _connected(self) -> Client:
+        if self._client is None or self._client[0] != self.world.url:
+            self._client = self.world.url, Client(self.world.url, self.who)
+        return self._client[1]
+
+    def treat(self, item: dict[str, Any]) -> None:
+        """Answer an item, or do one of the other things that people do with it."""
+        world, fate = self.world, self.rng.random()
+        path, away = f"/v1/review/{item['id']}", min(0.01, WALKED_AWAY / world.items)
+        if fate < away:
+            world.counts["abandoned"] += 1
+            world.abandoned[item["id"]] = time.monotonic()
+            time.sleep(LEASE_SECONDS + 0.5)  # or they would get it again themselves
+        elif fate < away + 0.02:
+            self.ask("POST", f"{path}/skip", {"epoch": item["epoch"], "reason": "unsure"})
+            world.counts["skipped"] += 1
+        elif self.decide(path, item["epoch"]) and fate < away + 0.05:
+            self.undo(path, item["epoch"])
+
+    def decide(self, path: str, epoch: int) -> bool:
+        """Answer under a new key; whether it counted."""
+        key, label = uuid.UUID(int=self.rng.getrandbits(128)).hex, self.rng.choice(LABELS)
+        body = {"epoch": epoch, "label": label, "idempotency_key": key}
+        if self.ask("POST", f"{path}/decision", body) is None:
+            self.world.counts["told that it came too late"] += 1
+            return False
+        self.world.acknowledged[path.rsplit("/", 1)[1], key] = label
+        return True
+
+    def undo(self, path: str, epoch: int) -> None:
+        """Take the answer back and give another."""
+        back = self.ask("POST", f"{path}/undo", {"epoch": epoch})
+        if back is not None:
+            self.world.counts["undone"] += 1
+            self.decide(path, back["epoch"])
 
 
-def _left(world: World, client: httpx.Client, who: str) -> bool:
-    return bool(_ask(world, client, "GET", "/v1/review/stats", who)["open"])
-
-
-def _note_return(world: World, item: dict[str, Any]) -> None:
-    since = world.abandoned.pop(item["id"], None)
-    if since is not None:
-        world.late.append(world.up_between(since, time.monotonic()) - LEASE_SECONDS)
-
-
-def _treat(
-    world: World, client: httpx.Client, who: str, item: dict[str, Any], rng: random.Random
-) -> None:
-    path, fate = f"/v1/review/{item['id']}", rng.random()
-    if fate < 0.01:
-        world.counts["abandoned"] += 1
-        world.abandoned[item["id"]] = time.monotonic()
-        time.sleep(LEASE_SECONDS + 0.5)  # or they would get it again themselves
-        return
-    if fate < 0.03:
-        body = {"epoch": item["epoch"], "reason": "unsure"}
-        _ask(world, client, "POST", f"{path}/skip", who, body)
-        world.counts["skipped"] += 1
-        return
-    if not _decide(world, client, who, path, item["epoch"], rng) or fate > 0.06:
-        return
-    back = _ask(world, client, "POST", f"{path}/undo", who, {"epoch": item["epoch"]})
-    if back is not None:
-        world.counts["undone"] += 1
-        _decide(world, client, who, path, back["epoch"], rng)
-
-
-def _decide(
-    world: World, client: httpx.Client, who: str, path: str, epoch: int, rng: random.Random
-) -> bool:
-    key, label = uuid.uuid4().hex, rng.choice(LABELS)
-    body = {"epoch": epoch, "label": label, "idempotency_key": key}
-    found = _ask(world, client, "POST", f"{path}/decision", who, body)
-    if found is None:
-        world.counts["told that it came too late"] += 1
-        return False
-    world.acknowledged[path.rsplit("/", 1)[1], key] = label
-    return True
-
-
-def _ask(
-    world: World, client: httpx.Client, method: str, path: str, who: str, body: Any = None
-) -> Any:
-    """The document; None for 204 and 409. Whatever got no answer is asked again."""
-    headers = {"X-Stagegate-Actor": who}
+def _review(world: World, number: int) -> None:
+    reviewer = _Reviewer(world, number)
     while True:
-        try:
-            answer = client.request(method, world.url + path, json=body, headers=headers)
-        except (httpx.TransportError, httpx.UnsupportedProtocol):
-            world.counts["repeated"] += 1
-            time.sleep(0.2)
+        item = reviewer.ask("GET", "/v1/review/next")
+        if item is None:
+            if not reviewer.ask("GET", "/v1/review/stats")["open"]:
+                return
+            time.sleep(0.5)
             continue
-        if answer.status_code >= 500:
-            world.counts["refused for now"] += 1
-            time.sleep(0.2)
-            continue
-        if answer.status_code in {204, 409}:
-            return None
-        answer.raise_for_status()
-        return answer.json()
-
-
-def _check(database: Database, world: World) -> Iterator[str]:
-    with database.read() as connection:
-        decisions = {r.id: r for r in connection.execute(sa.select(review_decision))}
-        yield from _what_was_acknowledged(world, decisions.values())
-        yield from _what_stands(connection, world.items)
-        yield from _what_callers_heard(connection, decisions)
-        yield from _what_was_sent(connection, world.items)
-    stuck = [late for late in world.late if late > GRACE_SECONDS]
-    if stuck:
-        yield f"{len(stuck)} items were stuck beyond their lease, up to {max(stuck):.1f} s"
-
-
-def _what_was_acknowledged(world: World, decisions: Iterable[Any]) -> Iterator[str]:
-    stored = {(r.item_id, r.idempotency_key): r.label for r in decisions if r.counted}
-    lost = {k for k, label in world.acknowledged.items() if stored.get(k, "no") != label}
-    if lost:
-        yield f"{len(lost)} acknowledged decisions are not stored, such as {min(lost)}"
-
-
-def _what_stands(connection: sa.Connection, items: int) -> Iterator[str]:
-    for column, wanted in ((review_item.c.state, "decided"), (review_slot.c.state, "done")):
-        states = {r[0]: r.n for r in connection.execute(_counted(column))}
-        if states != {wanted: items}:
-            yield f"{column.table.name} stands so: {states}"
-
-
-def _what_callers_heard(connection: sa.Connection, decisions: Mapping[int, Any]) -> Iterator[str]:
-    """One current decision a slot, and the answer of the request is that decision's."""
-    slots = sa.select(review_slot.c.item_id, review_slot.c.decision_id)
-    current = {r.item_id: decisions.get(r.decision_id) for r in connection.execute(slots)}
-    p = prediction.c
-    for row in connection.execute(sa.select(p.id, p.status, p.decided_by, p.answer)):
-        last = current[row.id]
-        if last is None or last.item_id != row.id:
-            yield f"{row.id} has no decision of its own"
-        elif (row.status, row.decided_by) != ("final", "human"):
-            yield f"{row.id} is {row.status} by {row.decided_by}"
-        elif row.answer["prediction"] != last.label:
-            yield f"{row.id} was answered {row.answer['prediction']}, decided was {last.label}"
-
-
-def _what_was_sent(connection: sa.Connection, items: int) -> Iterator[str]:
-    payloads = connection.execute(sa.select(outbox.c.payload)).scalars()
-    told = Counter(payload["detail"]["id"] for payload in payloads)
-    if set(told.values()) != {1} or len(told) != items:
-        yield f"{len(told)} webhook ids for {items} answers; {told.most_common(1)}"
-
-
-def _counted(column: sa.Column[Any]) -> sa.Select[Any]:
-    return sa.select(column, sa.func.count().label("n")).group_by(column)
+        since = world.abandoned.pop(item["id"], None)
+        if since is not None:
+            world.late.append(world.up_between(since, time.monotonic()) - LEASE_SECONDS)
+        reviewer.treat(item)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("--items", type=int, default=5000)
     parser.add_argument("--reviewers", type=int, default=20)
-    parser.add_argument("--every", type=float, default=4.0, help="seconds between kills")
+    parser.add_argument("--every", type=float, default=6.0, help="seconds between kills")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
+    parser.add_argument("--deliver", action="store_true", help="send the webhooks, too")
     return parser.parse_args()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 import httpx
@@ -13,6 +14,7 @@ from console.controller import Controller
 from console.duties import deliveries, duties, notifications
 from console.in_process import ActingAs
 from console.owner import Owner
+from console.replica import Replica
 from console.same_origin import SameOrigin
 from console.session_cookie import SessionCookie
 from console.settings import Settings
@@ -57,7 +59,9 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
             if serve:
                 wiring.fleet.start()
                 closing.callback(wiring.fleet.close)
-                for loop in _loops(wiring):
+                replica = Replica(settings.home)
+                closing.callback(replica.leave)
+                for loop in _loops(wiring, replica.name):
                     loop.start()
                     closing.callback(loop.stop)
             yield
@@ -106,21 +110,14 @@ def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
     app.add_middleware(ServerTiming)
 
 
-def _loops(wiring: Wiring) -> tuple[Controller, ...]:
+def _loops(wiring: Wiring, holder: str) -> tuple[Controller, ...]:
+    one = partial(Controller, database=wiring.database, now=now, holder=holder)
+    # An effect may hang as long as the other system does; its lease must outlive that.
+    slow = partial(one, lease_seconds=60)
     return (
-        Controller(
-            "controller", wiring.database, duties(wiring), now, stood_down=wiring.metrics.stood_down
-        ),
-        # An effect may hang as long as the other system does; its lease must outlive that.
-        Controller("outbox", wiring.database, deliveries(wiring), now, lease_seconds=60),
-        Controller(
-            "webhooks",
-            wiring.database,
-            notifications(wiring, now),
-            now,
-            interval_seconds=1.0,
-            lease_seconds=60,
-        ),
+        one("controller", duties=duties(wiring), stood_down=wiring.metrics.stood_down),
+        slow("outbox", duties=deliveries(wiring)),
+        slow("webhooks", duties=notifications(wiring, now), interval_seconds=1.0),
     )
 
 

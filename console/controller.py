@@ -34,6 +34,7 @@ class Controller:
     The lease of this name in the database decides which process; when that one dies another takes
     over once the lease has run out. A duty that fails is logged and tried again in the next turn,
     and does not keep the others from running. `stood_down` is called when another took over.
+    `holder`: a name that no other process that runs has, under which this one may have led before.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Controller:
         interval_seconds: float = INTERVAL_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
         stood_down: Callable[[], None] = lambda: None,
+        holder: str = "",
     ) -> None:
         self._name = name
         self._database = database
@@ -57,7 +59,7 @@ class Controller:
         self._led = False
         self._renewed_at: datetime | None = None
         self._last_run: dict[str, datetime] = {}
-        self._holder = uuid.uuid4().hex
+        self._holder = holder or uuid.uuid4().hex
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 

@@ -130,6 +130,16 @@ def test_a_stopped_controller_gives_the_lease_back_at_once(database: Database, c
     assert second.turn()
 
 
+def test_a_process_that_comes_back_under_its_name_leads_at_once(database: Database, clock: Clock):
+    def controller(holder: str) -> Controller:
+        duties = [Duty("a", str)]
+        return Controller("outbox", database, duties, clock, lease_seconds=60, holder=holder)
+
+    assert controller("replica-1").turn()
+    assert not controller("replica-2").turn()
+    assert controller("replica-1").turn()
+
+
 def test_loops_of_different_names_do_not_keep_each_other_out(database: Database, clock: Clock):
     one = Controller("controller", database, [Duty("a", str)], clock)
     other = Controller("outbox", database, [Duty("b", str)], clock)
