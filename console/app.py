@@ -55,6 +55,8 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         with ExitStack() as closing:
             closing.callback(wiring.database.close)
             closing.callback(wiring.ledger.close)
+            if wiring.leases:
+                closing.callback(wiring.leases.close)
             closing.callback(wiring.serving.arrivals.end)
             if serve:
                 wiring.fleet.start()

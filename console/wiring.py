@@ -99,6 +99,11 @@ class Wiring:
         return GroupLedger(self.database, self.measurements.committed)
 
     @cached_property
+    def leases(self) -> GroupLedger | None:
+        """Writes that hand out items; on SQLite a second writer would only wait for the first."""
+        return None if self.database.is_sqlite else GroupLedger(self.database)
+
+    @cached_property
     def fleet(self) -> LiveFleet:
         """The loaded versions."""
         batching = Batching(self.settings.batch_max_size, self.settings.batch_max_delay_ms / 1000)
@@ -124,6 +129,7 @@ class Wiring:
             check=self.why_not_ready,
             lease=timedelta(seconds=self.settings.lease_seconds),
             undo=timedelta(seconds=self.settings.undo_seconds),
+            leases=self.leases,
         )
 
     @cached_property

@@ -25,7 +25,8 @@ class Serving:
     check: gives why the process is not ready apart from its models, such as a wrong revision of
     the database; empty when nothing is wrong. render_metrics: the metrics as Prometheus reads them.
     lease: for how long an item is a reviewer's. undo: for how long their answer can be taken back
-    before its caller hears it.
+    before its caller hears it. leases: where items are handed out, so that nobody who asks for one
+    waits behind answers; None: the ledger, where the database lets one write at a time anyway.
     """
 
     database: Database
@@ -44,6 +45,7 @@ class Serving:
     lease: timedelta = LEASE
     undo: timedelta = timedelta(0)
     kept: Kept = field(default_factory=Kept)
+    leases: Ledger | None = None
 
     @property
     def predicting(self) -> Predicting:
@@ -62,6 +64,10 @@ class Serving:
     async def write(self, work: Callable[[ServingUnit], T]) -> T:
         """Run `work` in a transaction and wait for the commit."""
         return await asyncio.wrap_future(self.ledger.write(work))
+
+    async def hand_out(self, work: Callable[[ServingUnit], T]) -> T:
+        """The same for leases."""
+        return await asyncio.wrap_future((self.leases or self.ledger).write(work))
 
     async def read(self, work: Callable[[ServingUnit], T]) -> T:
         """Run `work` on a snapshot, off the event loop."""

@@ -51,7 +51,7 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
         """The reviewer's own open item, else the most urgent free one, leased to them."""
         now, draw, began = serving.clock(), serving.draw(), time.perf_counter()
         found, waiting = await asyncio.gather(  # an item that is taken waits still
-            serving.write(
+            serving.hand_out(
                 lambda unit: review.next_item(unit, who, now, model, after, serving.lease, draw)
             ),
             serving.read(lambda unit: unit.reviews.waiting(model)),
