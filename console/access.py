@@ -110,6 +110,7 @@ _REVIEWER = (
 )
 # Settling what reviewers dispute; a reviewer may be a lead, and an engineer need not be.
 _LEAD = (
+    "POST /review/{item}/release",
     "POST /v1/review/{item}/adjudicate",
     "POST /v1/review/{item}/release",
 )

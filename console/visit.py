@@ -25,6 +25,11 @@ class Visit:
             return not self.accounts
         return self.identity.role.includes(Role(role))
 
+    @property
+    def leads(self) -> bool:
+        """Whether it is a lead's, who may free what others hold."""
+        return not self.accounts if self.identity is None else self.identity.lead
+
 
 _NOBODY = Visit()
 _present: ContextVar[Visit] = ContextVar("visit", default=_NOBODY)

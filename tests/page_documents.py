@@ -584,6 +584,12 @@ class FakeApi:
         item["state"] = "cancelled"
         return {"id": item["id"], "status": "skipped"}
 
+    def _release(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
+        if item["state"] != "leased":
+            raise Conflict(f"Nobody has review item {item['id']}")
+        item.update(state="ready", holder=None)
+        return item
+
     def _renew(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         self._own(item, body, actor)
         self.renewals += 1

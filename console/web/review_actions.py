@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from console.web.render import HEADERS, Frame
 from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path
@@ -23,6 +23,7 @@ def add(pages: APIRouter, desk: Desk) -> None:
     _add_bulk(pages, desk)  # before the routes of one item, which /review/bulk/undo looks like
     _add_second_thoughts(pages, desk)
     _add_passing_on(pages, desk)
+    _add_beside(pages, desk)
 
 
 def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
@@ -92,6 +93,13 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
         body = {"epoch": epoch, "until": until.isoformat()}
         said = Notice("Put aside.", "plain", f"It comes back at {until:%H:%M} UTC.")
         return await pass_on(request, reviewer, model, api_path(item, "snooze"), body, said)
+
+
+def _add_beside(pages: APIRouter, desk: Desk) -> None:
+    @pages.post("/review/{item}/release", dependencies=CHECKED)
+    async def release(reviewer: Reviewer, item: str) -> Response:
+        await desk.api.post(api_path(item, "release"), {}, reviewer)
+        return RedirectResponse("/review/queues", 303)
 
     @pages.post("/review/{item}/comment", dependencies=CHECKED)
     async def comment(reviewer: Reviewer, item: str, comment: Text) -> Response:

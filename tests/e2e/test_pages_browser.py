@@ -45,7 +45,7 @@ def test_a_dashboard_keeps_up_and_says_when_it_cannot(site: Site, open_page: Ope
 
 
 def test_no_page_breaks_a_rule_of_accessibility(site: Site, open_page: Open):
-    queue(site, an_item(1), an_item(2))
+    queue(site, an_item(1), an_item(2, state="leased", holder="bo"))
     page = open_page("/", script=NO_REPETITION)
     found = []
     for name, address in PAGES.items():

@@ -78,6 +78,7 @@ class QueueItem:
     state: Chip
     reasons: str
     holder: str
+    release_url: str  # where a lead frees it; empty if nobody has it
     waiting: Moment | None
     due: Moment | None
     overdue: bool
@@ -148,6 +149,7 @@ def queue(stats: Mapping[str, Any]) -> Queue:
 def _item(item: Mapping[str, Any], now: datetime) -> QueueItem:
     state = str(item.get("state") or "")
     due = parse_time(item.get("due_at"))
+    held = state in {"leased", "snoozed"} and item.get("holder")
     return QueueItem(
         id=str(item["id"]),
         model=str(item.get("model") or ""),
@@ -158,6 +160,7 @@ def _item(item: Mapping[str, Any], now: datetime) -> QueueItem:
             words(mapping(each).get("code")) for each in sequence(item.get("reasons"))
         ),
         holder=str(item.get("holder") or "") if state != "ready" else "",
+        release_url=f"/review/{quote(str(item['id']), safe='')}/release" if held else "",
         waiting=moment(item.get("waiting_since"), now),
         due=moment(item.get("due_at"), now),
         overdue=due is not None and due < now and state in {"ready", "leased"},

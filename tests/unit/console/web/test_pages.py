@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from page_documents import NOW, FakeApi, a_model, a_rollout, an_item, refusing
 from starlette.testclient import TestClient
 
+from console.visit import Visit, begin, visiting
 from console.web import pages
 from console.web.api import HttpApi
 from registry.domain.errors import Conflict, NotFound, Unavailable
+from registry.domain.people import Identity, Role
 from serving.domain.prediction import Code
 
 ORIGIN = {"Origin": "http://testserver"}
@@ -163,6 +165,27 @@ def test_each_value_of_an_input_stands_beside_the_training_data():
     assert f"<strong>Outside</strong> {sentence}." in html
     assert "never seen" in html
     assert html.index(">brightness<") < html.index(">site<") < html.index(">contrast<")
+
+
+def test_a_lead_frees_an_item_that_somebody_keeps():
+    api = FakeApi([an_item(1, state="leased", holder="bo"), an_item(2)])
+    with browser(api) as client:
+        html = client.get("/review/queues").text
+        assert html.count(">Release<") == 1
+        assert 'aria-label="Release item item-1 of bo"' in html
+        assert client.post("/review/item-1/release").status_code == 403  # from nobody's page
+        answer = client.post("/review/item-1/release", headers=ORIGIN)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/review/queues")
+        assert client.post("/review/item-1/release", headers=ORIGIN).status_code == 409
+    assert api.items["item-1"]["state"] == "ready"
+
+
+@pytest.mark.parametrize("lead", [True, False])
+def test_only_leads_are_offered_to_free_items(lead: bool):
+    api = FakeApi([an_item(1, state="leased", holder="bo")])
+    with visiting(), browser(api) as client:
+        begin(Visit(accounts=True, identity=Identity("ada", Role.REVIEWER, lead=lead)))
+        assert (">Release<" in client.get("/review/queues").text) is lead
 
 
 def test_without_a_script_an_answer_brings_the_whole_page():
