@@ -16,6 +16,8 @@ from waiting import PATIENCE, eventually
 from console.client import service_url
 from console.settings import Settings, load_settings
 
+WATCH = str(Path(__file__).with_name("forbidden.py"))
+
 
 @dataclass
 class Service:
@@ -23,6 +25,7 @@ class Service:
 
     process: "subprocess.Popen[bytes]"
     http: httpx.Client
+    watched: Path
 
     def get(self, path: str, actor: str = "ann", **params: Any) -> Any:
         """The document at a path."""
@@ -52,6 +55,10 @@ class Service:
         eventually(answered)
         answers[-1].raise_for_status()
         return answers[-1].json()
+
+    def forbidden(self) -> str:
+        """What it unpickled, and which libraries it imported that only training needs."""
+        return self.watched.read_text()
 
     def kill(self) -> None:
         """End the process at once, as a power cut would."""
@@ -86,10 +93,10 @@ def run_command(home: Path, database_url: str, *words: str) -> "subprocess.Compl
 def running(home: Path, database_url: str) -> Iterator[Service]:
     """A service on this home and database, ready to answer; ended afterwards if it still runs."""
     settings = load_settings(home=home, database_url=database_url)
-    log = home.with_suffix(".log")
+    log, watched = home.with_suffix(".log"), home.with_suffix(".watched")
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command(home, "up", "--port", "0"),
+            [sys.executable, WATCH, str(watched), "--home", str(home), "up", "--port", "0"],
             env=environment(database_url),
             stdout=output,
             stderr=output,
@@ -97,7 +104,7 @@ def running(home: Path, database_url: str) -> Iterator[Service]:
     try:
         url = _wait_until_ready(process, settings, log)
         with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-            yield Service(process, client)
+            yield Service(process, client, watched)
     finally:
         if process.poll() is None:
             process.kill()

@@ -17,7 +17,7 @@ from registry.documents.model_input import ModelInput
 from registry.domain.formats import Format
 
 _GRAPHS, _TORCH = ("onnx", "onnxruntime"), ("onnxscript", "torch.onnx", "torch.export")
-_FASTAI = ("fastai.layers", "fastai.tabular.model")
+_FASTAI = ("fastai.layers", "fastai.tabular.model", "fastai.vision.learner", "timm")
 
 
 def convert(question: Mapping[str, Any]) -> Answer:

@@ -4,15 +4,25 @@ Only what `learn.predict` does with a validation item is kept. A transform that 
 counterpart is refused by name, never approximated.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from registry.adapters.fastai_batch import BatchTransforms, Resampling, only_trains, pair, refusal
 from registry.adapters.inert_pickle import CalledRecord, InertArchive, Record, walk
 from registry.adapters.inert_values import scalar
-from registry.documents.preprocessing import Preprocessing, Resample, Resize
+from registry.documents.preprocessing import (
+    MOST_STEPS,
+    CenterCrop,
+    Method,
+    PadMode,
+    Preprocessing,
+    Resample,
+    Resize,
+    Step,
+)
 
 # .../lib/python3.11/..., ...\\Python311\\Lib\\..., ...\\PythonSoftwareFoundation.Python.3.11_...
 _PYTHON = re.compile(r"[/\\.]python\.?3\.?(\d{1,2})(?:-\d\d)?[/\\_]", re.IGNORECASE)
@@ -109,36 +119,75 @@ def _preprocessing(inputs: Record, transforms: Iterator[Record]) -> Preprocessin
     kind = getattr(made[-1], "name", "?") if made else "?"
     if kind not in _MODES:
         raise refusal(f"the export's inputs are {kind}; PILImage and PILImageBW are supported")
-    steps = tuple(step for t in transforms if (step := _item_step(t)) is not None)
+    steps = tuple(step for transform in transforms for step in _item_steps(transform))
     if not steps:
         raise refusal("the export has no Resize among its item transforms, so its size is open")
+    if len(steps) > MOST_STEPS:
+        raise refusal(f"the export's item transforms make {len(steps)} steps of {MOST_STEPS}")
     return Preprocessing(mode=_MODES[kind], steps=steps)
 
 
-def _item_step(transform: Record) -> Resize | None:
+def _item_steps(transform: Record) -> Iterator[Step]:
     if transform.name == "fastai.data.transforms.ToTensor" or only_trains(transform):
-        return None
-    if transform.name != "fastai.vision.augment.Resize":
+        return
+    rule = _ITEM_STEPS.get(transform.name)
+    if rule is None:
         raise refusal(f"the item transform {transform.name} cannot be converted exactly")
-    width, height = pair(transform.get("size"))
     try:
-        return Resize(
-            width=width,
-            height=height,
-            method=transform.get("method"),
-            pad_mode=transform.get("pad_mode"),
-            resample=_resample(transform.get("mode")),
-        )
+        yield from rule(transform)
     except ValueError as error:
-        raise refusal(f"the export's Resize has settings that cannot be converted: {error}") from (
-            error
-        )
+        name = transform.name.rpartition(".")[2]
+        raise refusal(
+            f"the export's {name} has settings that cannot be converted: {error}"
+        ) from error
+
+
+def _resize(transform: Record) -> Iterator[Step]:
+    width, height = pair(transform.get("size"))
+    yield Resize(
+        width=width,
+        height=height,
+        method=transform.get("method"),
+        pad_mode=transform.get("pad_mode"),
+        resample=_resample(transform.get("mode")),
+    )
+
+
+def _random_resized_crop(transform: Record) -> Iterator[Step]:
+    """At validation: squished to a little more than its size, of which the middle is kept."""
+    width, height = pair(transform.get("size"))
+    extra = transform.get("val_xtra")
+    if not isinstance(extra, (int, float)) or not 0 <= extra <= 8:
+        raise refusal(f"the export's RandomResizedCrop has val_xtra {extra!r}")
+    more = math.ceil(max(width, height) * extra / 8) * 8
+    yield Resize(
+        width=width + more,
+        height=height + more,
+        method=Method.SQUISH,
+        resample=_resample(transform.get("mode")),
+    )
+    if more:
+        yield CenterCrop(op="center-crop", width=width, height=height)
+
+
+def _center_crop(transform: Record) -> Iterator[Step]:
+    width, height = pair(transform.get("size"))
+    mode = transform.get("pad_mode", PadMode.ZEROS)
+    yield CenterCrop(op="center-crop", width=width, height=height, pad_mode=mode)
+
+
+_ITEM_STEPS: Mapping[str, Callable[[Record], Iterator[Step]]] = {
+    "fastai.vision.augment.Resize": _resize,
+    "fastai.vision.augment.RandomResizedCrop": _random_resized_crop,
+    "fastai.vision.augment.RandomCrop": _center_crop,
+    "fastai.vision.augment.CropPad": _center_crop,
+}
 
 
 def _resample(value: Any) -> Resample:
     number = value.args[0] if isinstance(value, Record) and value.args else value
     if not isinstance(number, int) or not 0 <= number < len(_RESAMPLES):
-        raise refusal(f"the export's Resize resamples with {value!r}")
+        raise refusal(f"the export's resizing resamples with {value!r}")
     return Resample(_RESAMPLES[number])
 
 

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from registry.documents.preprocessing import Method, PadMode, Preprocessing, Resample, Resize
+from registry.documents.preprocessing import (
+    CenterCrop,
+    Method,
+    PadMode,
+    Preprocessing,
+    Resample,
+    Resize,
+)
 from registry.domain.errors import Invalid, TooLarge, UnsupportedInput
 from registry.domain.observations import ByteArray
 
@@ -36,7 +43,8 @@ class ImagePreprocessor:
         """
         image = self._decode(data)
         for step in self.document.steps:
-            image = self._resize(image, step)
+            is_resize = isinstance(step, Resize)
+            image = self._resize(image, step) if is_resize else self._middle(image, step)
         pixels = np.asarray(image)
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -87,6 +95,19 @@ class ImagePreprocessor:
         scale = across if wider else down
         new_width, new_height = int(scale * step.width), int(scale * step.height)
         left, top = int(0.5 * (width - new_width)), int(0.5 * (height - new_height))
+        return self._window(image, (left, top, new_width, new_height), step.pad_mode)
+
+    def _middle(self, image: Image.Image, step: CenterCrop) -> Image.Image:
+        """Here fastai rounds down, also below zero."""
+        left, top = (image.width - step.width) // 2, (image.height - step.height) // 2
+        return self._window(image, (left, top, step.width, step.height), step.pad_mode)
+
+    def _window(
+        self, image: Image.Image, window: tuple[int, int, int, int], mode: PadMode
+    ) -> Image.Image:
+        """What (left, top, width, height) shows of the image, which may end before it does."""
+        left, top, new_width, new_height = window
+        width, height = image.size
         right, bottom = left + new_width, top + new_height
         if left >= 0 or top >= 0 or right <= width or bottom <= height:
             box = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
@@ -95,7 +116,7 @@ class ImagePreprocessor:
         if not any(border):
             return image
         self._check_size(new_width, new_height)
-        return _pad(image, border, step.pad_mode)
+        return _pad(image, border, mode)
 
 
 def _pad(image: Image.Image, border: tuple[int, int, int, int], mode: PadMode) -> Image.Image:

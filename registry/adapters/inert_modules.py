@@ -18,7 +18,8 @@ from registry.domain.errors import Invalid
 
 _MODULES = (
     "torch.nn.modules.", "torchvision.models.", "torchvision.ops.misc.", "fastai.layers.",
-    "fastai.tabular.model.",
+    "fastai.tabular.model.", "fastai.vision.learner.TimmBody", "timm.models.", "timm.layers.",
+    "torchvision.ops.stochastic_depth.",
 )  # fmt: skip
 _FUNCTIONS = frozenset({"torch.nn.functional.relu", "fastai.imports.noop"})
 _DTYPES = {
@@ -131,6 +132,14 @@ class _Builder:
         del depth
         return torch.Size(_integers(record.args[0]))
 
+    def arrangement(self, record: Record, depth: int) -> Any:
+        """How timm's transformers lay out their patches, an enumeration."""
+        kind = importlib.import_module("timm.layers.format").Format
+        try:
+            return kind(self.build(record.args[0], depth) if record.args else None)
+        except ValueError as error:
+            raise Invalid(f"a layer of the export has an unknown layout: {error}") from error
+
     def plain_set(self, record: Record, depth: int) -> set[Any]:
         return {self.build(v, depth) for v in (record.args[0] if record.args else ())}
 
@@ -143,6 +152,7 @@ _TENSORS: Mapping[str, Callable[[_Builder, Record, int], Any]] = {
     "torch.Size": _Builder.size,
     "__builtin__.set": _Builder.plain_set,
     "builtins.set": _Builder.plain_set,
+    "timm.layers.format.Format": _Builder.arrangement,
 }
 
 

@@ -38,10 +38,11 @@ _NAMES = """
     fastai.data.transforms.parent_label fastai.data.transforms.RegexLabeller
     fastai.imports.noop fastai.torch_core.trainable_params fastai.torch_core.params
     fastai.torch_core._fa_rebuild_tensor
-    fastai.vision.core.load_image
+    fastai.vision.core.load_image fastai.vision.learner.TimmBody
     fastai.vision.augment.dihedral_mat fastai.vision.augment.flip_mat
     fastai.vision.augment.rotate_mat fastai.vision.augment.zoom_mat
     fastai.metrics.accuracy fastai.metrics.error_rate fastai.metrics.top_k_accuracy
+    fastcore.basics._using_attr
     fastcore.basics.fastuple fastcore.basics.merge fastcore.basics.noop fastcore.foundation.L
     fastcore.imports.noop
     fasttransform.transform.Pipeline fasttransform.transform.Transform
@@ -79,14 +80,16 @@ _EXACT = frozenset(
 )
 # Classes only: a module also holds what it imports, functions above all.
 _CLASSES = re.compile(
-    r"(torch\.nn\.modules\.\w+|torchvision\.models\.\w+|torchvision\.ops\.misc"
+    r"(torch\.nn\.modules\.\w+|torchvision\.models\.\w+|torchvision\.ops\.(misc|stochastic_depth)"
+    r"|timm\.(models|layers)\.\w+"
     r"|fastai\.(layers|losses|optimizer|learner|torch_core|metrics|data\.transforms)"
     r"|fastai\.vision\.(augment|core|data)"
     r"|fastai\.callback\.(core|data|fp16|hook|mixup|progress|schedule|tracker|training))"
     r"\._?[A-Z]\w*"
 )
 _ARCHITECTURE = re.compile(
-    r"torchvision\.models\.\w+\.(wide_)?(resnet|resnext|vgg|alexnet|squeezenet|densenet)\w*"
+    r"torchvision\.models\.\w+\.(wide_)?(resnet|resnext|vgg|alexnet|squeezenet|densenet|convnext"
+    r"|efficientnet|googlenet|inception|maxvit|mnasnet|mobilenet|regnet|shufflenet|swin|vit)\w*"
     r"|fastai\.vision\.learner\.(_\w+|default)_split"
 )
 _IMPORTED = frozenset({"PIL", "PIL.Image", "io", "os", "os.path", "pathlib", "posixpath", "re"}) | {
@@ -168,6 +171,7 @@ _PURE = """
     pathlib.Path pathlib.PosixPath pathlib.WindowsPath pathlib.PurePosixPath
     pathlib.PureWindowsPath pathlib._local.Path pathlib._local.PosixPath re._compile
     pyarrow.lib._restore_array pyarrow.lib.py_buffer pyarrow.lib.type_for_alias
+    timm.layers.format.Format
     fastai.torch_core._fa_rebuild_tensor torch._utils._rebuild_parameter
     torch._utils._rebuild_tensor_v2 torch.Size torch.device
     """

@@ -72,7 +72,10 @@ def check_behaviour(source: Source, example: FloatArray) -> None:
 def _onnx(path: Path, labels: int) -> Source:
     import onnxruntime
 
+    from registry.adapters.onnx_wrap import load_foreign
+
     data = path.read_bytes()
+    load_foreign(data)  # before a runtime sees it
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -179,7 +182,7 @@ def _state_dict(path: Path, factory: str, example: FloatArray) -> Source:
     import torch
 
     module = _made_by(factory, path.with_name("code.zip"))
-    _fill(module, _weights(path))
+    _fill(module, read_weights(path))
     module.eval()
 
     def graph() -> bytes:
@@ -216,7 +219,8 @@ def _made_by(factory: str, code: Path) -> Any:
     return made
 
 
-def _weights(path: Path) -> Mapping[str, Any]:
+def read_weights(path: Path) -> Mapping[str, Any]:
+    """The tensors of a state_dict by name; Invalid for a file with anything else in it."""
     import torch
 
     if path.suffix == ".safetensors":

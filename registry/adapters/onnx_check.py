@@ -10,6 +10,7 @@ from registry.domain.errors import Invalid
 MAX_GRAPH_BYTES = 1 << 30
 _STANDARD = {"", "ai.onnx"}
 _UINT8, _FLOAT = 2, 1
+_EXTERNAL = 1  # TensorProto.EXTERNAL
 IMAGE_RANK = 3  # rows of a table have one dimension
 
 
@@ -21,13 +22,12 @@ def check_graph(data: bytes, shape: Sequence[int], labels: int, features: int) -
 
     try:
         model = onnx.load_model_from_string(data)
+        check_operators(model)
         onnx.checker.check_model(model, full_check=True)
+    except Invalid:
+        raise
     except Exception as error:
         raise Invalid(f"the graph is not valid ONNX: {error}") from error
-    _check_operators(model)
-    for tensor in tensors_of(model.graph):
-        if tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise Invalid(f"the graph keeps {tensor.name!r} in another file; it must be one file")
     for tensor in model.graph.initializer:
         if tensor.data_type == _FLOAT and np.isnan(onnx.numpy_helper.to_array(tensor)).any():
             raise Invalid(f"the graph's weights {tensor.name!r} hold NaN; export a model without")
@@ -38,18 +38,36 @@ def check_graph(data: bytes, shape: Sequence[int], labels: int, features: int) -
     _check_values("outputs", model.graph.output, _FLOAT, wanted)
 
 
-def _check_operators(model: Any) -> None:
-    imported = {o.domain for o in model.opset_import}
-    used = {node.domain for node in model.graph.node}
-    foreign = sorted((imported | used) - _STANDARD)
-    if foreign or model.functions:
-        names = ", ".join(foreign) or "functions"
-        raise Invalid(f"the graph needs operators that are not ONNX's own: {names}")
+def check_operators(model: Any) -> None:
+    """Invalid if a graph needs more than ONNX's own operators, or reads more than its own file.
+
+    Asked before anything else looks at a foreign graph, a runtime above all.
+    """
     for node in model.graph.node:
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             raise Invalid(
                 f"the graph has a {node.op_type}, so its work depends on what it is shown; a model"
                 " that runs the same steps for every image is needed"
+            )
+    if model.functions:
+        names = ", ".join(sorted({function.name for function in model.functions})[:5])
+        raise Invalid(
+            f"the graph brings functions of its own ({names}), which are not followed here; export"
+            " it again with its functions inlined (onnx.inliner.inline_local_functions)"
+        )
+    imported = {o.domain for o in model.opset_import}
+    used = {node.domain for node in model.graph.node}
+    foreign = sorted((imported | used) - _STANDARD)
+    if foreign:
+        raise Invalid(
+            f"the graph needs operators that are not ONNX's own: {', '.join(foreign)}; export it"
+            " again with the operators of ONNX alone"
+        )
+    for tensor in tensors_of(model.graph):
+        if tensor.external_data or tensor.data_location == _EXTERNAL:
+            raise Invalid(
+                f"the graph keeps {tensor.name!r} in another file; export it again as one file"
+                " (external_data=False)"
             )
 
 

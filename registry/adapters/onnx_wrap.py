@@ -13,6 +13,7 @@ import numpy as np
 import onnx  # noqa: TID253 - only the jailed converter imports this module
 
 from registry.adapters.declared_input import END
+from registry.adapters.onnx_check import check_operators
 from registry.adapters.onnx_model import INPUT, OUTPUTS
 from registry.documents.model_input import Gives, Layout, ModelInput, Order
 from registry.domain.errors import Invalid
@@ -37,7 +38,7 @@ class Wrapped:
 
 def wrap(data: bytes, declared: ModelInput, labels: int) -> Wrapped:
     """The graph with input `input` and outputs `logits`, `probabilities`, `features`."""
-    model = _load(data)
+    model = load_foreign(data)
     taken, given = _input(model), _output(model, labels)
     _check_taken(taken, declared)
     model = onnx.compose.add_prefix(model, "model/")
@@ -65,17 +66,13 @@ def wrap(data: bytes, declared: ModelInput, labels: int) -> Wrapped:
     return Wrapped(made.SerializeToString(), blocks, activation)
 
 
-def _load(data: bytes) -> Any:
+def load_foreign(data: bytes) -> Any:
+    """A graph by somebody else, of an opset that we can work with; Invalid names what is wrong."""
     try:
         model = onnx.load_model_from_string(data)
     except Exception as error:
         raise Invalid(f"the file is not ONNX: {error}") from error
-    for tensor in model.graph.initializer:
-        if tensor.external_data or tensor.data_location == _kinds.EXTERNAL:
-            raise Invalid(
-                f"the graph keeps {tensor.name!r} in another file; export it again as one file"
-                " (external_data=False)"
-            )
+    check_operators(model)
     opset = next((o.version for o in model.opset_import if o.domain in {"", "ai.onnx"}), 0)
     if opset >= OLDEST:
         return model

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from registry.documents.preprocessing import Preprocessing, Resize
+from registry.documents.preprocessing import Preprocessing, Step
 from registry.domain.errors import Invalid
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -50,7 +50,7 @@ class ModelInput(BaseModel):
 
     schema_version: Literal[1] = 1
     mode: Literal["RGB", "L"] = "RGB"
-    steps: Annotated[tuple[Resize, ...], Field(min_length=1, max_length=4)]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=4)]
     divide_by: _Positive = 255.0
     mean: tuple[_Number, ...] = ()
     deviation: tuple[_Positive, ...] = ()

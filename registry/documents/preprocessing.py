@@ -10,6 +10,7 @@ from registry.documents.table import TablePreprocessing
 from registry.domain.errors import Invalid
 from registry.domain.observations import InputColumn
 
+MOST_STEPS = 4
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 
 
@@ -53,6 +54,20 @@ class Resize(BaseModel):
     resample: Resample = Resample.BILINEAR
 
 
+class CenterCrop(BaseModel):
+    """The middle of an image, width times height; what lies outside of the image is filled in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op: Literal["center-crop"]
+    width: Pixels
+    height: Pixels
+    pad_mode: PadMode = PadMode.ZEROS
+
+
+Step = Resize | CenterCrop
+
+
 class Preprocessing(BaseModel):
     """From an encoded image to the uint8 array that the graph takes.
 
@@ -64,7 +79,7 @@ class Preprocessing(BaseModel):
 
     schema_version: Literal[1] = 1
     mode: Literal["RGB", "L"]
-    steps: Annotated[tuple[Resize, ...], Field(min_length=1, max_length=4)]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=MOST_STEPS)]
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """The service as a program, on SQLite and PostgreSQL: the stages, and death at the worst moment."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,6 +105,26 @@ def live(
     with running(tmp_path_factory.mktemp("live") / "home", registered()) as service:
         take_to_live(service)
         yield service
+
+
+def test_a_server_that_answers_unpickles_nothing_and_needs_no_torch(live: Service):
+    live.ask("colours", a_picture(3)[0])
+    live.get("/v1/models")
+    live.get("/v1/review/stats")
+    assert live.forbidden() == ""
+
+
+def test_the_watch_on_servers_would_tell(tmp_path: Path):
+    code = (
+        "import pathlib, sys, forbidden\n"
+        "forbidden.watch(pathlib.Path(sys.argv[1]))\n"
+        "import pickle, fastcore\n"
+        "pickle.loads(pickle.dumps(pathlib.PurePath))\n"
+    )
+    log, tests = tmp_path / "log", Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, str(log)], cwd=tests, check=True)
+    assert "unpickled pathlib.PurePath" in log.read_text()
+    assert "imported fastcore" in log.read_text()
 
 
 def a_picture(seed: int) -> tuple[bytes, str]:

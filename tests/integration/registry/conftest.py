@@ -1,4 +1,4 @@
-"""A tiny learner and its photographs, made once a session by the real fastai."""
+"""Tiny models and their data, made once a session by the real fastai and torch."""
 
 import os
 import subprocess
@@ -22,4 +22,15 @@ def fastai_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env={**os.environ, "HOME": str(home), "MPLBACKEND": "agg"},
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    return out
+
+
+@pytest.fixture(scope="session")
+def model_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models")
+    script = MAKER.with_name("model_world.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(out)], capture_output=True, text=True, timeout=800
+    )
+    assert done.returncode == 0, done.stderr
     return out

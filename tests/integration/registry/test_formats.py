@@ -37,15 +37,9 @@ pytestmark = pytest.mark.integration
 FACTORY = "nets.colours:make"
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("models")
-    script = Path(__file__).parents[2] / "model_world.py"
-    done = subprocess.run(
-        [sys.executable, str(script), str(out)], capture_output=True, text=True, timeout=800
-    )
-    assert done.returncode == 0, done.stderr
-    return out
+@pytest.fixture
+def world(model_world: Path) -> Path:
+    return model_world
 
 
 def declared(world: Path, factory: str | None = None, **changes: Any) -> Declared:
