@@ -7,6 +7,7 @@ OUT/weather.csv, OUT/weather.parquet: rows of a table. OUT/weather.pkl: a tabula
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,20 @@ def _pixels(folder: Path) -> dict[str, Any]:
                         key = f"{path.name}|{mode}|{height}|{width}|{method}|{pad}"
                         made = resize(kind.create(path), split_idx=1)
                         found[key] = np.asarray(made)
+        for height, width in SIZES:
+            for key, crop in _crops(path.name, height, width):
+                found[key] = np.asarray(crop(PILImage.create(path), split_idx=1))
     return found
+
+
+def _crops(name: str, height: int, width: int) -> Iterator[tuple[str, Any]]:
+    from fastai.vision.all import CropPad, RandomResizedCrop
+
+    for pad in PAD_MODES:
+        crop = CropPad((height, width), pad_mode=pad)
+        yield f"{name}|RGB|{height}|{width}|center-crop|{pad}", crop
+    crop = RandomResizedCrop((height, width))
+    yield f"{name}|RGB|{height}|{width}|random-resized-crop|zeros", crop
 
 
 def _export(out: Path) -> None:

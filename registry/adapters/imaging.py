@@ -15,6 +15,7 @@ from registry.documents.preprocessing import (
     Preprocessing,
     Resample,
     Resize,
+    Step,
 )
 from registry.domain.errors import Invalid, TooLarge, UnsupportedInput
 from registry.domain.observations import ByteArray
@@ -43,8 +44,7 @@ class ImagePreprocessor:
         """
         image = self._decode(data)
         for step in self.document.steps:
-            is_resize = isinstance(step, Resize)
-            image = self._resize(image, step) if is_resize else self._middle(image, step)
+            image = self._apply(image, step)
         pixels = np.asarray(image)
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -75,6 +75,9 @@ class ImagePreprocessor:
             raise TooLarge(
                 f"the image has {width} x {height} pixels; at most {self.max_pixels:,} are accepted"
             )
+
+    def _apply(self, image: Image.Image, step: Step) -> Image.Image:
+        return self._resize(image, step) if isinstance(step, Resize) else self._middle(image, step)
 
     def _resize(self, image: Image.Image, step: Resize) -> Image.Image:
         size = (step.width, step.height)

@@ -8,6 +8,7 @@ from inert_records import kind, listed, record
 from registry.adapters.fastai_batch import Resampling
 from registry.adapters.fastai_export import read_vision_export
 from registry.adapters.inert_pickle import CalledRecord, InertArchive, Record, Report
+from registry.documents.preprocessing import CenterCrop, Method, Resize
 from registry.domain.errors import Invalid
 
 RESIZE = record(
@@ -96,6 +97,50 @@ def test_presizing_keeps_the_middle_within_its_ratios(
     assert found.size == (32, 40)
 
 
+def test_a_random_resized_crop_squishes_to_a_little_more_and_keeps_the_middle():
+    crop = record(
+        "fastai.vision.augment.RandomResizedCrop",
+        size=(64, 48), val_xtra=0.14, mode=record("PIL.Image.Resampling", 2),
+    )  # fmt: skip
+    first, second = read(learner(items=(crop, TO_TENSOR))).preprocessing.steps
+    assert first == Resize(width=80, height=64, method=Method.SQUISH)
+    assert second == CenterCrop(op="center-crop", width=64, height=48)
+    exact = record(crop.name, **{**crop.state, "val_xtra": 0})
+    assert read(learner(items=(exact,))).preprocessing.steps == (
+        Resize(width=64, height=48, method=Method.SQUISH),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "pad_mode"),
+    [("RandomCrop", {}, "zeros"), ("CropPad", {"pad_mode": "border"}, "border")],
+)
+def test_crops_without_resizing_keep_the_middle(name: str, state: dict[str, str], pad_mode: str):
+    crop = record(f"fastai.vision.augment.{name}", size=(32, 40), **state)
+    (step,) = read(learner(items=(crop, TO_TENSOR))).preprocessing.steps
+    assert step == CenterCrop(op="center-crop", width=32, height=40, pad_mode=pad_mode)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (record("fastai.vision.augment.CropPad", size=(0, 9)), "CropPad has settings"),
+        (
+            record("fastai.vision.augment.RandomResizedCrop", size=(9, 9), val_xtra="much"),
+            "val_xtra 'much'",
+        ),
+    ],
+)
+def test_a_crop_that_makes_no_sense_is_refused(item: Record, message: str):
+    with pytest.raises(Invalid, match=message):
+        read(learner(items=(item,)))
+
+
+def test_more_steps_than_any_learner_needs_are_refused():
+    with pytest.raises(Invalid, match="5 steps of 4"):
+        read(learner(items=(RESIZE,) * 5))
+
+
 def test_labels_that_are_numbers_become_names():
     assert read(learner(labels=(0, 1, 2))).labels == ("0", "1", "2")
 
@@ -126,7 +171,7 @@ def test_code_of_an_unknown_python_is_refused(path: str):
         read(with_code_from(path))
 
 
-UNKNOWN_ITEM = record("fastai.vision.augment.RandomResizedCrop", split_idx=None)
+UNKNOWN_ITEM = record("fastai.vision.augment.RatioResize", split_idx=None)
 UNKNOWN_BATCH = record("fastai.vision.augment.RandomErasing", split_idx=None)
 
 
@@ -136,7 +181,7 @@ UNKNOWN_BATCH = record("fastai.vision.augment.RandomErasing", split_idx=None)
         ({"model": 1}, "does not hold a fastai Learner"),
         (record("fastai.learner.Learner"), "has no dls"),
         (learner(items=(TO_TENSOR,)), "no Resize"),
-        (learner(items=(RESIZE, UNKNOWN_ITEM)), "RandomResizedCrop cannot be converted"),
+        (learner(items=(RESIZE, UNKNOWN_ITEM)), "RatioResize cannot be converted"),
         (learner(batches=(TO_FLOAT, UNKNOWN_BATCH)), "RandomErasing cannot be converted"),
         (learner(batches=(NORMALIZE,)), "no IntToFloatTensor"),
         (learner(batches=(NORMALIZE, TO_FLOAT)), "not its first"),

@@ -63,6 +63,16 @@ def test_outputs_in_another_order_are_refused():
         check(a_graph(outputs=("probabilities", "logits", "features")))
 
 
+def test_functions_of_its_own_are_refused_by_name_and_with_the_way_out():
+    model = a_graph(imports=[helper.make_opsetid("mine", 1)])
+    body = [helper.make_node("Identity", ["a"], ["b"])]
+    model.functions.append(
+        helper.make_function("mine", "Scale", ["a"], ["b"], body, [helper.make_opsetid("", 20)])
+    )
+    with pytest.raises(Invalid, match=r"functions of its own \(Scale\).*inline_local_functions"):
+        check(model)
+
+
 def test_work_that_depends_on_the_image_is_refused():
     model = a_graph()
     branch = helper.make_graph(
