@@ -187,15 +187,23 @@ class Exposures(Protocol):
         """All of a stage, in the order in which they were written."""
 
     def after(
-        self, rollout_id: str, stage: Stage, cursor: int, recent: datetime, most: int
+        self,
+        rollout_id: str,
+        stage: Stage,
+        cursor: int,
+        recent: datetime,
+        most: int,
+        segments: Sequence[str] = (),
     ) -> ExposureTable:
         """Those that were written after the one of number `cursor`, as columns, `most` of them.
 
-        Only those created since `recent` say when.
+        Only those created since `recent` say when. segments: attributes whose values are wanted.
         """
 
-    def until(self, rollout_id: str, stage: Stage, moment: datetime) -> ExposureTable:
-        """Those that were created up to a moment, as columns."""
+    def until(
+        self, rollout_id: str, stage: Stage, moment: datetime, segments: Sequence[str] = ()
+    ) -> ExposureTable:
+        """Those that were created up to a moment, as columns, with the values of attributes."""
 
     def horizon(self) -> Horizon:
         """Which rows this look knows to be there; of a transaction that reads only."""

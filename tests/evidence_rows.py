@@ -19,6 +19,8 @@ def answers_of(
 
     since: the generation from which on rows tell of the present baseline.
     """
-    start = Running.start(Counting(dict(expected or {}), since, visit_seconds))
+    start = Running.start(
+        Counting(dict(expected or {}), since, visit_seconds, sides_by_segment=True)
+    )
     fresh = table_of(rows, tuple(expected or {}))
     return start.take(0, table_of([], tuple(expected or {})), fresh).answers(now)

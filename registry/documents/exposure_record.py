@@ -9,6 +9,7 @@ import numpy as np
 
 from registry.domain.evidence_log import LATEST_FORM, SettledTraffic
 from registry.domain.exposure import ExposureTable
+from registry.domain.segments import Values
 
 _COLUMNS = {
     "numbers": "<i8",
@@ -31,7 +32,13 @@ def exposures_record(table: ExposureTable, form: int = LATEST_FORM) -> dict[str,
     places = {name: place for place, name in enumerate(names)}
     codes = [-1 if action is None else places[action] for action in table.actions]
     columns = {name: _text(getattr(table, name), kind) for name, kind in kinds.items()}
-    return {**columns, "names": names, "actions": _text(np.array(codes, np.int32), "<i4")}
+    parts = {name: _values_record(values) for name, values in table.segments.items()}
+    return {
+        **columns,
+        "names": names,
+        "actions": _text(np.array(codes, np.int32), "<i4"),
+        **({"segments": parts} if parts else {}),
+    }
 
 
 def exposures_of(record: Mapping[str, Any]) -> ExposureTable:
@@ -45,8 +52,21 @@ def exposures_of(record: Mapping[str, Any]) -> ExposureTable:
     names = record["names"]
     codes = _array(record["actions"], "<i4").tolist()
     return ExposureTable(
-        **columns, epochs=epochs, actions=[names[code] if code >= 0 else None for code in codes]
+        **columns,
+        epochs=epochs,
+        actions=[names[code] if code >= 0 else None for code in codes],
+        segments={n: _values_of(part) for n, part in record.get("segments", {}).items()},
     )
+
+
+def _values_record(values: Values) -> dict[str, Any]:
+    """The values in order of their first row, so that equal columns are written alike."""
+    again = Values.of(values.listed())
+    return {"values": list(again.distinct), "codes": _text(again.codes, "<i4")}
+
+
+def _values_of(record: Mapping[str, Any]) -> Values:
+    return Values(_array(record["codes"], "<i4"), tuple(record["values"]))
 
 
 def traffic_record(traffic: SettledTraffic | None) -> dict[str, Any] | None:

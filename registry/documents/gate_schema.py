@@ -7,6 +7,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
@@ -18,6 +19,9 @@ from registry.domain.gate_plugins import plugin_names
 
 # These read people's verdicts on a random sample of answers.
 _OF_VERDICTS = ("error-rate", "paired-loss", "error-ratio")
+
+# Plans that were digested before the other gates knew segments do not name them there.
+_ALWAYS_SAID = ("error-rate", "paired-loss")
 
 
 class _Gate(BaseModel):
@@ -53,23 +57,40 @@ class ErrorRatioDocument(_Gate):
 
     type: Literal["error-ratio"]
     at_most: float = Field(gt=0, le=100, examples=[1.25])
+    per_segment: bool = False
 
 
-class AgreementDocument(_Gate):
+class _OfAll(_Gate):
+    per_segment: bool = False
+
+    @field_validator("per_segment")
+    @classmethod
+    def _is_of_all(cls, per_segment: bool, info: ValidationInfo) -> bool:
+        if per_segment:
+            name = info.data.get("type")
+            what = "inputs" if name == "drift" else "what reviewers do"
+            raise wrong(
+                f"{name} looks at {what} as a whole; leave `per_segment` out, and put it on a gate "
+                "that judges the candidate's answers, such as error-rate"
+            )
+        return per_segment
+
+
+class AgreementDocument(_OfAll):
     """Two reviewers of the same item agree at least this often."""
 
     type: Literal["agreement"]
     at_least: float = Field(gt=0, lt=1, examples=[0.9])
 
 
-class GoldDocument(_Gate):
+class GoldDocument(_OfAll):
     """Reviewers are right at least this often on items whose truth is known."""
 
     type: Literal["gold"]
     at_least: float = Field(gt=0, lt=1, examples=[0.95])
 
 
-class DriftDocument(_Gate):
+class DriftDocument(_OfAll):
     """The inputs still come from the domain where the evidence was gathered."""
 
     type: Literal["drift"]
@@ -81,6 +102,7 @@ class FailuresDocument(_Gate):
     type: Literal["failures"]
     at_most: float = Field(0.01, gt=0, lt=1, examples=[0.01])
     ratio_at_most: float = Field(2.0, ge=1, le=1_000, examples=[2])
+    per_segment: bool = False
 
 
 class LatencyDocument(_Gate):
@@ -91,6 +113,7 @@ class LatencyDocument(_Gate):
     quantile: float | None = Field(None, ge=0.5, le=0.999, examples=[0.95])
     ratio_at_most: float | None = Field(None, gt=0, le=1_000, examples=[1.5])
     at_most_ms: float | None = Field(None, gt=0, le=10_000_000, examples=[800])
+    per_segment: bool = False
 
     @model_validator(mode="after")
     def _one_way_or_the_other(self) -> Self:
@@ -110,6 +133,7 @@ class SplitDocument(_Gate):
 
     type: Literal["split"]
     after_units: int = Field(100, ge=1, le=LARGEST_INTEGER, examples=[100])
+    per_segment: bool = False
 
 
 class ActionRateDocument(_Gate):
@@ -121,6 +145,7 @@ class ActionRateDocument(_Gate):
         "baseline", examples=[{"bear": 0.2, "nothing": 0.8}]
     )
     rare_below: float = Field(0.05, gt=0, lt=1, examples=[0.05])
+    per_segment: bool = False
 
     @field_validator("ratio")
     @classmethod
@@ -196,9 +221,18 @@ def reads_verdicts(gates: Sequence[_Gate]) -> str | None:
 
 def options(gate: _Gate) -> dict[str, object]:
     """What a gate is to know besides its type."""
-    if isinstance(gate, LatencyDocument) and gate.p99_ratio_at_most is not None:
-        return {"quantile": 0.99, "ratio_at_most": gate.p99_ratio_at_most}
-    if isinstance(gate, LatencyDocument):
-        limits = {"ratio_at_most": gate.ratio_at_most, "at_most_ms": gate.at_most_ms}
-        return {"quantile": gate.quantile, **{k: v for k, v in limits.items() if v is not None}}
-    return gate.model_dump(exclude={"type", "dry_run"})
+    found = _latency(gate) if isinstance(gate, LatencyDocument) else gate.model_dump()
+    for name in ("type", "dry_run"):
+        found.pop(name, None)
+    if gate.type not in _ALWAYS_SAID and not found.get("per_segment", True):
+        del found["per_segment"]
+    return found
+
+
+def _latency(gate: LatencyDocument) -> dict[str, object]:
+    by = gate.per_segment
+    if gate.p99_ratio_at_most is not None:
+        return {"quantile": 0.99, "ratio_at_most": gate.p99_ratio_at_most, "per_segment": by}
+    limits = {"ratio_at_most": gate.ratio_at_most, "at_most_ms": gate.at_most_ms}
+    said = {name: limit for name, limit in limits.items() if limit is not None}
+    return {"quantile": gate.quantile, **said, "per_segment": by}

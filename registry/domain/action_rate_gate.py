@@ -10,6 +10,7 @@ take its place.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -22,10 +23,10 @@ from registry.domain.traffic_gates import (
     Events,
     Floats,
     by_chance,
+    in_segments,
     needed,
     outlook,
     scaled,
-    seen_in_step,
     times_more,
 )
 
@@ -50,9 +51,11 @@ class _Action:
 
 def action_rate(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Whether every action is taken about as often as before."""
-    traffic = evidence.traffic
-    result = seen_in_step(_result(spec, traffic, evidence), traffic, evidence)
-    return (Judged(spec.type, result, dry_run=spec.dry_run),)
+    return in_segments(spec, evidence, "action rate", partial(_judge, spec))
+
+
+def _judge(spec: GateSpec, evidence: Evidence) -> Result:
+    return _result(spec, evidence.traffic, evidence)
 
 
 def _result(spec: GateSpec, traffic: Traffic, evidence: Evidence) -> Result:

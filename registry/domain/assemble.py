@@ -8,8 +8,9 @@ from registry.domain.evidence import DriftMeasurement, ReviewerTally
 from registry.domain.gates import Evidence
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers, Counting
+from registry.domain.segmented_traffic import SegmentedTraffic
 from registry.domain.stages import Stage
-from registry.domain.traffic import Traffic
+from registry.domain.traffic import TRAFFIC_GATES, traffic_before, traffic_by_segment
 
 _GLOB = set("*?[")
 
@@ -27,14 +28,27 @@ def counting_of(rollout: Rollout) -> Counting:
     )
 
 
+def traffic_of(rollout: Rollout) -> SegmentedTraffic:
+    """Nothing counted yet of the present stage's traffic, but all that its gates ask for."""
+    return SegmentedTraffic.before(traffic_before(rollout), traffic_segments(rollout))
+
+
 def expected_segments(rollout: Rollout) -> Mapping[str, tuple[str, ...]]:
-    """The attributes that a gate of the present stage looks at value by value.
+    """The attributes that a gate on verdicts of the present stage looks at value by value.
 
     With the values that must come: those that the scope names one by one. Globs are met as they
     come.
     """
-    if not any(gate.options.get("per_segment") for gate in rollout.stage_plan.gates):
-        return {}
+    gates = [gate for gate in rollout.stage_plan.gates if gate.type not in TRAFFIC_GATES]
+    return _expected(rollout) if any(g.options.get("per_segment") for g in gates) else {}
+
+
+def traffic_segments(rollout: Rollout) -> Mapping[str, tuple[str, ...]]:
+    """The same for its gates on traffic."""
+    return _expected(rollout) if traffic_by_segment(rollout.stage_plan.gates) else {}
+
+
+def _expected(rollout: Rollout) -> Mapping[str, tuple[str, ...]]:
     where = rollout.stage_plan.scope.where
     return {
         name: tuple(value for value in where.get(name, ()) if not _GLOB & set(value))
@@ -60,7 +74,7 @@ def assemble(
     drift: DriftMeasurement | None,
     answers_until: int,
     reviewers: ReviewerTally,
-    traffic: Traffic,
+    traffic: SegmentedTraffic,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in.
 
@@ -79,7 +93,8 @@ def assemble(
         step=rollout.step if gradual else None,
         weights=tuple(step.weight for step in rollout.stage_plan.steps) if gradual else (),
         reviewers=reviewers,
-        traffic=traffic,
+        traffic=traffic.whole,
+        traffic_of=traffic.segments,
         baseline=rollout.baseline is not None and rollout.stage is Stage.GRADUAL,
         alone=rollout.stage is Stage.LIVE,
     )

@@ -6,7 +6,6 @@ answer whose verdict is past due counts as an error for promotion and as correct
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -17,8 +16,9 @@ from registry.domain.evidence_table import Standing
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.plan import GateSpec
 from registry.domain.reviewer_error import Overlooked, none_overlooked, overlooked
-from registry.domain.segments import Segment
+from registry.domain.segments import Segment, numbered
 from registry.domain.tally import Kind, Tally
+from registry.domain.traffic_gates import no_attribute
 
 DECIDED = (Standing.CORRECT, Standing.ERROR)
 
@@ -57,10 +57,10 @@ class Demand:
 def error_rate(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """The verdict on all rows and, where the plan asks, on each segment by itself.
 
-    To promote, each segment passes by itself, without correction. To find harm in any of them the
-    j-th test asks for E >= j (j + 1) / alpha: over all j this spends alpha once, although nobody
-    knows beforehand how many segments will come. In gradual, evidence of earlier steps counts, but
-    no step is left before somebody has looked at an answer of that step.
+    To promote, each segment passes by itself, without correction. To find harm in any of them each
+    pays for its part of alpha, although nobody knows beforehand how many will come. In gradual,
+    evidence of earlier steps counts, but no step is left before somebody has looked at an answer of
+    that step.
     """
     demand = _demand(spec, evidence)
     answers = evidence.answers
@@ -70,11 +70,11 @@ def error_rate(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
         (None, seen_in_step(whole, answers.whole, evidence.step))
     ]
     if per_segment:
-        for j, (segment, tally) in enumerate(by_segment(evidence), start=2):
+        for tests, segment, tally in numbered(answers.segments):
             if never_given(segment, tally, evidence):
                 results.append((segment, no_attribute("error rate", segment.name)))
             else:
-                results.append((segment, _judge(tally, demand, j * (j + 1), segment)))
+                results.append((segment, _judge(tally, demand, tests, segment)))
     return tuple(Judged(spec.type, result, segment, spec.dry_run) for segment, result in results)
 
 
@@ -99,23 +99,9 @@ def count(tally: Tally) -> Counts:
     )
 
 
-def by_segment(evidence: Evidence) -> Iterator[tuple[Segment, Tally]]:
-    """The segments of all attributes, one after the other."""
-    for found in evidence.answers.segments.values():
-        yield from found.items()
-
-
 def never_given(segment: Segment, tally: Tally, evidence: Evidence) -> bool:
     """Whether no answer at all carried the segment's attribute."""
     return segment.none_given and len(tally) == len(evidence.answers.whole)
-
-
-def no_attribute(gate: str, name: str) -> Result:
-    """What to say then."""
-    return Inconclusive(
-        f"{gate} ({name}): no answered request carried the attribute {name}, so its segments "
-        "cannot be told apart; send it with the requests, or leave it out of the plan"
-    )
 
 
 def seen_in_step(result: Result, tally: Tally, step: int | None) -> Result:

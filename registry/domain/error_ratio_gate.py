@@ -15,19 +15,21 @@ Reference: Lindon and Malek, arXiv 2011.03567 (counting processes with a mixture
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from registry.domain import evalues
 from registry.domain.arm_errors import ArmErrors, Errors, Odds
-from registry.domain.error_rate_gate import behind, seen_in_step, unreviewable
+from registry.domain.error_rate_gate import behind, never_given, seen_in_step, unreviewable
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.pairs import Items, count_pairs, excess, numbers_of, pair_items
 from registry.domain.plan import GateSpec
 from registry.domain.ratio_evalues import log_ratio_above, log_ratio_below
-from registry.domain.traffic_gates import Events
+from registry.domain.segments import Segment, numbered
+from registry.domain.tally import Tally
+from registry.domain.traffic_gates import Events, no_attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,55 @@ class _Found:
 
 
 def error_ratio(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
-    """The verdict on pairs while the candidate runs in shadow, on both versions' units later."""
-    ratio = float(str(spec.options["at_most"]))
-    return (Judged(spec.type, _result(ratio, evidence), dry_run=spec.dry_run),)
+    """The verdict on pairs while the candidate runs in shadow, on both versions' units later.
 
-
-def _result(ratio: float, evidence: Evidence) -> Result:
-    whole, defaults = evidence.answers.whole, evidence.defaults
-    if silent := unreviewable("error ratio", whole, evidence.inclusion):
-        return silent
+    With each segment by itself where the plan asks, as in the error-rate gate.
+    """
+    ratio, whole = float(str(spec.options["at_most"])), evidence.answers.whole
+    silent = unreviewable("error ratio", whole, evidence.inclusion)
     if evidence.weights and not evidence.baseline:
-        return Inconclusive("error ratio: there is no baseline to compare with")
-    if evidence.weights:
-        found = _side_by_side(evidence.answers.arms, ratio, evidence.weights)
-    else:
-        found = _in_shadow(evidence, ratio)
+        silent = Inconclusive("error ratio: there is no baseline to compare with")
+    if silent:
+        return (Judged(spec.type, silent, dry_run=spec.dry_run),)
+    results: list[tuple[Segment | None, Result]] = []
+    for tests, segment, found in _found(ratio, evidence, bool(spec.options.get("per_segment"))):
+        name = f"error ratio ({segment})" if segment else "error ratio"
+        if segment is not None and found is None:
+            results.append((segment, no_attribute("error ratio", segment.name)))
+        elif found is not None:
+            results.append((segment, _result(found, ratio, tests, name, evidence)))
+    _, first = results[0]
+    results[0] = (None, seen_in_step(first, whole, evidence.step))
+    return tuple(Judged(spec.type, result, segment, spec.dry_run) for segment, result in results)
+
+
+def _found(
+    ratio: float, evidence: Evidence, per_segment: bool
+) -> Iterator[tuple[int, Segment | None, _Found | None]]:
+    """What all answers say, then those of each segment; None where its attribute never came.
+
+    Each with the number of tests in which harm is sought at once.
+    """
+    answers, weights, tests = evidence.answers, evidence.weights, 2 if per_segment else 1
+    if not weights:
+        yield tests, None, _in_shadow(answers.whole, ratio, evidence.inclusion)
+        for tests, segment, tally in numbered(answers.segments) if per_segment else ():
+            absent = never_given(segment, tally, evidence)
+            found = None if absent else _in_shadow(tally, ratio, evidence.inclusion)
+            yield tests, segment, found
+        return
+    yield tests, None, _side_by_side(answers.arms, ratio, weights)
+    for tests, segment, arms in numbered(answers.arms_of) if per_segment else ():
+        absent = segment.none_given and _seen(arms) == _seen(answers.arms)
+        yield tests, segment, None if absent else _side_by_side(arms, ratio, weights)
+
+
+def _seen(arms: ArmErrors) -> tuple[int, ...]:
+    return *arms.reviewed, arms.pending, arms.waiting
+
+
+def _result(found: _Found, ratio: float, tests: int, name: str, evidence: Evidence) -> Result:
+    defaults = evidence.defaults
     alpha, harm = (
         round(1 - sure, 12) for sure in (defaults.confidence, defaults.rollback_confidence)
     )
@@ -64,28 +100,26 @@ def _result(ratio: float, evidence: Evidence) -> Result:
         "log_e_pass": found.for_pass,
         "log_e_pass_needed": -math.log(alpha),
         "log_e_harm": found.for_harm,
-        "log_e_harm_needed": -math.log(harm),
+        "log_e_harm_needed": math.log(tests / harm),
     }
     than = f"{ratio:.4g} times the baseline's at confidence"
-    said = f"error ratio: {found.said}"
-    if found.for_harm >= -math.log(harm):
+    said = f"{name}: {found.said}"
+    if found.for_harm >= numbers["log_e_harm_needed"]:
         return Failed(f"{said}: above {than} {defaults.rollback_confidence:.4g}", numbers)
-    if found.for_pass < -math.log(alpha):
+    if found.for_pass < numbers["log_e_pass_needed"]:
         return Inconclusive(f"{said}, not enough to tell{behind(found.waiting)}", numbers)
-    passed = Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
-    return seen_in_step(passed, whole, evidence.step)
+    return Passed(f"{said}: below {than} {defaults.confidence:.4g}", numbers)
 
 
-def _in_shadow(evidence: Evidence, ratio: float) -> _Found:
-    whole = evidence.answers.whole
-    items = pair_items(whole)
+def _in_shadow(tally: Tally, ratio: float, inclusion: float) -> _Found:
+    items = pair_items(tally)
     counts = count_pairs(items)
-    for_pass, for_harm = _weigh_pairs(items, ratio, evidence.inclusion)
+    for_pass, for_harm = _weigh_pairs(items, ratio, inclusion)
     said = (
         f"{counts.reviewed} pairs reviewed, {counts.candidate_errors} errors of the candidate and "
         f"{counts.baseline_errors} of the baseline"
     )
-    return _Found(said, for_pass, for_harm, numbers_of(counts, whole), whole.waiting)
+    return _Found(said, for_pass, for_harm, numbers_of(counts, tally), tally.waiting)
 
 
 @lru_cache(maxsize=1024)

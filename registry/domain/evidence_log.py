@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from registry.domain.assemble import assemble, counted_for_drift, counting_of
+from registry.domain.assemble import assemble, counted_for_drift, counting_of, traffic_of
 from registry.domain.evidence import (
     Arm,
     CheckKind,
@@ -25,7 +25,6 @@ from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Running
-from registry.domain.traffic import count, traffic_before
 
 LATEST_FORM = 2
 
@@ -87,9 +86,9 @@ def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged
     rows = _table(log.answers, names)
     answers = Running.start(counting).take(0, table_of([], names), rows).answers(now)
     until = _answers_until(rollout, log)
-    traffic = traffic_before(rollout)
+    traffic = traffic_of(rollout)
     if log.traffic is not None:
-        traffic = count(traffic, log.traffic.exposures)
+        traffic = traffic.after(log.traffic.exposures)
     evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks), traffic)
     return judge_gates(rollout.stage_plan.gates, evidence)
 

@@ -1,13 +1,14 @@
 """Exposures: the requests of a rollout whose version was drawn by lot, and how they went."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from registry.domain.evidence import Arm
+from registry.domain.segments import Values
 from registry.domain.stages import Stage
 
 
@@ -42,7 +43,8 @@ class ExposureTable:
     """n exposures as columns, in the order in which they were written.
 
     numbers: rising. epochs: the rollout's generation then. answer_ms: NaN where there is none.
-    created: seconds since 1970, or minus infinity for what happened long ago.
+    created: seconds since 1970, or minus infinity for what happened long ago. segments: per
+    attribute the values, None where absent.
     """
 
     numbers: npt.NDArray[np.int64]
@@ -55,6 +57,7 @@ class ExposureTable:
     created: npt.NDArray[np.float64]
     epochs: npt.NDArray[np.int32]
     actions: Sequence[str | None]
+    segments: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.units)
@@ -65,7 +68,11 @@ class ExposureTable:
 
     def until(self, moment: float) -> "ExposureTable":
         """The rows that were created up to a moment, in seconds since 1970."""
-        rows = np.flatnonzero(self.created <= moment)
+        return self.where(self.created <= moment)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "ExposureTable":
+        """The chosen rows; chosen: (n,)."""
+        rows = np.flatnonzero(chosen)
         return self._pick(rows, [self.actions[row] for row in rows.tolist()])
 
     def _pick(
@@ -82,4 +89,5 @@ class ExposureTable:
             self.created[rows],
             self.epochs[rows],
             actions,
+            {name: values.where(rows) for name, values in self.segments.items()},
         )

@@ -7,22 +7,24 @@ machine is overloaded, are no harm of the candidate's. Where there is no baselin
 bound alone decides; under watch, where units have all the time to meet a failure, of the visits.
 """
 
+from functools import partial
+
 from registry.domain import evalues
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.plan import GateSpec
 from registry.domain.ratio_evalues import log_ratio_above, log_ratio_below, mean_of_two
 from registry.domain.traffic import JOINED, Traffic
-from registry.domain.traffic_gates import by_chance, needed, seen_in_step, settled, total
+from registry.domain.traffic_gates import by_chance, in_segments, needed, settled, total
 from registry.domain.visit_rates import FAILED, own_rate
 
 
 def failures(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Whether the candidate fails rarely enough."""
-    traffic = evidence.traffic
-    if evidence.alone:
-        return (Judged(spec.type, _alone(spec, evidence), dry_run=spec.dry_run),)
-    result = seen_in_step(_result(spec, traffic, evidence), traffic, evidence)
-    return (Judged(spec.type, result, dry_run=spec.dry_run),)
+    return in_segments(spec, evidence, "failures", partial(_judge, spec))
+
+
+def _judge(spec: GateSpec, evidence: Evidence) -> Result:
+    return _alone(spec, evidence) if evidence.alone else _result(spec, evidence.traffic, evidence)
 
 
 def _alone(spec: GateSpec, evidence: Evidence) -> Result:

@@ -71,7 +71,8 @@ class Evidence:
     in other stages. weights: the shares of its steps in percent, none in other stages. reviewers:
     how their own work was checked since the rollout began. traffic: the requests of this stage
     that were drawn for an arm. baseline: whether a version answers for the other arm. alone:
-    whether this version answers everything, under watch.
+    whether this version answers everything, under watch. traffic_of: `traffic` in each segment.
+    tests: how many tests harm is sought in at once, so that it takes E >= tests / alpha.
     """
 
     answers: Answers
@@ -86,6 +87,8 @@ class Evidence:
     traffic: Traffic = field(default_factory=Traffic)
     baseline: bool = False
     alone: bool = False
+    traffic_of: Mapping[str, Mapping[Segment, Traffic]] = field(default_factory=dict)
+    tests: int = 1
 
 
 Gate = Callable[[GateSpec, Evidence], tuple[Judged, ...]]

@@ -8,6 +8,8 @@ once: its inputs hang together. Against a limit in milliseconds it is the share 
 visits whose first answer is slower that must stay below 1 - quantile.
 """
 
+from functools import partial
+
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.plan import GateSpec
 from registry.domain.ratio_evalues import log_ratio_above, log_ratio_below
@@ -15,10 +17,10 @@ from registry.domain.slowness import SlowAnswers
 from registry.domain.traffic import Traffic
 from registry.domain.traffic_gates import (
     by_chance,
+    in_segments,
     needed,
     outlook,
     scaled,
-    seen_in_step,
     settled,
     times_more,
     total,
@@ -28,15 +30,15 @@ from registry.domain.visit_rates import own_rate
 
 def latency(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Whether the candidate answers fast enough."""
-    traffic = evidence.traffic
-    quantile = float(str(spec.options["quantile"]))
-    limit = spec.options.get("at_most_ms")
+    return in_segments(spec, evidence, "latency", partial(_judge, spec))
+
+
+def _judge(spec: GateSpec, evidence: Evidence) -> Result:
+    quantile, limit = float(str(spec.options["quantile"])), spec.options.get("at_most_ms")
     if limit is not None:
-        result = seen_in_step(_absolute(quantile, float(str(limit)), evidence), traffic, evidence)
-        return (Judged(spec.type, result, dry_run=spec.dry_run),)
-    slow = traffic.slow_answers(quantile, float(str(spec.options["ratio_at_most"])))
-    result = seen_in_step(_result(slow, traffic, evidence), traffic, evidence)
-    return (Judged(spec.type, result, dry_run=spec.dry_run),)
+        return _absolute(quantile, float(str(limit)), evidence)
+    slow = evidence.traffic.slow_answers(quantile, float(str(spec.options["ratio_at_most"])))
+    return _result(slow, evidence.traffic, evidence)
 
 
 def _absolute(quantile: float, limit: float, evidence: Evidence) -> Result:

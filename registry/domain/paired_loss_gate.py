@@ -12,16 +12,15 @@ from functools import lru_cache
 from registry.domain import evalues
 from registry.domain.error_rate_gate import (
     behind,
-    by_segment,
     never_given,
-    no_attribute,
     unreviewable,
 )
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.pairs import Items, count_pairs, excess, numbers_of, pair_items
 from registry.domain.plan import GateSpec
-from registry.domain.segments import Segment
+from registry.domain.segments import Segment, numbered
 from registry.domain.tally import Tally
+from registry.domain.traffic_gates import no_attribute
 
 
 def paired_loss(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
@@ -34,11 +33,11 @@ def paired_loss(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     per_segment = bool(spec.options.get("per_segment"))
     whole = _judge(answers.whole, margin, 2 if per_segment else 1, None, evidence)
     results: list[tuple[Segment | None, Result]] = [(None, whole)]
-    for j, (segment, tally) in enumerate(by_segment(evidence) if per_segment else (), start=2):
+    for tests, segment, tally in numbered(answers.segments) if per_segment else ():
         if never_given(segment, tally, evidence):
             results.append((segment, no_attribute("paired loss", segment.name)))
         else:
-            results.append((segment, _judge(tally, margin, j * (j + 1), segment, evidence)))
+            results.append((segment, _judge(tally, margin, tests, segment, evidence)))
     return tuple(Judged(spec.type, result, segment, spec.dry_run) for segment, result in results)
 
 

@@ -1,13 +1,14 @@
 """Which segment an answer belongs to: the values of an attribute, as they first came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 SEGMENTS_AT_MOST = 50
+_Counts = TypeVar("_Counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,20 @@ class Values:
     def listed(self) -> list[str | None]:
         """The values one by one."""
         return [self.distinct[code] for code in self.codes.tolist()]
+
+
+def numbered(
+    found: Mapping[str, Mapping[Segment, _Counts]],
+) -> Iterator[tuple[int, Segment, _Counts]]:
+    """The segments of all attributes, each with the number of tests that it has to pay for.
+
+    Harm in any of them is sought at E >= tests / alpha. The j-th value of an attribute, as they
+    first came, pays for A j (j + 1) tests of A attributes, and all answers together for 2: over all
+    values that may ever come that spends alpha once, and no value's number ever changes.
+    """
+    for values in found.values():
+        for j, (segment, counts) in enumerate(values.items(), start=2):
+            yield len(found) * j * (j + 1), segment, counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,24 @@ comparison of the arms can be trusted. It never proves that the split is right: 
 enough units were drawn and nothing speaks against it.
 """
 
+from dataclasses import replace
+from functools import partial
+
 from registry.domain.gates import Evidence, Failed, Inconclusive, Judged, Passed, Result
 from registry.domain.plan import GateSpec
 from registry.domain.ratio_evalues import log_split
 from registry.domain.traffic import Traffic
-from registry.domain.traffic_gates import by_chance, needed
+from registry.domain.traffic_gates import by_chance, in_segments, needed
 
 
 def split(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Whether the units are split as they should be."""
-    return (Judged(spec.type, _result(spec, evidence.traffic, evidence), dry_run=spec.dry_run),)
+    # It passes on counts of all steps: a step in which nobody answered yet says nothing against it.
+    return in_segments(spec, replace(evidence, step=None), "split", partial(_judge, spec))
+
+
+def _judge(spec: GateSpec, evidence: Evidence) -> Result:
+    return _result(spec, evidence.traffic, evidence)
 
 
 def _result(spec: GateSpec, traffic: Traffic, evidence: Evidence) -> Result:

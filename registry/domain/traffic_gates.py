@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from registry.domain.gates import Evidence, Inconclusive, Passed, Result
+from registry.domain.gates import Evidence, Inconclusive, Judged, Passed, Result
+from registry.domain.plan import GateSpec
+from registry.domain.segments import Segment, numbered
 from registry.domain.traffic import Key, Traffic
 
 Events = dict[float, tuple[int, int]]
@@ -29,9 +31,40 @@ def needed(evidence: Evidence) -> Needed:
     defaults = evidence.defaults
     return Needed(
         -math.log(round(1 - defaults.confidence, 12)),
-        -math.log(round(1 - defaults.rollback_confidence, 12)),
+        math.log(evidence.tests / round(1 - defaults.rollback_confidence, 12)),
         f"{defaults.confidence:.4g}",
         f"{defaults.rollback_confidence:.4g}",
+    )
+
+
+def in_segments(
+    spec: GateSpec, evidence: Evidence, name: str, judge: Callable[[Evidence], Result]
+) -> tuple[Judged, ...]:
+    """The verdict on all traffic and, where the plan asks, on each segment by itself.
+
+    As for verdicts: each segment passes by itself, and harm is sought in all of them at once. That
+    the candidate has answered in the present step is asked of all traffic only.
+    """
+    per_segment = bool(spec.options.get("per_segment"))
+    whole = judge(replace(evidence, tests=2 if per_segment else 1))
+    results: list[tuple[Segment | None, Result]] = [
+        (None, seen_in_step(whole, evidence.traffic, evidence))
+    ]
+    for tests, segment, traffic in numbered(evidence.traffic_of) if per_segment else ():
+        if segment.none_given and traffic.rows == evidence.traffic.rows:
+            results.append((segment, no_attribute(name, segment.name)))
+            continue
+        said = judge(replace(evidence, traffic=traffic, tests=tests))
+        named = said.sentence.replace(name, f"{name} ({segment})", 1)
+        results.append((segment, replace(said, sentence=named)))
+    return tuple(Judged(spec.type, result, segment, spec.dry_run) for segment, result in results)
+
+
+def no_attribute(gate: str, name: str) -> Result:
+    """What to say if no request at all carried a segment's attribute."""
+    return Inconclusive(
+        f"{gate} ({name}): no answered request carried the attribute {name}, so its segments "
+        "cannot be told apart; send it with the requests, or leave it out of the plan"
     )
 
 

@@ -10,6 +10,7 @@ from registry.domain.evidence_log import EvidenceLog
 from registry.domain.retrace import PROMOTIONS, Certificate, Elided
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
+from registry.domain.traffic import traffic_by_segment
 from registry.ports import UnitOfWork
 from registry.services.find import latest
 
@@ -60,6 +61,11 @@ def _segment(unit: UnitOfWork, rollout: Rollout, first: int) -> tuple[AuditEvent
     )
 
 
+def _segments(rollout: Rollout, stage: Stage) -> tuple[str, ...]:
+    """The attributes by which gates of a stage looked at the traffic."""
+    return rollout.plan.segments if traffic_by_segment(rollout.plan.stage(stage).gates) else ()
+
+
 def _log(
     unit: UnitOfWork, rollout: Rollout, event: AuditEvent, rows: dict[str, dict[int, list[object]]]
 ) -> EvidenceLog:
@@ -78,7 +84,10 @@ def _log(
     try:
         snapshot = unpack(content)
         until = until_of(snapshot)
-        seen = None if until is None else unit.exposures.until(rollout.id, Stage(stage), until)
+        seen = None
+        if until is not None:
+            names = _segments(rollout, Stage(stage))
+            seen = unit.exposures.until(rollout.id, Stage(stage), until, names)
         log = log_of(rows[stage], snapshot, seen)
     except KeyError as error:
         raise Conflict(changed) from error

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from registry.domain.assemble import traffic_of
 from registry.domain.horizon import Look, complete, kept
 from registry.domain.rollout import Rollout
-from registry.domain.traffic import Traffic, count, traffic_before
+from registry.domain.segmented_traffic import SegmentedTraffic
 from registry.ports import Exposures
 
 # Only what is counted as "recent" needs its time; replicas' clocks may differ.
@@ -27,7 +28,7 @@ class _Followed:
 
     rollout_id: str
     place: tuple[object, ...]
-    counts: Traffic
+    counts: SegmentedTraffic
     looks: tuple[Look, ...] = ()
 
 
@@ -37,7 +38,7 @@ class TrafficMemory:
     def __init__(self) -> None:
         self._followed: dict[tuple[str, bool], _Followed] = {}
 
-    def traffic(self, exposures: Exposures, rollout: Rollout, now: datetime) -> Traffic:
+    def traffic(self, exposures: Exposures, rollout: Rollout, now: datetime) -> SegmentedTraffic:
         """The counts of the rollout's present stage, with all that is written by now.
 
         Replicas write at the same time, so a row may appear after others with higher numbers.
@@ -60,21 +61,22 @@ class TrafficMemory:
         followed = self._followed.get(_which(rollout))
         if followed and (followed.rollout_id, followed.place) == (rollout.id, place):
             return followed
-        return _Followed(rollout.id, place, traffic_before(rollout))
+        return _Followed(rollout.id, place, traffic_of(rollout))
 
 
 def _counted(
-    exposures: Exposures, rollout: Rollout, counts: Traffic, now: datetime, up_to: int
-) -> tuple[Traffic, Traffic]:
+    exposures: Exposures, rollout: Rollout, counts: SegmentedTraffic, now: datetime, up_to: int
+) -> tuple[SegmentedTraffic, SegmentedTraffic]:
     """The counts with the rows that follow: with those up to a number, and with all."""
     base = head = counts
-    recent = now - _RECENT if counts.first is None else _LONG_AGO
+    names = tuple(index.name for index in counts.indexes)
+    recent = now - _RECENT if counts.whole.first is None else _LONG_AGO
     while True:
-        rows = exposures.after(rollout.id, rollout.stage, head.cursor, recent, most=_AT_ONCE)
+        rows = exposures.after(rollout.id, rollout.stage, head.cursor, recent, _AT_ONCE, names)
         end = int(np.searchsorted(rows.numbers, up_to, side="right"))
         if end:
-            base = head = count(base, rows.part(0, end))
-        head = count(head, rows.part(end, len(rows)))
+            base = head = base.after(rows.part(0, end))
+        head = head.after(rows.part(end, len(rows)))
         if len(rows) < _AT_ONCE:
             return base, head
 

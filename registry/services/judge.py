@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from registry.domain.assemble import assemble, counted_for_drift
+from registry.domain.assemble import assemble, counted_for_drift, traffic_segments
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
@@ -12,7 +12,8 @@ from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
-from registry.domain.traffic import SETTLING_SECONDS, Traffic, reads_traffic
+from registry.domain.segmented_traffic import SegmentedTraffic
+from registry.domain.traffic import SETTLING_SECONDS, reads_traffic
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
 from registry.services.follow_evidence import Followed, follow
@@ -66,7 +67,9 @@ class GateMemory:
         evidence = unit.evidence.mark(rollout.id, rollout.stage, now)
         reviewers = unit.checks.tally(rollout.model, rollout.started_at)
         reads = reads_traffic(rollout.stage_plan.gates)
-        traffic = self._traffic.traffic(unit.exposures, rollout, now) if reads else Traffic()
+        traffic = (
+            self._traffic.traffic(unit.exposures, rollout, now) if reads else SegmentedTraffic()
+        )
         mark = (
             rollout.id,
             rollout.generation,
@@ -115,7 +118,7 @@ def gather(
     answers: Answers,
     drift: DriftMeasurement | None,
     reviewers: ReviewerTally,
-    traffic: Traffic,
+    traffic: SegmentedTraffic,
 ) -> Evidence:
     """The evidence of the stage that the rollout is in."""
     until, most = 0, counted_for_drift(rollout, drift)
@@ -137,7 +140,8 @@ def read_log(unit: UnitOfWork, rollout: Rollout, now: datetime) -> EvidenceLog:
 def _settled(unit: UnitOfWork, rollout: Rollout, now: datetime) -> SettledTraffic:
     """The traffic of the stage as far as nothing can be added to it any more."""
     until = now - timedelta(seconds=SETTLING_SECONDS)
-    return SettledTraffic(until, unit.exposures.until(rollout.id, rollout.stage, until))
+    names = tuple(traffic_segments(rollout))
+    return SettledTraffic(until, unit.exposures.until(rollout.id, rollout.stage, until, names))
 
 
 def _newest_drift(unit: UnitOfWork, rollout: Rollout) -> DriftMeasurement | None:

@@ -1,7 +1,8 @@
 """Exposures in the database: written with each prediction, read from where one has got to."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from registry.adapters.database.tables import exposure as t
 from registry.domain.evidence import Arm
 from registry.domain.exposure import Exposure, ExposureTable
 from registry.domain.horizon import Horizon
+from registry.domain.segments import Values
 from registry.domain.stages import Stage
 
 _INSERT = sa.insert(t)  # made once: every prediction pays for it
@@ -34,19 +36,28 @@ class SqlExposures:
         return tuple(_exposure(row) for row in self._connection.execute(query))
 
     def after(
-        self, rollout_id: str, stage: Stage, cursor: int, recent: datetime, most: int
+        self,
+        rollout_id: str,
+        stage: Stage,
+        cursor: int,
+        recent: datetime,
+        most: int,
+        segments: Sequence[str] = (),
     ) -> ExposureTable:
         """Those that were written after the one of number `cursor`, as columns, `most` of them.
 
         Only those created since `recent` say when.
         """
         when = sa.case((t.c.created_at >= recent, t.c.created_at))
-        return self._columns(when, *_of(rollout_id, stage), t.c.id > cursor, most=most)
+        here = (*_of(rollout_id, stage), t.c.id > cursor)
+        return self._columns(when, segments, *here, most=most)
 
-    def until(self, rollout_id: str, stage: Stage, moment: datetime) -> ExposureTable:
+    def until(
+        self, rollout_id: str, stage: Stage, moment: datetime, segments: Sequence[str] = ()
+    ) -> ExposureTable:
         """Those that were created up to a moment, as columns."""
         here = _of(rollout_id, stage)
-        return self._columns(t.c.created_at, *here, t.c.created_at <= moment)
+        return self._columns(t.c.created_at, segments, *here, t.c.created_at <= moment)
 
     def horizon(self) -> Horizon:
         """Which rows this look knows to be there; of a transaction that reads only."""
@@ -55,14 +66,24 @@ class SqlExposures:
     def _columns(
         self,
         when: sa.ColumnElement[Any],
+        segments: Sequence[str],
         *where: sa.ColumnElement[bool],
         most: int | None = None,
     ) -> ExposureTable:
         names = ("id", "unit", "candidate", "share", "step", "failed", "answer_ms")
         columns = [*(t.c[name] for name in names), when, t.c.epoch, t.c.action]
+        columns += [t.c.segments] if segments else []
         query = sa.select(*columns).where(*where).order_by(t.c.id).limit(most)
         rows = self._connection.execute(query).all()
-        return _table(*(zip(*rows, strict=True) if rows else [()] * len(columns)))
+        found = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+        texts = found.pop() if segments else ()
+        return replace(_table(*found), segments=_segments(texts, segments))
+
+
+def _segments(texts: Sequence[str | None], names: Sequence[str]) -> dict[str, Values]:
+    """Each text is taken apart once, however many requests were alike."""
+    parsed = {text: json.loads(text) if text else {} for text in set(texts)}
+    return {name: Values.of([parsed[text].get(name) for text in texts]) for name in names}
 
 
 def _table(*parts: tuple[Any, ...]) -> ExposureTable:

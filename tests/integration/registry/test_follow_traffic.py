@@ -1,5 +1,6 @@
 """Counting what has come in: nothing twice, nothing lost, whoever else is writing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from registry.ports import Exposures
 from registry.services import control
 from registry.services.follow_traffic import TrafficMemory
 from registry.services.judge import GateMemory, judge
+from registry.services.promote import judge_log_of
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +51,8 @@ def write(world: World, *rows: Exposure) -> None:
 
 def look(world: World, memory: TrafficMemory) -> Traffic:
     with world.database.read() as connection:
-        return memory.traffic(SqlUnitOfWork(connection).exposures, world.rollout(), world.now)
+        exposures = SqlUnitOfWork(connection).exposures
+        return memory.traffic(exposures, world.rollout(), world.now).whole
 
 
 def test_a_row_comes_back_as_it_was_written(world: World):
@@ -85,9 +88,15 @@ class Noting:
         self.rows = 0
 
     def after(
-        self, rollout_id: str, stage: Stage, cursor: int, recent: datetime, most: int
+        self,
+        rollout_id: str,
+        stage: Stage,
+        cursor: int,
+        recent: datetime,
+        most: int,
+        segments: Sequence[str] = (),
     ) -> ExposureTable:
-        table = self._exposures.after(rollout_id, stage, cursor, recent, most)
+        table = self._exposures.after(rollout_id, stage, cursor, recent, most, segments)
         self.rows += len(table)
         return table
 
@@ -130,3 +139,32 @@ def test_the_look_of_a_while_later_counts_the_same_rows(world: World):
     before = look(world, memory)
     world.now += timedelta(hours=3)
     assert look(world, memory) is before
+
+
+def test_segments_are_counted_one_by_one_where_a_gate_asks(world: World):
+    world.do(lambda unit: control.abort(unit, "bears", "ann", world.now))
+    plan = PLAN.replace("{type: failures}", "{type: failures, per_segment: true}")
+    world.start(plan.replace("stages:", "segments: [site]\nstages:", 1))
+    memory, rollout = GateMemory(), world.rollout()
+    for site, failed in (("north", False), ("south", True)):
+        write(
+            world,
+            *(
+                an_exposure(n, failed=failed and n < 130, segments={"site": site})
+                for n in range(100, 160)
+            ),
+            *(
+                an_exposure(n, candidate=False, segments={"site": site, "other": "x"})
+                for n in range(200, 400)
+            ),
+        )
+    world.wait(minutes=2)
+    with world.database.read() as connection:
+        unit = SqlUnitOfWork(connection)
+        running = judge(unit, rollout, world.now, memory).gates
+        logged, _ = judge_log_of(unit, rollout, world.now)
+    found = {str(g.segment): g.result for g in running if g.type == "failures"}
+    assert list(found) == ["None", "site=north", "site=south"]
+    assert isinstance(found["site=south"], Failed)
+    assert not isinstance(found["site=north"], Failed)
+    assert logged.gates == running

@@ -59,7 +59,7 @@ class Looker:
             assert answers == afresh.running.answers(world.now)
             traffic = self._traffic.traffic(unit.exposures, rollout, world.now)
             counted = TrafficMemory().traffic(unit.exposures, rollout, world.now)
-            assert (traffic.rows, traffic.draws) == (counted.rows, counted.draws)
+            assert (traffic.rows, traffic.whole.draws) == (counted.rows, counted.whole.draws)
         return answers.whole.answers, traffic.rows
 
     @property
