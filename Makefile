@@ -51,6 +51,7 @@ format: .venv/installed-dev ## Rewrite the code in the house format
 
 .PHONY: lock
 lock: .venv/uv ## Resolve requirements*.in anew into the lock files
+	sed -i '/^torch==/d' requirements.lock requirements-dev.lock # else its build with CUDA is preferred
 	.venv/uv-with-links pip compile --quiet --python-version 3.11 requirements.in -o requirements.lock
 	.venv/uv-with-links pip compile --quiet --python-version 3.11 -c requirements.lock requirements-dev.in -o requirements-dev.lock
 	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.lock requirements-dev.lock
