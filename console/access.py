@@ -36,6 +36,7 @@ _VIEWER = (
     "GET /models/{model}/ping",
     "GET /openapi.json",
     "GET /redoc",
+    "GET /review/items/{item}",
     "GET /review/queues",
     "GET /rollouts/{model}",
     "GET /v1/audit",

@@ -105,6 +105,9 @@ class Predictions(Protocol):
     def get(self, prediction_id: str) -> Prediction:
         """One request; NotFound if there is none."""
 
+    def find(self, prediction_id: str) -> Prediction | None:
+        """One request, if there is one."""
+
     def by_key(self, model: str, idempotency_key: str) -> Prediction | None:
         """The request that used this key before."""
 

@@ -354,6 +354,74 @@ def a_quality(**changes: Any) -> dict[str, Any]:
     return document | changes
 
 
+def a_decision(number: int, reviewer: str, label: str | None, **changes: Any) -> dict[str, Any]:
+    screen = {
+        "presentation": "answer-first",
+        "reasons": ["confidence 0.58 is below 0.70"],
+        "labels": LABELS,
+        "model_answer": None,
+        "model_answer_shown": False,
+        "payload_digest": DIGEST,
+        "payload_type": "image/png",
+        "page": "0f3c9a51b2d4",
+        "with_opinions": False,
+        "is_exact": True,
+    }
+    document = {
+        "id": number,
+        "slot": 1,
+        "queue": "work",
+        "reviewer": reviewer,
+        "label": label,
+        "comment": "",
+        "counted": True,
+        "informed": False,
+        "seconds": 8.2,
+        "seen": "ab" * 32,
+        "screen": screen,
+        "decided_at": ago(minutes=9 - number),
+    }
+    return document | changes
+
+
+def an_entry(minutes: float, actor: str, action: str, **more: Any) -> dict[str, Any]:
+    return {"at": ago(minutes=minutes), "actor": actor, "action": action, "detail": {}, **more}
+
+
+def a_history(**changes: Any) -> dict[str, Any]:
+    asked = {"reasons": ["confidence 0.58 is below 0.70"], "presentation": "answer-first"}
+    taken = {"presentation": "answer-first", "epoch": 1, "until": ago(minutes=-2)}
+    after = a_decision(2, "ada", "glass", informed=True)
+    seen = {"model_answer": "glass", "model_answer_shown": True}
+    judged = a_decision(3, "Bartholomew van der Berg", None, queue="lead")
+    known = {"page": None, "with_opinions": True, "is_exact": False}
+    document = {
+        **an_item(1, state="decided"),
+        "opinions_required": 2,
+        "random_number": 0.413,
+        "inclusion_probability": 1.0,
+        "outcome": {"prediction": "glass"},
+        "source": "adjudicated",
+        "gold": None,
+        "model_answer": {"prediction": "glass"},
+        "decisions": [
+            a_decision(1, "ada", "metal"),
+            after | {"screen": after["screen"] | seen},
+            judged | {"screen": judged["screen"] | known},
+        ],
+        "timeline": [
+            an_entry(12, "stagegate", "asked", detail=asked),
+            an_entry(10, "ada", "taken", detail=taken),
+            an_entry(8, "ada", "answered", label="metal", detail={"seconds": 8.2}),
+            an_entry(7, "ada", "corrected", label="glass", detail={"informed": True}),
+            an_entry(6.5, "ada", "comment", detail={"text": "the neck is cut off"}),
+            an_entry(6, "the deadline", "gave the caller the fallback", label="paper"),
+            an_entry(5, "stagegate", "settled", label="glass", detail={"source": "adjudicated"}),
+        ],
+    }
+    return document | changes
+
+
 def a_person(name: str = "ada", **changes: Any) -> dict[str, Any]:
     document = {
         "name": name,
@@ -445,6 +513,7 @@ class FakeApi:
             "/v1/drift/waste": a_drift(),
             "/v1/review/quality": a_quality(),
             "/v1/review/people": the_people(),
+            "/v1/review/items/item-1": a_history(),
             "/v1/review/queues": {
                 "queues": [a_queue(), a_queue("audit", fallback=None, gold=an_estimate(0.9, 0.04))]
             },

@@ -2,11 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from registry.domain.errors import NotFound
 
 _FOLDER = Path(__file__).parent / "static"
+_TEMPLATES = Path(__file__).parent / "templates"
 _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -33,6 +35,14 @@ class Assets:
             for path in sorted(_FOLDER.rglob("*"))
             if path.suffix in _TYPES
         }
+
+    @cached_property
+    def revision(self) -> str:
+        """Changes with every file that makes the pages, templates included."""
+        digest = hashlib.sha256()
+        for path in sorted([*_FOLDER.rglob("*.*"), *_TEMPLATES.rglob("*.html")]):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:12]
 
     def get(self, name: str) -> Asset:
         """The file of that name."""

@@ -13,6 +13,7 @@ from console.web.views.audit import audit_page
 from console.web.views.card import card_page
 from console.web.views.drift import drift_page
 from console.web.views.formatting import sequence
+from console.web.views.item_history import item_history_page
 from console.web.views.model import model_page
 from console.web.views.overview import overview_page
 from console.web.views.people import people_page
@@ -30,6 +31,7 @@ def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], date
     board = Board(api, renderer, clock)
     pages.add_api_route("/", board.overview, methods=["GET"])
     pages.add_api_route("/review/queues", board.queues, methods=["GET"])
+    pages.add_api_route("/review/items/{item}", board.item, methods=["GET"])
     pages.add_api_route("/review/people", board.people, methods=["GET"])
     pages.add_api_route("/models/{model}", board.model, methods=["GET"])
     pages.add_api_route("/models/{model}/versions/{version}", board.card, methods=["GET"])
@@ -64,6 +66,12 @@ class Board:
         each = await self._get("/v1/review/queues")
         view = queues_page(stats, items, names, state, self._clock(), each)
         return self._show(request, "queues.html", view, "Queues", section="queues")
+
+    async def item(self, request: Request, item: str) -> Response:
+        """What happened to an item, and what each reviewer had before them."""
+        path, who = f"/v1/review/items/{_path(item)}", visitor(request)
+        view = item_history_page(await self._api.get(path, actor=who) or {}, self._clock())
+        return self._show(request, "item_history.html", view, "Review item", section="queues")
 
     async def people(self, request: Request) -> Response:
         """How reviewers do: everybody for a lead, else oneself."""

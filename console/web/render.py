@@ -54,6 +54,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._templates.globals["asset"] = assets.url
+        self._templates.globals["revision"] = assets.revision
         self._templates.globals["source"] = assets.text
         self._templates.globals["visit"] = visit.present
 

@@ -74,6 +74,7 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
         none: Annotated[bool, Form()] = False,
         comment: Text = "",
         presentation: Text = "blind",
+        page: Text = "",
         model: Text = "",
     ) -> Response:
         # No label alone must not mean "none of these": a form can be sent without any button.
@@ -84,6 +85,7 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
             "label": label,
             "comment": comment,
             "idempotency_key": idempotency_key,
+            "page": page or None,
         }
         try:
             answer = await desk.api.post(api_path(item, "decision"), body, reviewer)

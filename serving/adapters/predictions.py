@@ -45,10 +45,14 @@ class SqlPredictions:
 
     def get(self, prediction_id: str) -> Prediction:
         """One request; NotFound if there is none."""
-        found = self._first(t.c.id == prediction_id)
+        found = self.find(prediction_id)
         if found is None:
             raise NotFound(f"There is no prediction {prediction_id!r}.")
         return found
+
+    def find(self, prediction_id: str) -> Prediction | None:
+        """One request, if there is one."""
+        return self._first(t.c.id == prediction_id)
 
     def by_key(self, model: str, idempotency_key: str) -> Prediction | None:
         """The request that used this key before."""

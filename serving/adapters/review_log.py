@@ -14,7 +14,7 @@ from serving.adapters.review_tables import review_decision as d
 from serving.adapters.review_tables import review_event as e
 from serving.adapters.review_tables import review_slot as s
 from serving.domain.opinions import Event, Opinion, Verdict
-from serving.domain.review import Task, seen
+from serving.domain.review import Task, seen_digest
 
 
 class SqlReviewLog:
@@ -47,7 +47,8 @@ class SqlReviewLog:
             supersedes=slot.decision_id if verdict.revises else None,
             bulk=verdict.bulk,
             seconds=(now - began).total_seconds() if began else None,
-            seen=seen(task),
+            seen=seen_digest(task.item, task.presentation, verdict.page, informed=task.informed),
+            page=verdict.page,
             idempotency_key=verdict.idempotency_key,
             decided_at=now,
         )

@@ -110,6 +110,7 @@ def opinion_in(row: Any) -> Opinion:
         bulk=row.bulk,
         seconds=row.seconds,
         seen=row.seen,
+        page=row.page,
         idempotency_key=row.idempotency_key,
         decided_at=row.decided_at,
     )

@@ -85,7 +85,15 @@ def _add_answers(routes: APIRouter, serving: Serving) -> None:
         key = body.idempotency_key or f"{item}:{body.epoch}:{actor}:agree"[:256]
         result = await serving.write(
             lambda unit: review.agree(
-                unit, item, actor, body.epoch, key, now, serving.undo, final=body.final
+                unit,
+                item,
+                actor,
+                body.epoch,
+                key,
+                now,
+                serving.undo,
+                final=body.final,
+                page=body.page,
             )
         )
         return _answered(serving, result)

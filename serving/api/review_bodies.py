@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from serving.api.text import Epoch, Name, Storable, Text
 from serving.domain.opinions import BULK_AT_MOST, Verdict
 
+Page = Annotated[Name, Field(max_length=64)] | None
 Label = Annotated[Storable, Field(max_length=256)] | None
 
 
@@ -17,10 +18,14 @@ class LeaseBody(BaseModel):
 
 
 class AgreeBody(LeaseBody):
-    """The model's answer as one's own. `final`: at once, without time to undo it."""
+    """The model's answer as one's own. `final`: at once, without time to undo it.
+
+    page: the revision of the page that shows the item, kept with the answer.
+    """
 
     idempotency_key: Name | None = None
     final: bool = False
+    page: Page = None
 
 
 class DecisionBody(AgreeBody):
@@ -37,9 +42,8 @@ class DecisionBody(AgreeBody):
         """Without a key of the sender's own, the same answer to the same claim is the same."""
         how = ":revised" if self.revise else ""
         key = self.idempotency_key or f"{item}:{self.epoch}:{reviewer}:{self.label}{how}"[:256]
-        return Verdict(
-            item, reviewer, self.epoch, self.label, self.comment, key, self.revise, self.final
-        )
+        said = (self.label, self.comment, key, self.revise, self.final)
+        return Verdict(item, reviewer, self.epoch, *said, page=self.page)
 
 
 class AdjudicationBody(BaseModel):
@@ -87,13 +91,14 @@ class BulkBody(BaseModel):
     label: Label
     comment: Text = ""
     idempotency_key: Name
+    page: Page = None
 
     def verdicts(self, reviewer: str) -> tuple[Verdict, ...]:
         """The answer to each."""
-        key = self.idempotency_key
+        key, page = self.idempotency_key, self.page
+        said = (self.label, self.comment, key)
         return tuple(
-            Verdict(one.item, reviewer, one.epoch, self.label, self.comment, key, bulk=key)
-            for one in self.items
+            Verdict(one.item, reviewer, one.epoch, *said, bulk=key, page=page) for one in self.items
         )
 
 

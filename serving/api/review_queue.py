@@ -14,6 +14,7 @@ from serving.adapters.corrections import SqlCorrections, documents
 from serving.api import review_shapes as shapes
 from serving.api.parts import Serving
 from serving.api.predictions import safe_headers
+from serving.api.review_history import Record, document
 from serving.api.text import Name
 from serving.ports import ServingUnit
 
@@ -81,5 +82,7 @@ def _items(unit: ServingUnit, state: State | None, model: str | None, limit: int
 
 def _history(unit: ServingUnit, item: str, who: Identity) -> dict[str, Any]:
     task = unit.reviews.get(item)
-    opinions, events = unit.review_log.all(item), unit.review_log.events(item)
-    return shapes.history(task, opinions, events, who, unit.reviews.excluded(task))
+    log, found = unit.review_log, task.item
+    asked = None if found.gold else unit.predictions.find(found.prediction_id)
+    record = Record(task, log.all(item), log.events(item), asked, unit.reviews.excluded(task))
+    return document(record, who)

@@ -16,6 +16,7 @@ class Verdict:
 
     revises: it corrects the reviewer's own answer, which is not final yet. final: it cannot be
     undone, so that the caller hears it at once. bulk: names the answers given at one stroke.
+    page: the revision of the page that it comes from.
     """
 
     item_id: str
@@ -27,6 +28,7 @@ class Verdict:
     revises: bool = False
     final: bool = False
     bulk: str | None = None
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Opinion:
     seen: str
     idempotency_key: str
     decided_at: datetime
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

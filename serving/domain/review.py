@@ -289,13 +289,12 @@ def uniform(text: str) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / 2**56
 
 
-def seen(task: Task) -> str:
-    """Digest of what the reviewer had before them when they answered."""
-    item = task.item
-    answer_seen = item.model_answer.prediction if task.informed and item.model_answer else None
+def seen_digest(item: Item, how: Presentation, page: str | None, *, informed: bool) -> str:
+    """Digest of what somebody had before them: the input, labels in order, and so on."""
+    answer_seen = item.model_answer.prediction if informed and item.model_answer else None
     reasons = [reason.reason for reason in item.reasons]
-    shown = [item.payload_digest, list(item.labels), reasons, task.presentation, answer_seen]
-    return _digest(shown)
+    shown = [item.payload_digest, list(item.labels), reasons, how, answer_seen]
+    return _digest([*shown, page] if page else shown)
 
 
 def _digest(parts: Sequence[object]) -> str:

@@ -69,8 +69,17 @@ def next_item(
     unit.reviews.reap(now)  # the controller does so too, unless it has just died
     for queue in queues(who, draw):
         if found := unit.reviews.claim(who.name, model, queue, now, now + lease):
-            return as_it_may_be_shown(unit, found, now)
+            return hand_over(unit, as_it_may_be_shown(unit, found, now), now)
     return None
+
+
+def hand_over(unit: ServingUnit, task: Task, now: datetime) -> Task:
+    """A new claim: who gets to see the item from now on, how, and until when."""
+    slot = task.slot
+    until = slot.free_at.isoformat() if slot.free_at else None
+    how = {"presentation": task.presentation.value, "epoch": slot.epoch, "until": until}
+    unit.review_log.note(task.item.id, slot.holder or "", "taken", now, **how)
+    return task
 
 
 def decide(
@@ -110,6 +119,7 @@ def agree(
     window: timedelta = NO_WINDOW,
     *,
     final: bool = False,
+    page: str | None = None,
 ) -> Decided:
     """Give the model's answer, which the reviewer has seen, as one's own."""
     task = unit.reviews.get(item_id)
@@ -120,7 +130,9 @@ def agree(
     if not (mine and task.informed):
         raise Invalid(f"Give your own answer to review item {item_id} first, then agree.")
     label, revises = item.model_answer.prediction, item.state is ItemState.CLOSING
-    verdict = Verdict(item_id, reviewer, epoch, label, "", key, revises=revises, final=final)
+    verdict = Verdict(
+        item_id, reviewer, epoch, label, "", key, revises=revises, final=final, page=page
+    )
     return decide(unit, verdict, now, window)
 
 

@@ -8,7 +8,7 @@ from registry.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from serving.domain.opinions import BULK_AT_MOST, Verdict
 from serving.domain.review import LEASE, ItemState, Queue, SlotState, Task
 from serving.ports import ServingUnit
-from serving.services.review import NO_WINDOW, Decided, decide, undo
+from serving.services.review import NO_WINDOW, Decided, decide, hand_over, undo
 
 SNOOZE_AT_MOST = timedelta(days=30)
 
@@ -96,6 +96,7 @@ def adjudicate(
     taken = unit.reviews.take(task, verdict.reviewer, now, now + LEASE)
     if taken is None:
         raise Conflict(f"{task.slot.holder} has review item {task.item.id} before them now.")
+    hand_over(unit, taken, now)
     return decide(unit, replace(verdict, epoch=taken.slot.epoch), now, window)
 
 
@@ -122,7 +123,7 @@ def grid(
             "model's answer too often when they saw it before their own."
         )
     more = unit.reviews.claim_like(task.item, reviewer, now, now + lease, BULK_AT_MOST - 1)
-    return (task, *more)
+    return (task, *(hand_over(unit, one, now) for one in more))
 
 
 def decide_bulk(

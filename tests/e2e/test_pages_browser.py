@@ -14,6 +14,7 @@ PAGES = {
     "overview": "/",
     "queues": "/review/queues",
     "people": "/review/people",
+    "item": "/review/items/item-1",
     "model": "/models/waste",
     "rollout": "/rollouts/waste",
     "drift": "/drift/waste",

@@ -83,6 +83,11 @@ class QueueItem:
     due: Moment | None
     overdue: bool
 
+    @property
+    def url(self) -> str:
+        """Its history."""
+        return f"/review/items/{quote(self.id, safe='')}"
+
 
 @dataclass(frozen=True, slots=True)
 class QueuesPage:
@@ -146,6 +151,12 @@ def queue(stats: Mapping[str, Any]) -> Queue:
     )
 
 
+def state_chip(state: object) -> Chip:
+    """Where an item stands."""
+    name = str(state or "")
+    return Chip(_STATE_NAMES.get(name, name or NONE), _STATE_TONES.get(name, "plain"))
+
+
 def _item(item: Mapping[str, Any], now: datetime) -> QueueItem:
     state = str(item.get("state") or "")
     due = parse_time(item.get("due_at"))
@@ -155,7 +166,7 @@ def _item(item: Mapping[str, Any], now: datetime) -> QueueItem:
         model=str(item.get("model") or ""),
         version=version(item.get("version")),
         stage=stage_chip(item.get("stage")),
-        state=Chip(_STATE_NAMES.get(state, state or NONE), _STATE_TONES.get(state, "plain")),
+        state=state_chip(state),
         reasons=", ".join(
             words(mapping(each).get("code")) for each in sequence(item.get("reasons"))
         ),

@@ -93,8 +93,9 @@ def test_who_follows_the_machine_sees_it_later_until_they_no_longer_do(database:
     assert not task.informed
     stored = write(database, lambda u: u.reviews.get("item-00900"))
     assert stored.item.presentation is Presentation.ANSWER_FIRST
-    (event,) = write(database, lambda u: u.review_log.events("item-00900"))
-    assert (event.action, event.detail["shown"]) == ("fell back", "answer-first")
+    fell, given = write(database, lambda u: u.review_log.events("item-00900"))
+    assert (fell.action, fell.detail["shown"]) == ("fell back", "answer-first")
+    assert (given.action, given.detail["presentation"]) == ("taken", "answer-first")
     decide(database, verdict(task, "reader-900"))
 
     trials(database, 100, 24, follows(0.0, seed=2))

@@ -1,68 +1,21 @@
 """Reviewing over HTTP: what a reviewer is told, and when a caller hears of it."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import serving_app
-from serving_fakes import FakeRunner, image
-from starlette.testclient import TestClient
+from review_calls import SAMPLED, SUPERVISED, Serve, ask, get, pass_time, post
+from serving_fakes import image
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.domain.plan import Answers, Late, Review, StagePlan, Step
-from registry.domain.stages import Stage
+from registry.domain.plan import Late, Review
 from registry.services.control import abort
-from serving.api.parts import Serving
-from serving.services.settle import answer_late, close_due
+from serving.services.settle import answer_late
 
 pytestmark = pytest.mark.integration
-URL = "/v1/models/waste/predict"
-SUPERVISED = StagePlan(Stage.LIMITED_SCOPE, answers=Answers.AFTER_APPROVAL)
-SAMPLED = StagePlan(Stage.GRADUAL, steps=(Step(100.0, 0.0),), review=Review(sample=1.0))
-Serve = Callable[..., tuple[TestClient, Serving]]
-
-
-@pytest.fixture
-def serve(database: Database, tmp_path: Path) -> Iterator[Serve]:
-    """Version 1 always says paper, version 2 says what it is shown; answers can be undone."""
-    with ExitStack() as stack:
-
-        def start(part: StagePlan | None, **changes: Any) -> tuple[TestClient, Serving]:
-            serving_app.register(database, part)
-            runners = {1: FakeRunner("paper"), 2: FakeRunner()}
-            made = serving_app.parts(
-                database, str(tmp_path / "payloads"), runners, draw=lambda: 0.5
-            )
-            made = replace(made, **{"undo": timedelta(minutes=5), **changes})
-            return stack.enter_context(serving_app.client(made)), made
-
-        yield start
-
-
-def ask(client: TestClient, **headers: str) -> Any:
-    sent = {"X-Stagegate-Attributes": '{"user_id": "u"}', **headers}
-    return client.post(URL, content=image("glass"), headers=sent).json()
-
-
-def get(client: TestClient, path: str, who: str = "ann") -> Any:
-    return client.get(path, headers={"X-Stagegate-Actor": who}).json()
-
-
-def post(client: TestClient, item: Any, action: str, who: str = "ann", **body: Any) -> Any:
-    sent = {"epoch": item["epoch"], **body}
-    path = f"/v1/review/{item['id']}/{action}"
-    return client.post(path, json=sent, headers={"X-Stagegate-Actor": who})
-
-
-def pass_time(serving: Serving, minutes: int) -> None:
-    at = serving.clock() + timedelta(minutes=minutes)
-    serving.ledger.write(lambda unit: close_due(unit, at)).result()
 
 
 def test_the_caller_hears_the_last_word_and_nothing_before_the_window_is_over(serve: Serve):
@@ -84,7 +37,7 @@ def test_the_caller_hears_the_last_word_and_nothing_before_the_window_is_over(se
     assert (answered["prediction"], answered["decided_by"]) == ("glass", "human")
     history = get(client, f"/v1/review/items/{item['id']}", who="bob")
     assert [one["label"] for one in history["decisions"]] == ["metal", "paper", "glass"]
-    assert [one["action"] for one in history["events"]] == ["undone"]
+    assert [one["action"] for one in history["events"]] == ["taken", "undone"]
     assert (history["source"], history["outcome"]["prediction"]) == ("single", "glass")
 
 
@@ -112,10 +65,13 @@ def test_what_others_said_stays_hidden_from_whoever_is_still_to_be_asked(serve: 
     second = get(client, "/v1/review/next", who="bob")
     hidden = get(client, f"/v1/review/items/{item['id']}", who="bob")
     assert second["id"] == item["id"]
+    for one in hidden["decisions"]:
+        assert one["screen"].pop("labels") == second["labels"]  # of the model, in their order
     assert "metal" not in str(hidden["decisions"]) + str(hidden["events"])
+    assert "metal" not in str(hidden["timeline"])
     assert hidden["model_answer"] is None
     mine = get(client, f"/v1/review/items/{item['id']}")
-    assert mine["events"][0]["detail"]["text"] == "<b>surely metal</b>"
+    assert mine["events"][1]["detail"]["text"] == "<b>surely metal</b>"
 
 
 def test_an_item_whose_input_is_gone_says_so_and_can_be_skipped(serve: Serve, tmp_path: Path):

@@ -314,7 +314,11 @@ def test_stats_and_lists_say_what_waits_and_each_reason_why(database: Database):
         "overdue": 2,
         "by_reason": {"out-of-domain": 1, "low-confidence": 1, "audit": 1},
         "by_queue": {"work": 2},
+        "by_queue_reason": stats["by_queue_reason"],
     }
+    assert sorted(stats["by_queue_reason"]) == [
+        ["work", "audit", 1], ["work", "low-confidence", 1], ["work", "out-of-domain", 1],
+    ]  # fmt: skip
     done = write(database, lambda u: u.reviews.find(state=ItemState.DECIDED, model=None, limit=9))
     assert [found.item.id for found in done] == [item.item.id]
     assert write(database, lambda u: u.reviews.find(state=None, model="other", limit=9)) == ()

@@ -26,6 +26,7 @@ PAGES = [
     "/review/queues",
     "/review/queues?state=decided",
     "/review/people",
+    "/review/items/item-1",
     "/models/waste",
     "/models/waste/versions/3",
     "/rollouts/waste",

@@ -8,8 +8,10 @@ import pytest
 from page_documents import (
     LABELS,
     NOW,
+    a_decision,
     a_drift,
     a_gate,
+    a_history,
     a_model,
     a_person,
     a_quality,
@@ -30,6 +32,7 @@ from console.web.views.evidence_chart import chart_key, charts
 from console.web.views.formatting import duration, moment, number, percent
 from console.web.views.gates import gate
 from console.web.views.histogram import HEIGHT, WIDTH, grouped, plot
+from console.web.views.item_history import item_history_page
 from console.web.views.model import model_page
 from console.web.views.overview import overview_page
 from console.web.views.people import people_page
@@ -429,6 +432,39 @@ def test_an_event_is_told_in_sentences_and_nothing_that_it_holds_is_lost():
 def test_an_approval_is_offered_only_while_one_is_missing():
     given = a_rollout(approvals={"needed": 1, "given": ["bo"]})
     assert "Approve" not in {command.name for command in rollout_page(given, [], NOW).commands}
+
+
+def test_each_answer_is_replayed_as_its_reviewer_saw_it():
+    page = item_history_page(a_history(), NOW)
+    first, second, lead = page.screens
+    assert (first.answer, first.model_answer) == ("metal", "not in sight")
+    assert [label for label, chosen in first.labels if chosen] == ["metal"]
+    assert [label for label, _ in first.labels] == [*LABELS, "none of these"]
+    assert (second.answer, second.model_answer) == ("glass", "in sight: glass")
+    assert (first.exact.tone, lead.exact.tone) == ("good", "bad")
+    assert lead.answer == "none of these"
+    assert ("Others", "what others had said was in sight") in lead.facts
+    assert dict(lead.facts)["Page"].startswith("none")
+
+
+def test_a_history_tells_who_did_what_in_words():
+    page = item_history_page(a_history(), NOW)
+    asked, taken, answered, *_, settled = page.entries
+    assert "confidence 0.58 is below 0.70" in asked.detail
+    assert (taken.actor, taken.action) == ("ada", "took it")
+    assert "until 2026-11-23 12:02:00 UTC" in taken.detail
+    assert "the model's answer after the reviewer's own" in taken.detail
+    assert (answered.label, answered.detail) == ("metal", ("after 8 s",))
+    assert (settled.action, settled.label) == ("settled", "glass")
+
+
+def test_what_may_sway_somebody_stays_hidden_in_a_history():
+    hidden = a_decision(1, "ada", "metal")
+    del hidden["label"]
+    page = item_history_page(a_history(decisions=[hidden], outcome=None, gold=None), NOW)
+    (screen,) = page.screens
+    assert (screen.answer, page.outcome) == ("hidden until the item is settled", "")
+    assert not any(chosen for _, chosen in screen.labels)
 
 
 def test_reviewers_are_shown_with_intervals_and_gold_to_leads_only():
