@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from pages_site import Open, Site, an_item, decided, queue, ready
+from pages_site import Open, Site, an_item, decided, queue, ready, strike
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.e2e
@@ -31,7 +31,7 @@ def test_an_answer_that_was_not_saved_is_loud_and_kept(site: Site, open_page: Op
     page.keyboard.type("blurred")
     page.keyboard.press("Escape")
     api.broken = "the database is away"
-    page.keyboard.press("2")
+    strike(page, "2e1")  # the last two are meant for an item that does not come
     alarm = page.get_by_role("alert")
     expect(alarm).to_contain_text("Not saved: “glass”. The database is away.")
     expect(page.get_by_role("button", name="Send it again")).to_be_focused()
@@ -43,6 +43,8 @@ def test_an_answer_that_was_not_saved_is_loud_and_kept(site: Site, open_page: Op
     expect(alarm).to_be_empty()
     assert decided(api) == [("item-1", "glass")]
     assert api.decisions[0]["comment"] == "blurred"
+    assert api.escalations == []
+    expect(page.locator("dialog[open]")).to_have_count(0)
     # The browser itself reports the refused request.
     assert all("503" in complaint for complaint in open_page.complaints)
     open_page.complaints.clear()

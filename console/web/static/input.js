@@ -3,6 +3,7 @@
 (() => {
   "use strict";
 
+  const AHEAD_MS = 50; // first the photograph that is wanted now
   const LIGHTS = ["", "bright", "brighter", "dark"];
   const find = (selector, root = document) => root.querySelector(selector);
   let ahead = null; // kept, or the browser may throw it away before it is wanted
@@ -50,8 +51,14 @@
     photo.addEventListener("error", broken);
   };
 
+  const painted = async (photo) => {
+    await photo?.decode().catch(() => {}); // one that is broken is waited for no longer
+    await new Promise((done) => setTimeout(done, AHEAD_MS));
+  };
+
   // The next item is taken ahead, so that its photograph is here before the answer is given.
   const lookAhead = async (item) => {
+    if (!item.isConnected) return;
     const model = find("input[name=model]", item);
     const query = new URLSearchParams({ after: item.dataset.item, model: model ? model.value : "" });
     try {
@@ -71,6 +78,6 @@
     const [photo, json] = [find("#photo"), find("#json")];
     if (photo) watch(photo);
     if (json) showJson(json);
-    if (item.dataset.item && !("grid" in item.dataset)) lookAhead(item);
+    if (item.dataset.item && !("grid" in item.dataset)) painted(photo).then(() => lookAhead(item));
   });
 })();

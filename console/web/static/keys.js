@@ -45,7 +45,7 @@
   });
 
   const press = (target) => {
-    if (writes(target)) target.focus();
+    if (writes(target) || "goes" in target.dataset) target.focus();
     else target.click();
   };
 
@@ -70,7 +70,8 @@
   // No label: that would answer a photograph which nobody has seen. But what opens a dialog or a
   // text field may come early, and then what follows is meant for that.
   const hold = (event, key) => {
-    if (event.repeat || event.key.length > 1) return;
+    if (key === "escape") held = [];
+    if (event.repeat || key.length > 1) return;
     const target = carrier(key);
     const opens = target && ("opens" in target.dataset || writes(target));
     if (!opens && held.length === 0) return;
@@ -87,6 +88,10 @@
     if (writes(target)) target.value += rest.join("");
     else for (const key of rest) carrier(key)?.click();
   };
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful) held = [];
+  });
 
   // ---- a label by its letters ------------------------------------------------------------------
 
