@@ -52,19 +52,25 @@ def a_rollout() -> Rollout:
                    NOW, NOW, NOW)  # fmt: skip
 
 
-def fill(database: Database, rows: int, rng: np.random.Generator) -> None:
-    """A tenth as many units as requests."""
-    units = rng.integers(0, rows // 10, rows)
+def fill(
+    database: Database,
+    rows: int,
+    rng: np.random.Generator,
+    rollout: str = "r",
+    until: datetime = NOW,
+) -> None:
+    """A tenth as many units as requests, a hundred requests a second up to a moment."""
+    units = rng.integers(0, max(rows // 10, 1), rows)
     times = rng.lognormal(3, 0.5, rows)
     labels = rng.choice(["bear", "fox", "nothing"], rows, p=[0.2, 0.1, 0.7])
     failed = rng.random(rows) < 0.001
     for start in range(0, rows, 50_000):
         values = [
             {
-                "rollout_id": "r", "stage": "gradual", "step": 0, "epoch": 1, "share": 0.25,
+                "rollout_id": rollout, "stage": "gradual", "step": 0, "epoch": 1, "share": 0.25,
                 "candidate": bool(units[i] % 4 == 0), "unit": int(units[i]),
                 "action": str(labels[i]), "failed": bool(failed[i]), "answer_ms": float(times[i]),
-                "created_at": NOW - timedelta(seconds=(rows - i) / 100),
+                "created_at": until - timedelta(seconds=(rows - i) / 100),
             }
             for i in range(start, min(start + 50_000, rows))
         ]  # fmt: skip

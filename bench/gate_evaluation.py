@@ -1,16 +1,16 @@
 """What one look at all gates costs after a long rollout: from running counts, and read afresh.
 
     python -m bench.gate_evaluation [--answers 1000000] [--share 0.1] [--looks 20] [--seed 0]
-        [--url SQLALCHEMY_URL]
+        [--stage manual-review|gradual] [--database sqlite|postgresql]
 
-Without a URL it makes a SQLite database in a temporary folder. Of the answers a share is sampled
-and has a verdict, but for the last 5,000 sampled ones' every tenth, which is pending: the tail that
-a look keeps in memory begins there. Between two looks 20 answers and 10 verdicts come in.
+In gradual every answer is an exposure, too, and the plan has the gates on traffic besides. Of the
+answers a share is sampled and has a verdict, but for every tenth of the last 5,000 sampled, which
+is pending: the tail that a look keeps in memory begins there. Between two looks 20 answers (and
+exposures) and 10 verdicts come in.
 """
 
 import argparse
 import resource
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ from statistics import median
 import numpy as np
 import sqlalchemy as sa
 
+from bench.exposures import fill
+from bench.review_claims import databases
 from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import evidence
@@ -29,13 +31,13 @@ from registry.documents.plan_file import parse_plan
 from registry.domain.evidence import EvidenceRow
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
-from registry.domain.stages import Stage
 from registry.domain.versions import ModelVersion
 from registry.services.judge import GateMemory
 from registry.services.start_rollout import start_rollout
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PLAN = """\
+PLANS = {
+    "manual-review": """\
 apiVersion: stagegate/v1
 model: {name: bears, version: 2, baseline: 1}
 unit: user_id
@@ -51,7 +53,28 @@ stages:
   - {type: gold, at_least: 0.9}
   - {type: drift}
   deadline: {after: 300d, then: hold}
-"""
+""",
+    "gradual": """\
+apiVersion: stagegate/v1
+model: {name: bears, version: 2, baseline: 1}
+unit: user_id
+segments: [site, camera]
+stages:
+- stage: gradual
+  steps: [{weight: 25}, {weight: 50}]
+  review: {sample: 0.1, due: 24h, gold: 0.01, opinions: {audit: 2}}
+  gates:
+  - {type: error-rate, at_most: 0.05, per_segment: true}
+  - {type: error-ratio, at_most: 1.5}
+  - {type: agreement, at_least: 0.9}
+  - {type: gold, at_least: 0.9}
+  - {type: drift}
+  - {type: action-rate}
+  - {type: failures}
+  - {type: latency, p99_ratio_at_most: 1.5}
+  - {type: split}
+""",
+}
 
 
 def main() -> None:
@@ -60,10 +83,10 @@ def main() -> None:
     arguments.add_argument("--share", type=float, default=0.1)
     arguments.add_argument("--looks", type=int, default=20)
     arguments.add_argument("--seed", type=int, default=0)
-    arguments.add_argument("--url")
+    arguments.add_argument("--stage", choices=list(PLANS), default="manual-review")
+    arguments.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     chosen = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = chosen.url or f"sqlite:///{folder}/bench.db"
+    with databases(chosen.database) as (url, _):
         upgrade(url)
         database = Database(url)
         run(database, chosen)
@@ -72,7 +95,7 @@ def main() -> None:
 
 def run(database: Database, chosen: argparse.Namespace) -> None:
     rng = np.random.default_rng(chosen.seed)
-    rollout = a_rollout(database)
+    rollout = a_rollout(database, PLANS[chosen.stage])
     verdicts, waiting, now = 0, [], NOW
     stream = answers(rollout, chosen.answers, chosen.share, rng)
     with database.begin() as connection:
@@ -81,6 +104,9 @@ def run(database: Database, chosen: argparse.Namespace) -> None:
             verdicts += sum(row["verdict"] is not None for row in rows)
             waiting += [r["prediction_id"] for r in rows if r["sampled"] and not r["verdict"]]
             now = rows[-1]["created_at"] + timedelta(seconds=1)
+    traffic = chosen.stage == "gradual"
+    if traffic:
+        fill(database, chosen.answers, rng, rollout.id, now)
     print(f"{chosen.answers} answers, {verdicts} verdicts, {len(waiting)} pending, {peak()}")
     memory = GateMemory()
     took, gates = look(database, rollout, now, memory)
@@ -91,14 +117,18 @@ def run(database: Database, chosen: argparse.Namespace) -> None:
         with database.begin() as connection:
             unit = SqlUnitOfWork(connection)
             unit.evidence.add(fresh(rollout, number, now))
+        if traffic:
+            fill(database, 20, rng, rollout.id, now)
+        with database.begin() as connection:
+            unit = SqlUnitOfWork(connection)
             for name in waiting[number * 10 : number * 10 + 10]:
                 unit.evidence.settle(name, "teddy", "rae", now)
         times.append(look(database, rollout, now, memory)[0])
     afresh, again = look(database, rollout, now, GateMemory())
     same = again == look(database, rollout, now, memory)[1]
     print(
-        f"after 20 answers and 10 verdicts more: median {median(times):.1f} ms, "
-        f"slowest {max(times):.1f} ms over {len(times)} looks"
+        f"{chosen.database}, {chosen.stage}, after 20 answers and 10 verdicts more: "
+        f"median {median(times):.1f} ms, slowest {max(times):.1f} ms over {len(times)} looks"
     )
     print(f"read afresh: {afresh:.0f} ms; the same verdicts: {same}; {peak()}")
 
@@ -113,7 +143,7 @@ def look(
         return (time.perf_counter() - began) * 1_000, gates
 
 
-def a_rollout(database: Database) -> Rollout:
+def a_rollout(database: Database, plan: str) -> Rollout:
     with database.begin() as connection:
         unit = SqlUnitOfWork(connection)
         for number in (1, 2):
@@ -130,7 +160,7 @@ def a_rollout(database: Database) -> Rollout:
                     created_at=NOW,
                 )
             )
-        return start_rollout(unit, parse_plan(PLAN), "bob", NOW, str(uuid.uuid4()), "salt")
+        return start_rollout(unit, parse_plan(plan), "bob", NOW, str(uuid.uuid4()), "salt")
 
 
 def answers(rollout: Rollout, count: int, share: float, rng: np.random.Generator) -> Iterator[dict]:
@@ -146,7 +176,8 @@ def answers(rollout: Rollout, count: int, share: float, rng: np.random.Generator
         sampled += looked
         pending = looked and sampled > total - 5_000 and sampled % 10 == 0
         yield {
-            "rollout_id": rollout.id, "stage": "manual-review", "step": 0, "prediction_id": f"p{i}",
+            "rollout_id": rollout.id, "stage": rollout.stage.value, "step": 0,
+            "prediction_id": f"p{i}",
             "version": 2, "arm": "candidate", "model_label": "panda" if wrong[i] else "teddy",
             "baseline_label": "panda" if theirs[i] else "teddy", "inclusion_probability": share,
             "sampled": looked, "drawn": looked, "unit": i % 5_000,
@@ -164,7 +195,7 @@ def fresh(rollout: Rollout, number: int, now: datetime) -> list[EvidenceRow]:
     return [
         EvidenceRow(
             rollout_id=rollout.id,
-            stage=Stage.MANUAL_REVIEW,
+            stage=rollout.stage,
             step=0,
             prediction_id=f"f{number}-{i}",
             version=2,

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from console import problems, visit
 from console.authentication import Authentication, Gate
 from console.controller import Controller
-from console.duties import deliveries, duties, notifications
+from console.duties import deliveries, duties, judgements, notifications
 from console.in_process import ActingAs
 from console.owner import Owner
 from console.replica import Replica
@@ -118,6 +118,12 @@ def _loops(wiring: Wiring, holder: str) -> tuple[Controller, ...]:
     slow = partial(one, lease_seconds=60)
     return (
         one("controller", duties=duties(wiring), stood_down=wiring.metrics.stood_down),
+        one(
+            "rollouts",
+            duties=judgements(wiring),
+            interval_seconds=0.1,
+            stood_down=lambda: wiring.metrics.rollouts({}),
+        ),
         slow("outbox", duties=deliveries(wiring)),
         slow("webhooks", duties=notifications(wiring, now), interval_seconds=1.0),
     )

@@ -1,6 +1,7 @@
 """The loop that turns evidence into action: rollouts, drift, late answers, outbox."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Duty:
 
 class Controller:
     """Runs the duties every `interval_seconds`, in one process of all that share the database.
+
+    It rests at least for as long as a turn took, so that it never takes more than half a processor.
 
     The lease of this name in the database decides which process; when that one dies another takes
     over once the lease has run out. A duty that fails is logged and tried again in the next turn,
@@ -90,11 +93,14 @@ class Controller:
         return True
 
     def _loop(self) -> None:
-        while not self._stop.wait(self._interval):
+        took = 0.0
+        while not self._stop.wait(max(self._interval, took)):
+            began = time.monotonic()
             try:
                 self.turn()
             except Exception:  # noqa: BLE001 - a lost database must not end the loop
                 _log.exception("turn failed", loop=self._name)
+            took = time.monotonic() - began
 
     def _leads(self) -> bool:
         """Renewed when an eighth of it is over: every renewal is a write that others wait for."""

@@ -38,15 +38,22 @@ _log = structlog.get_logger()
 
 
 def duties(wiring: Wiring) -> tuple[Duty, ...]:
-    """Late answers first, since callers wait for them; then drift, since rollouts read it."""
+    """Late answers first, since callers wait for them."""
     return (
         Duty("closed windows", lambda now: _close(wiring, now)),
         Duty("late answers", lambda now: _late(wiring, now)),
         Duty("drift", lambda now: _drift(wiring, now), every_seconds=2.0),
         Duty("old windows", lambda now: _merge_old_windows(wiring, now), every_seconds=60.0),
-        Duty("rollouts", lambda now: _rollouts(wiring, now)),
         Duty("automation bias", lambda now: measure_bias(wiring, now), every_seconds=10.0),
     )
+
+
+def judgements(wiring: Wiring) -> tuple[Duty, ...]:
+    """What takes harm back, apart from all that may be slow: nobody waits for it longer than this.
+
+    A look that finds nothing new costs a few queries, so it may come often.
+    """
+    return (Duty("rollouts", lambda now: _rollouts(wiring, now)),)
 
 
 def deliveries(wiring: Wiring) -> tuple[Duty, ...]:

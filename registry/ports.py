@@ -144,8 +144,11 @@ class Evidence(Protocol):
     def reviewers(self, rollout_id: str, stage: Stage) -> Mapping[str, int]:
         """How many of a stage's verdicts each person gave."""
 
-    def mark(self, rollout_id: str, stage: Stage, now: datetime) -> EvidenceMark:
-        """Where the evidence of a stage stands; costs next to nothing."""
+    def mark(self, rollout_id: str, stage: Stage, now: datetime, after: int = 0) -> EvidenceMark:
+        """Where the evidence of a stage stands; costs next to nothing.
+
+        after: a row of it that is known, so that none before it has to be looked at.
+        """
 
     def answers_until(self, rollout_id: str, stage: Stage, moment: datetime, most: int) -> int:
         """How many answers of a stage were given up to a moment, counted up to `most`."""

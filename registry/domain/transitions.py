@@ -100,7 +100,9 @@ def move(rollout: Rollout, command: Command, to: Place, now: datetime) -> Rollou
 def pause(rollout: Rollout, by: str, reason: str, now: datetime) -> Rollout:
     """Stop promotions; what the candidate answers stays as it is."""
     if rollout.paused is not None:
-        raise StageConflict(f"{_name(rollout)} is already paused by {rollout.paused.by}")
+        raise StageConflict(
+            f"{_name(rollout)} is already paused by {rollout.paused.by}: {rollout.paused.reason}"
+        )
     moved = move(rollout, Command.PAUSE, Place(rollout.stage, rollout.step), now)
     return replace(moved, paused=Pause(by, reason or "no reason was given"))
 
@@ -109,7 +111,7 @@ def resume(rollout: Rollout, now: datetime) -> Rollout:
     """Allow promotions again."""
     moved = move(rollout, Command.RESUME, Place(rollout.stage, rollout.step), now)
     if rollout.paused is None:
-        raise StageConflict(f"{_name(rollout)} is not paused")
+        raise StageConflict(f"{_name(rollout)} is not paused, so there is nothing to resume")
     return replace(moved, paused=None)
 
 
@@ -134,10 +136,10 @@ def check_stage(name: str, stage: Stage, command: Command) -> frozenset[Stage]:
     ways = TABLE.get((stage, command), frozenset())
     if not ways:
         able = [place.words for (place, other) in TABLE if other is command]
-        raise StageConflict(
-            f"{name} is in {stage.words}, which {command} cannot leave; "
-            f"{command} works in {', '.join(able)}"
-        )
+        where = f"in {stage.words}, which {command} cannot leave"
+        if stage in ENDED:
+            where = f"{stage.words}, and its rollout is over"
+        raise StageConflict(f"{name} is {where}; {command} works in {', '.join(able)}")
     return ways
 
 

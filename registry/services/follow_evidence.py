@@ -35,6 +35,11 @@ class Followed:
     known: Look | None = None
     looks: tuple[Look, ...] = ()
 
+    def up_to(self, rollout: Rollout) -> int:
+        """The number of a row of the rollout's stage that is counted; 0 if there is none."""
+        same = (self.rollout_id, self.stage) == (rollout.id, rollout.stage.value)
+        return self.known.last if same and self.known else 0
+
     @property
     def key(self) -> tuple[str, str, Counting]:
         """What was counted, and how; another baseline has all of it counted anew."""

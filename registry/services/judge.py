@@ -63,8 +63,11 @@ class GateMemory:
 
     def gates(self, unit: UnitOfWork, rollout: Rollout, now: datetime) -> tuple[Judged, ...]:
         """The verdicts of all gates, judged anew where there is something new."""
+        which = (rollout.model, rollout.active)  # a candidate, and the live version under watch
+        seen = self._seen.get(which)
         drift = _newest_drift(unit, rollout)
-        evidence = unit.evidence.mark(rollout.id, rollout.stage, now)
+        known = seen.followed.up_to(rollout) if seen else 0
+        evidence = unit.evidence.mark(rollout.id, rollout.stage, now, known)
         reviewers = unit.checks.tally(rollout.model, rollout.started_at)
         reads = reads_traffic(rollout.stage_plan.gates)
         traffic = (
@@ -79,8 +82,6 @@ class GateMemory:
             traffic.cursor,
             traffic.rows,
         )
-        which = (rollout.model, rollout.active)  # a candidate, and the live version under watch
-        seen = self._seen.get(which)
         if seen is None or seen.mark != mark or not seen.at <= now < seen.until:
             followed = follow(unit, rollout, now, seen.followed if seen else None)
             answers = followed.running.answers(now)

@@ -58,7 +58,10 @@ def promote(
     rollout = latest(unit, model)
     check_generation(rollout, expected_generation)
     if not rollout.active:
-        raise StageConflict(f"{model}@{rollout.version} is {rollout.stage.words} and no candidate")
+        raise StageConflict(
+            f"{model}@{rollout.version} is {rollout.stage.words} and no candidate; start a rollout "
+            "of the version that is to be promoted"
+        )
     if rollout.paused is not None:
         raise StageConflict(
             f"{model}@{rollout.version} is paused by {rollout.paused.by}: {rollout.paused.reason}; "

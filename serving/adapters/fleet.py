@@ -32,7 +32,7 @@ from serving.ports import Measurements, Runner
 from serving.services.routes import read_routes
 
 _log = structlog.get_logger(__name__)
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.1
 LOOK_AGAIN_SECONDS = 5.0  # versions that failed to load, models registered without a route
 KEEP_SECONDS = 1.0
 PREPARING_THREADS = 2

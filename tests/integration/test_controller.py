@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from rollout_world import PLAN, World
 from waiting import PATIENCE
 
 from console.controller import INTERVAL_SECONDS, LEASE_SECONDS, Controller, Duty
 from console.deliver import deliver
 from registry.adapters.database.engine import Database
+from registry.adapters.database.tables import lease
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.evidence import OutboxMessage
 from registry.domain.stages import Stage
@@ -174,6 +176,19 @@ def test_a_controller_that_lost_its_lease_is_told_once(database: Database, clock
     for _ in range(2):
         assert not first.turn()
     assert told == ["first"]
+
+
+def test_a_lease_is_written_anew_long_before_it_ends_and_not_in_every_turn(
+    database: Database, clock: Clock
+):
+    first, _, _ = two_controllers(database, clock)
+    ends = []
+    for seconds in (0.0, 0.2, 0.2, 0.1):
+        clock.go_on(seconds)
+        assert first.turn()
+        with database.read() as connection:
+            ends.append(connection.execute(sa.select(lease.c.expires_at)).scalar_one())
+    assert [(end - NOW).total_seconds() for end in ends] == [4, 4, 4, 4.5]
 
 
 def test_a_failing_duty_does_not_stop_the_next(database: Database, clock: Clock):

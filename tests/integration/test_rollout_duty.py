@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from rollout_world import World
 
-from console.duties import duties
+from console.duties import judgements
 from console.wiring import Wiring
 from monitoring.adapters.metrics import Metrics
 from registry.adapters.database.engine import Database
@@ -30,7 +30,7 @@ class SomeWiring:
 
 
 def turn(world: World, wiring: SomeWiring) -> None:
-    (rollouts,) = (d for d in duties(cast(Wiring, wiring)) if d.name == "rollouts")
+    (rollouts,) = judgements(cast(Wiring, wiring))
     rollouts.run(world.now)
 
 

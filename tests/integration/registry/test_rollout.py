@@ -176,7 +176,9 @@ def test_abort_wins_over_a_promotion_to_live_that_came_first(world: World) -> No
     assert world.live() == (1, None)
     world.do(lambda u: control.abort(u, "bears", "bob", world.now))
     assert world.live() == (None, None)
-    with pytest.raises(StageConflict, match="in rolled back, which abort cannot leave"):
+    with pytest.raises(
+        StageConflict, match="is rolled back, and its rollout is over; abort works in"
+    ):
         world.do(lambda u: control.abort(u, "bears", "bob", world.now))
 
 

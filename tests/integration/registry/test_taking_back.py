@@ -66,7 +66,7 @@ def test_a_version_that_failed_its_second_try_does_not_come_back_and_abort_still
     assert world.live() == (None, None)
     assert stage_of(world, 2) is Stage.ROLLED_BACK
     assert ("live", None, None) in world.effects()[-2:]
-    with pytest.raises(StageConflict, match="which abort cannot leave"):
+    with pytest.raises(StageConflict, match="its rollout is over; abort works in"):
         abort(world)
 
 
