@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from review_calls import SAMPLED, SUPERVISED, Serve, ask, get, pass_time, post
+from review_desk import fill
 from serving_fakes import image
 
 from registry.adapters.database.engine import Database
@@ -52,6 +53,26 @@ def test_a_blind_item_tells_neither_the_models_answer_nor_where_to_find_it(serve
     decided = post(client, item, "decision", label="metal").json()
     assert (decided["model_answer"], decided["agrees"], decided["prediction_id"]) == (None,) * 3
     assert post(client, item, "agree").status_code == 422
+
+
+def test_a_reviewer_sees_the_input_beside_the_training_data_of_the_version_asked(serve: Serve):
+    client, _ = serve(SUPERVISED)
+    ask(client)
+    item = get(client, "/v1/review/next")
+    told = get(client, f"/v1/review/{item['id']}/input")
+    (value,) = told["values"]
+    assert (told["version"], value["name"], value["outside"]) == (item["version"], "bytes", True)
+    assert value["said"] == str(len(image("glass")))
+    assert client.get("/v1/review/nothing/input").status_code == 404
+
+
+def test_an_input_that_no_version_was_asked_about_is_compared_with_none(serve: Serve):
+    client, serving = serve(SUPERVISED)
+    fill(serving.database, 1, version=None)
+    item = get(client, "/v1/review/next")
+    refused = client.get(f"/v1/review/{item['id']}/input")
+    assert refused.status_code == 404
+    assert "No version was asked" in refused.json()["detail"]
 
 
 def test_what_others_said_stays_hidden_from_whoever_is_still_to_be_asked(serve: Serve):
