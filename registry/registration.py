@@ -196,6 +196,11 @@ class Runtime(Protocol):
 class Alternatives(Protocol):
     """What the model would say if its input had been declared otherwise."""
 
+    def normalised(
+        self, declared: ModelInput, images: Sequence[LabelledImage]
+    ) -> tuple[Sequence[float], Sequence[float]]:
+        """Mean and standard deviation of each colour of the images, as the model takes them."""
+
     def labels(
         self, graph: bytes, declared: ModelInput, images: Sequence[LabelledImage]
     ) -> Mapping[str, IntArray]:

@@ -24,15 +24,16 @@ def main(world: Path) -> None:
     declared = read_model_input(world / "input.yaml")
     example = as_taken(np.zeros((2, *declared.preprocessing.shape), np.uint8), declared)
 
-    def tried(name: str, factory: str | None) -> str:
+    def tried(name: str, factory: str | None, *, deeper: bool = False) -> str:
         folder = world / "tried"
         folder.mkdir()
         code = world / "code" if factory else None
         taken = FileIntake(code).take(world / name, folder)
         try:
-            check_behaviour(
-                open_source(recognise(world / name), taken.path, factory, example, 2), example
-            )
+            source = open_source(recognise(world / name), taken.path, factory, example, 2)
+            check_behaviour(source, example)
+            if deeper:
+                source.graph()
         except Invalid as refusal:
             return str(refusal)
         finally:
@@ -45,6 +46,9 @@ def main(world: Path) -> None:
         name: tried(name, "nets.colours:make")
         for name in ("weights.pt", "whole.pt", "short.pt", "nan.pt")
     }
+    said["weights.pt branching"] = tried("weights.pt", "nets.colours:picky", deeper=True)
+    said["mute.pt"] = tried("mute.pt", None)
+    said["narrow.pt"] = tried("narrow.pt", None)
     for maker in ("nothing", "absent"):
         said[f"weights.pt {maker}"] = tried("weights.pt", f"nets.colours:{maker}")
     print(json.dumps(said))  # noqa: T201 - its answer

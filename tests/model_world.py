@@ -41,8 +41,19 @@ class Branching(Colours):
         return -self.scores(images)
 
 
+class Picky(Colours):
+    def forward(self, images):
+        if images[0].mean() > 100:
+            return -self.scores(images)
+        return self.scores(images)
+
+
 def make():
     return Colours()
+
+
+def picky():
+    return Picky()
 
 
 def branching():
@@ -105,6 +116,7 @@ def _files(out: Path) -> None:
         return model
 
     model, two = filled().eval(), torch.zeros(2, 3, SIDE, SIDE)
+    mute, narrow = _odd_modules()
     state, any_size = model.state_dict(), ({0: torch.export.Dim("n", min=1, max=64)},)
     torch.save(state, out / "weights.pt")
     torch.save(model, out / "whole.pt")
@@ -114,6 +126,8 @@ def _files(out: Path) -> None:
     torch.jit.save(torch.jit.trace(model, two), out / "traced.pt")
     torch.jit.save(torch.jit.script(filled(Branching).eval()), out / "branching.pt")
     torch.jit.save(torch.jit.script(filled().eval()), out / "scripted.pt")
+    torch.jit.save(torch.jit.trace(mute(), two), out / "mute.pt")
+    torch.jit.save(torch.jit.trace(narrow(), two), out / "narrow.pt")
     torch.jit.save(torch.jit.trace(filled().train(), two, check_trace=False), out / "training.pt")
     torch.export.save(
         torch.export.export(model, (two,), dynamic_shapes=any_size), out / "exported.pt2"
@@ -124,6 +138,25 @@ def _files(out: Path) -> None:
         out / "training.pt2",
     )
     _onnx(out, model, two)
+
+
+def _odd_modules() -> tuple[type, type]:
+    """One that gives several tensors, and one that takes images of one size alone."""
+    import torch
+
+    class Mute(torch.nn.Module):
+        def forward(self, images: torch.Tensor):
+            return images.mean((2, 3)), images
+
+    class Narrow(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = torch.nn.Linear(3 * SIDE * SIDE, 3)
+
+        def forward(self, images: torch.Tensor):
+            return self.head(images.reshape(2, -1))  # the batch of the example, for ever
+
+    return Mute, Narrow
 
 
 def _onnx(out: Path, model: object, two: object) -> None:

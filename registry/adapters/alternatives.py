@@ -8,8 +8,8 @@ import numpy as np
 from registry.adapters.declared_input import END, as_taken
 from registry.adapters.imaging import ImagePreprocessor
 from registry.adapters.quiet import silence
-from registry.documents.model_input import ModelInput, Order
-from registry.domain.observations import IntArray
+from registry.documents.model_input import Layout, ModelInput, Order
+from registry.domain.observations import ByteArray, IntArray
 from registry.registration import LabelledImage
 
 _BATCH = 32
@@ -20,12 +20,19 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class OnnxAlternatives:
     """Implements registry.registration.Alternatives on the part of the graph that is the model."""
 
+    def normalised(
+        self, declared: ModelInput, images: Sequence[LabelledImage]
+    ) -> tuple[Sequence[float], Sequence[float]]:
+        """Mean and standard deviation of each colour of the images, as the model takes them."""
+        numbers = as_taken(_prepared(declared, images), declared)
+        others = (0, 2, 3) if declared.layout is Layout.CHANNELS_FIRST else (0, 1, 2)
+        return numbers.mean(axis=others).tolist(), numbers.std(axis=others).tolist()
+
     def labels(
         self, graph: bytes, declared: ModelInput, images: Sequence[LabelledImage]
     ) -> Mapping[str, IntArray]:
         """The labels as declared, then by each alternative, keyed by what to say."""
-        prepare = ImagePreprocessor(declared.preprocessing).prepare
-        prepared = np.stack([prepare(image.path.read_bytes()) for image in images])
+        prepared = _prepared(declared, images)
         session, name = _model(graph)
 
         def answers(one: ModelInput) -> IntArray:
@@ -34,6 +41,11 @@ class OnnxAlternatives:
             return np.asarray(np.concatenate(said).argmax(axis=1))
 
         return {words: answers(one) for words, one in _declarations(declared)}
+
+
+def _prepared(declared: ModelInput, images: Sequence[LabelledImage]) -> ByteArray:
+    prepare = ImagePreprocessor(declared.preprocessing).prepare
+    return np.stack([prepare(image.read()) for image in images])
 
 
 def _declarations(declared: ModelInput) -> Iterator[tuple[str, ModelInput]]:

@@ -23,6 +23,7 @@ from registry.documents.preprocessing import (
     Resize,
     Step,
 )
+from registry.domain.errors import Invalid
 
 # .../lib/python3.11/..., ...\\Python311\\Lib\\..., ...\\PythonSoftwareFoundation.Python.3.11_...
 _PYTHON = re.compile(r"[/\\.]python\.?3\.?(\d{1,2})(?:-\d\d)?[/\\_]", re.IGNORECASE)
@@ -194,7 +195,11 @@ def _resample(value: Any) -> Resample:
 def _labels(targets: Record) -> tuple[str, ...]:
     names = {node.name for node in walk(targets.get("tfms")) if isinstance(node, Record)}
     if "fastai.data.transforms.MultiCategorize" in names:
-        raise refusal("the export gives several labels to one image, which is not supported")
+        raise Invalid(
+            "the export gives several labels to one image (MultiCategoryBlock); an answer here is"
+            " one label, which people review and gates compare. Train a learner for each label,"
+            " with CategoryBlock, and register each as a model of its own"
+        )
     maps = [
         node
         for node in walk(targets.get("tfms"))

@@ -74,6 +74,11 @@ class ModelInput(BaseModel):
         return Preprocessing(mode=self.mode, steps=self.steps)
 
     @property
+    def normalises(self) -> bool:
+        """Whether statistics of training data were declared."""
+        return bool(self.mean or self.deviation)
+
+    @property
     def means(self) -> tuple[float, ...]:
         """What is taken away from each colour."""
         return self.mean or (0.0,) * self.preprocessing.shape[0]

@@ -17,6 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 LEVEL = 1e-4  # one-sided, for each alternative
 LEAST_GAIN = 0.1  # of all images
 _FEWEST = 20
+FARTHEST_MEAN, DEVIATIONS = 4.0, (0.05, 10.0)
 
 
 def mistake(truth: IntArray, said: Mapping[str, IntArray], labels: Sequence[str]) -> str | None:
@@ -37,6 +38,25 @@ def mistake(truth: IntArray, said: Mapping[str, IntArray], labels: Sequence[str]
             f" but on {share:.0%} of them otherwise: say {name} in the preprocessing"
         )
     return _other_order(truth, declared, labels)
+
+
+def unlike_standard(means: Sequence[float], deviations: Sequence[float]) -> str | None:
+    """Why a normalisation cannot be the one that these training images were trained with.
+
+    means, deviations: of each colour of the normalised training images. What was normalised by
+    statistics of its own kind comes near 0 and 1; wrong scales miss that by orders of magnitude.
+    """
+    far = max(abs(mean) for mean in means) > FARTHEST_MEAN
+    least, most = DEVIATIONS
+    if not far and all(least <= deviation <= most for deviation in deviations):
+        return None
+    said = ", ".join(
+        f"{mean:.3g} ± {deviation:.3g}" for mean, deviation in zip(means, deviations, strict=True)
+    )
+    return (
+        f"as declared the training images come to {said} in their colours, where a normalisation"
+        " brings them near 0 ± 1: correct `divide_by`, `mean` or `deviation` in the preprocessing"
+    )
 
 
 def _best(

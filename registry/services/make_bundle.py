@@ -13,7 +13,7 @@ from registry.documents.preprocessing import AnyPreprocessing
 from registry.documents.proof import NAME as PROOF
 from registry.domain.environment import requirements_text
 from registry.domain.errors import Invalid
-from registry.domain.mistakes import mistake
+from registry.domain.mistakes import mistake, unlike_standard
 from registry.domain.observations import Observations
 from registry.domain.parity import Parity
 from registry.ports import ReferenceFitter
@@ -123,6 +123,10 @@ def _refuse_mistakes(
 ) -> None:
     """Invalid if the training images say that something was declared wrong."""
     images = [one for one in spread(training, MISTAKES_SAMPLE) if isinstance(one, LabelledImage)]
+    if declared.input.normalises:
+        far = unlike_standard(*tools.alternatives.normalised(declared.input, images))
+        if far:
+            raise Invalid(far)
     truth = np.array([image.label for image in images])
     said = tools.alternatives.labels(converted.graph, declared.input, images)
     found = mistake(truth, said, converted.labels)

@@ -26,9 +26,10 @@ from registry.documents.model_input import (
     read_labels,
     read_model_input,
 )
+from registry.documents.preprocessing import Resize
 from registry.domain.errors import Invalid
 from registry.domain.formats import Format
-from registry.domain.mistakes import mistake
+from registry.domain.mistakes import mistake, unlike_standard
 from registry.domain.versions import ModelVersion
 from registry.registration import Converted, Declared
 from serving.adapters.runner import BundleRunner
@@ -101,6 +102,9 @@ def test_every_way_to_save_a_model_wrong_is_named(world: Path):
         "whole.pt": "Save model.state_dict()",
         "short.pt": "missing head.bias",
         "nan.pt": "NaN in head.bias",
+        "weights.pt branching": "A branch on the images themselves",
+        "mute.pt": "gives a tuple; a tensor of scores is needed",
+        "narrow.pt": "the model refuses images of shape (4, 3, 16, 16)",
         "weights.pt nothing": "not a torch module",
         "weights.pt absent": "absent failed",
     }
@@ -113,6 +117,7 @@ def test_every_way_to_save_a_model_wrong_is_named(world: Path):
         ("final.onnx", {}, "activation: none"),
         ("fixed.onnx", {}, "exactly 2 images at a time"),
         ("last.onnx", {}, "layout: channels-first"),
+        ("graph.onnx", {"steps": (Resize(width=8, height=8),)}, "resize to what the graph takes"),
     ],
 )
 def test_a_graph_that_does_not_fit_its_declaration_is_refused(
@@ -148,6 +153,12 @@ def test_training_images_betray_a_wrong_declaration(world: Path, tmp_path: Path)
     swapped = found(right.input.model_copy(update={"order": Order.BGR}), right.labels)
     assert swapped is not None
     assert "`order: RGB`" in swapped
+    images = ImageFolders().read(world / "training", right.labels)
+    normalised = OnnxAlternatives().normalised
+    assert unlike_standard(*normalised(right.input, images)) is None
+    for divide_by in (1.0, 255.0**2):
+        wrong = right.input.model_copy(update={"divide_by": divide_by})
+        assert "near 0 ± 1" in str(unlike_standard(*normalised(wrong, images)))
     renamed = found(right.input, ("green", "blue", "red"))
     assert renamed is not None
     assert "the order red, green, blue on" in renamed

@@ -189,7 +189,6 @@ UNKNOWN_BATCH = record("fastai.vision.augment.RandomErasing", split_idx=None)
         (learner(batches=(TO_FLOAT, NORMALIZE, NORMALIZE)), "one Normalize"),
         (learner(made="fastai.vision.core.PILMask"), "PILMask"),
         (learner(loss="torch.nn.modules.loss.CrossEntropyLoss"), "loss is torch"),
-        (learner(target="fastai.data.transforms.MultiCategorize"), "several labels"),
         (learner(target="fastai.data.transforms.RegressionSetup", labels=()), "labels are"),
         (learner(labels=("only",)), "two or more"),
     ],
@@ -198,6 +197,11 @@ def test_what_cannot_be_converted_is_refused_with_the_way_out(root: Any, message
     with pytest.raises(Invalid, match=message) as refusal:
         read(root)
     assert "ONNX" in str(refusal.value)
+
+
+def test_several_labels_for_one_image_are_refused_with_another_way_out():
+    with pytest.raises(Invalid, match=r"several labels.*Train a learner for each label"):
+        read(learner(target="fastai.data.transforms.MultiCategorize"))
 
 
 @pytest.mark.parametrize("size", ["large", (1, 2, 3), None, (1.5, 2), True])

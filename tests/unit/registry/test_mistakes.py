@@ -1,8 +1,9 @@
 """What training images say about a declaration."""
 
 import numpy as np
+import pytest
 
-from registry.domain.mistakes import mistake
+from registry.domain.mistakes import mistake, unlike_standard
 
 LABELS = ("red", "green", "blue")
 TRUTH = np.arange(60) % 3
@@ -44,3 +45,30 @@ def test_a_model_that_knows_nothing_is_no_mistake_in_more_than_one_case_of_a_hun
 
 def test_few_images_say_nothing():
     assert mistake(TRUTH[:12], {"as is": TRUTH[:12] * 0, "other": TRUTH[:12]}, LABELS) is None
+
+
+@pytest.mark.parametrize(
+    ("means", "deviations"),
+    [((0.1, -0.2, 0.0), (1.0, 0.9, 1.2)), ((-1.9, -1.8, -1.6), (0.3, 0.3, 0.3)), ((0.5,), (0.25,))],
+)
+def test_a_normalisation_that_brings_images_near_the_standard_is_left_alone(
+    means: tuple[float, ...], deviations: tuple[float, ...]
+):
+    assert unlike_standard(means, deviations) is None
+
+
+@pytest.mark.parametrize(
+    ("means", "deviations"),
+    [
+        ((498.0, 530.0, 470.0), (280.0, 290.0, 300.0)),  # never divided by 255
+        ((-2.1, -2.0, -1.8), (0.004, 0.004, 0.004)),  # divided by it twice
+        ((0.1, 9.0, 0.2), (1.0, 1.0, 1.0)),
+    ],
+)
+def test_a_normalisation_that_does_not_fit_the_training_images_is_named(
+    means: tuple[float, ...], deviations: tuple[float, ...]
+):
+    said = unlike_standard(means, deviations)
+    assert said is not None
+    assert "near 0 ± 1: correct `divide_by`, `mean` or `deviation`" in said
+    assert f"{means[0]:.3g} ± {deviations[0]:.3g}" in said

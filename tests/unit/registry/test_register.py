@@ -121,6 +121,12 @@ class FakeAlternatives:
     """Says that the declaration is right, or that another one is."""
 
     wrong = False
+    scale = 1.0
+
+    def normalised(
+        self, declared: ModelInput, images: Sequence[LabelledImage]
+    ) -> tuple[Sequence[float], Sequence[float]]:
+        return (self.scale - 1,) * 3, (self.scale,) * 3
 
     def labels(
         self, graph: bytes, declared: ModelInput, images: Sequence[LabelledImage]
@@ -397,6 +403,14 @@ def test_a_declaration_that_training_images_speak_against_is_refused(world: Worl
     world.alternatives.wrong = True
     with pytest.raises(Invalid, match="say `order: BGR`"):
         world.register(kind=Format.ONNX, declared=DECLARED)
+    assert world.store.versions == {}
+
+
+def test_a_normalisation_that_does_not_fit_the_training_images_is_refused(world: World):
+    said = DECLARED.input.model_copy(update={"mean": (0.5, 0.5, 0.5)})
+    world.alternatives.scale = 500.0
+    with pytest.raises(Invalid, match="near 0 ± 1"):
+        world.register(kind=Format.ONNX, declared=replace(DECLARED, input=said))
     assert world.store.versions == {}
 
 
