@@ -108,7 +108,12 @@ def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
         app.add_middleware(Authentication, gate=gate)
     else:
         pages.install(app, api)
-    app.add_middleware(SameOrigin)
+    app.add_middleware(SameOrigin, hosts=None if settings.accounts else settings.hosts)
+    if settings.proxies:
+        from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+        # What it says is who calls and how; anybody else's word for that is not taken.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.add_middleware(ServerTiming)
 
 

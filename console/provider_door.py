@@ -30,10 +30,11 @@ class ProviderDoor:
     def leave(self, redirect_uri: str, back: str) -> tuple[str, str]:
         """Where to send a browser, and the state that it has to keep meanwhile."""
         url, attempt = self.provider.begin(redirect_uri)
-        until = self.accounts.clock() + AWAY_AT_MOST
-        login = ProviderLogin(digest(attempt.state), attempt.nonce, attempt.verifier, back, until)
+        now = self.accounts.clock()
+        until, state = now + AWAY_AT_MOST, digest(attempt.state)
+        login = ProviderLogin(state, attempt.nonce, attempt.verifier, back, until)
         with self.accounts.writing() as unit:
-            unit.provider_logins.add(login)
+            unit.provider_logins.add(login, now)
         return url, attempt.state
 
     def come_back(

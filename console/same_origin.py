@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from console import problems
+from console.hosts import Hosts
 from registry.domain.errors import Forbidden
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -15,20 +16,30 @@ class SameOrigin:
     """Lets a request that changes something pass only from our own pages or from no page.
 
     Browsers say where a request comes from (Fetch Metadata, Origin); programs say nothing and
-    pass. Without this any page that a visitor opens could abort a rollout on their machine.
+    pass. Without this any page that a visitor opens could abort a rollout on their machine. With
+    `hosts` no site can pass by having its own name lead here: without accounts there is no cookie
+    that its pages would lack.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hosts: Hosts | None = None) -> None:
         self._app = app
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 403 to a foreign page, pass on everything else."""
-        changes = scope["type"] == "http" and scope["method"] not in SAFE
-        if changes and is_foreign(Headers(scope=scope)):
-            error = Forbidden("this request comes from another site's page; use stagegate's own")
+        try:
+            if scope["type"] == "http":
+                self._check(scope["method"], Headers(scope=scope))
+        except Forbidden as error:
             await problems.answer(error)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _check(self, method: str, headers: Headers) -> None:
+        if self._hosts is not None:
+            self._hosts.check(headers.get("host"))
+        if method not in SAFE and is_foreign(headers):
+            raise Forbidden("this request comes from another site's page; use stagegate's own")
 
 
 def is_foreign(headers: Headers) -> bool:

@@ -54,6 +54,7 @@ def run(settings: Settings) -> None:
         http=PatientProtocol,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # the application looks at them, if there is a proxy to trust
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     waiting = app.state.wiring.serving.arrivals

@@ -2,7 +2,9 @@
 
 import difflib
 import os
+import re
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from console.hosts import Hosts, hosts
 from registry.domain.errors import Invalid
 from registry.domain.login import Lasting
 from registry.domain.provider import ClaimRules, parse_roles
@@ -32,6 +35,8 @@ class Settings(BaseSettings):
     auth: Literal["on", "off"] = "off"
     secret_key: SecretStr = SecretStr("")
     public_url: str = ""
+    allowed_hosts: str = ""
+    trusted_proxies: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
@@ -73,6 +78,26 @@ class Settings(BaseSettings):
             raise ValueError("write what stands in people's browsers, https://HOST, without a path")
         return url.rstrip("/")
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, text: str) -> str:
+        for name in _listed(text):
+            if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name, re.IGNORECASE):
+                raise ValueError(f"{name!r} is no name; write for example review.example.org")
+        return text
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for one in _listed(text):
+            try:
+                ip_network(one)
+            except ValueError as error:
+                raise ValueError(
+                    f"{one!r} is no address or network; write for example 10.0.0.0/8"
+                ) from error
+        return text
+
     @field_validator("oidc_issuer")
     @classmethod
     def _issuer(cls, url: str) -> str:
@@ -101,6 +126,17 @@ class Settings(BaseSettings):
     def claim_rules(self) -> ClaimRules:
         """How the provider's claims are read."""
         return ClaimRules(self.oidc_name_claim, self.oidc_role_claim, parse_roles(self.oidc_roles))
+
+    @property
+    def hosts(self) -> Hosts:
+        """The names under which browsers may reach a service without accounts."""
+        allowed = _listed(self.allowed_hosts)
+        return hosts(allowed=allowed, public_url=self.public_url, listening=self.host)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """Who may say for whom a request comes."""
+        return _listed(self.trusted_proxies)
 
     @property
     def accounts(self) -> bool:
@@ -132,6 +168,10 @@ class Settings(BaseSettings):
     def payloads(self) -> str:
         """Where the bodies of requests are kept: any fsspec URL."""
         return self.payload_root or f"file://{self.home}/payloads"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 # Read by the command line itself, not by the service.

@@ -99,8 +99,8 @@ class Tallies(Protocol):
 class ProviderLogins(Protocol):
     """Logins that have gone to an OpenID provider and not come back yet."""
 
-    def add(self, login: ProviderLogin) -> None:
-        """Store one."""
+    def add(self, login: ProviderLogin, now: datetime) -> None:
+        """Store one; drop what is too old, and the oldest beyond a bound."""
 
     def take(self, state_hash: str, now: datetime) -> ProviderLogin | None:
         """Take one out, once; None if it is unknown, used or too old; drop what is too old."""

@@ -26,6 +26,7 @@ class World:
         self.app = app
         self.client = client
         self.owner = bearer(owner_key)
+        self.client_address = ("testclient", 50000)  # from where browsers come
 
     def add(self, name: str, role: str, password: str | None = None, **more: object) -> None:
         """Somebody new."""
@@ -43,7 +44,8 @@ class World:
     @contextmanager
     def browser(self, base_url: str = "http://testserver") -> Iterator[TestClient]:
         """A browser without a cookie."""
-        yield TestClient(self.app, base_url=base_url, follow_redirects=False)
+        place = self.client_address
+        yield TestClient(self.app, base_url=base_url, follow_redirects=False, client=place)
 
     @contextmanager
     def logged_in(self, name: str) -> Iterator[TestClient]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -314,3 +315,30 @@ def test_every_change_of_people_and_keys_is_in_the_audit_log(service: World):
 
 def test_a_key_of_another_home_is_none_of_this_one(service: World):
     assert service.client.get("/v1/me", headers=bearer("sgk_" + "x" * 43)).status_code == 401
+
+
+def guesses(service: World, most: int, **headers: str) -> list[int]:
+    """What wrong passwords for rosa are told, each under these headers with its number in them."""
+    with service.browser() as browser:
+        told = []
+        for number in range(most):
+            sent = {name: text.format(number) for name, text in headers.items()}
+            data = {"name": "rosa", "password": "guess"}
+            told.append(browser.post("/login", data=data, headers=ORIGIN | sent).status_code)
+        return told
+
+
+def test_who_names_another_address_each_time_is_one_caller_unless_a_trusted_proxy_says_so(
+    tmp_path: Path,
+):
+    lie = {"X-Forwarded-For": "203.0.113.{}"}
+    with world(tmp_path / "plain") as made:
+        made.add("rosa", "reviewer", PASSWORD)
+        assert guesses(made, 11, **lie)[-1] == 429
+    with world(tmp_path / "behind", trusted_proxies="10.0.0.0/8") as made:
+        made.add("rosa", "reviewer", PASSWORD)
+        made.client_address = ("10.1.2.3", 5000)
+        assert guesses(made, 11, **lie) == [401] * 11
+        assert guesses(made, 11, **{"X-Forwarded-For": "198.51.100.{}, 203.0.113.77"})[-1] == 429
+        made.client_address = ("192.0.2.9", 5000)
+        assert guesses(made, 11, **lie)[-1] == 429

@@ -12,6 +12,9 @@ from registry.adapters.database.people_tables import login_session, login_tally,
 from registry.domain.login import WINDOW, ProviderLogin, Session, Tally
 from registry.domain.people import Person
 
+# Anybody may begin a login without an account here; the database must not grow by it.
+MOST_AWAY = 1000
+
 
 class SqlSessions:
     """Implements registry.people_ports.Sessions."""
@@ -101,13 +104,20 @@ class SqlTallies:
 class SqlProviderLogins:
     """Implements registry.people_ports.ProviderLogins."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, most: int = MOST_AWAY) -> None:
         self._connection = connection
+        self._most = most
 
-    def add(self, login: ProviderLogin) -> None:
-        """Store one."""
-        values = {column.name: getattr(login, column.name) for column in provider_login.c}
-        self._connection.execute(sa.insert(provider_login).values(values))
+    def add(self, login: ProviderLogin, now: datetime) -> None:
+        """Store one; drop what is too old, and the oldest of too many."""
+        t = provider_login
+        values = {column.name: getattr(login, column.name) for column in t.c}
+        self._connection.execute(sa.delete(t).where(t.c.expires_at <= now))
+        self._connection.execute(sa.insert(t).values(values))
+        newest = sa.select(t.c.expires_at).order_by(t.c.expires_at.desc())
+        last = self._connection.execute(newest.offset(self._most).limit(1)).scalar()
+        if last is not None:
+            self._connection.execute(sa.delete(t).where(t.c.expires_at <= last))
 
     def take(self, state_hash: str, now: datetime) -> ProviderLogin | None:
         """Take one out, once; None if it is unknown, used or too old; drop what is too old."""

@@ -7,13 +7,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from waiting import PATIENCE
 
 from console.accounts import Accounts
 from registry.adapters.database.engine import Database
+from registry.adapters.database.logins import SqlProviderLogins
+from registry.adapters.database.people_tables import provider_login
 from registry.adapters.database.people_unit import SqlPeopleUnit
 from registry.domain.errors import Conflict, StagegateError, TooManyAttempts, Unauthenticated
-from registry.domain.login import Lasting
+from registry.domain.login import Lasting, ProviderLogin
 from registry.domain.people import Person, Role
 from registry.services import people
 from registry.services.login import count_attempt
@@ -258,3 +261,21 @@ def test_what_happens_twice_is_written_down_once(place: Place):
     with place.database.read() as connection:
         events = SqlPeopleUnit(connection, veil).audit.read()
     assert [event.action for event in events][2:] == ["person disabled", "person enabled"]
+
+
+def test_logins_that_never_come_back_do_not_fill_the_database(database: Database):
+    def away(connection: sa.Connection) -> list[str]:
+        states = sa.select(provider_login.c.state_hash).order_by(provider_login.c.state_hash)
+        return list(connection.execute(states).scalars())
+
+    with database.begin() as connection:
+        logins = SqlProviderLogins(connection, most=3)
+        for number in range(9):
+            at = START + timedelta(seconds=number)
+            until = at + timedelta(minutes=10)
+            logins.add(ProviderLogin(f"state-{number}", "n", "v", "/", until), at)
+        assert away(connection) == ["state-6", "state-7", "state-8"]
+        late = START + timedelta(minutes=10, seconds=7)
+        logins.add(ProviderLogin("state-9", "n", "v", "/", late + timedelta(minutes=10)), late)
+        assert away(connection) == ["state-8", "state-9"]
+        assert logins.take("state-8", late) is not None
