@@ -27,7 +27,7 @@ NONE_FITS = "_none_of_these"
 _LONGEST_NAME = 200
 _ENDINGS = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/bmp": ".bmp",
-    "image/webp": ".webp",
+    "image/webp": ".webp", "application/json": ".json",
 }  # fmt: skip
 Row = dict[str, Any]
 

@@ -9,7 +9,8 @@ import numpy as np
 from registry.adapters.bundle import open_bundle
 from registry.adapters.image_folder import ImageFolders
 from registry.adapters.onnx_runtimes import OnnxRuntimes
-from registry.domain.errors import StagegateError
+from registry.documents.preprocessing import Preprocessing
+from registry.domain.errors import Invalid, StagegateError
 from registry.domain.observations import FloatArray
 from registry.registration import Answering, LabelledImage
 from serving.domain.suspects import Suspicion, nearest_that_disagree
@@ -30,6 +31,11 @@ def suspects(
     features say what is alike.
     """
     bundle = open_bundle(bundle_path)
+    if not isinstance(bundle.preprocessing(), Preprocessing):
+        raise Invalid(
+            "mislabelled training data are looked for among images only, and this model reads rows;"
+            " leave --training-data out"
+        )
     answering = OnnxRuntimes().open(bundle.preprocessing(), bundle.model)
     width = bundle.manifest.blocks[-1].width
     known = ImageFolders().read(training, labels)

@@ -61,7 +61,7 @@ def test_a_module_is_rebuilt_without_its_constructor():
 @pytest.mark.parametrize(
     ("name", "state", "message"),
     [
-        ("timm.models.VisionTransformer", {}, "does not know how to rebuild.*ONNX"),
+        ("mine.layers.VisionTransformer", {}, "does not know how to rebuild.*ONNX"),
         ("torch.nn.modules.linear.Nothing", {}, "has no torch.nn.modules.linear.Nothing"),
         ("torch.nn.modules.linear.init", {}, "not a torch module"),
         ("torch.nn.modules.linear.Linear", None, "has no state"),
