@@ -8,7 +8,7 @@ from importlib.metadata import version
 import httpx
 from fastapi import FastAPI
 
-from console import problems, visit
+from console import openapi, problems, visit
 from console.authentication import Authentication, Gate
 from console.controller import Controller
 from console.duties import deliveries, duties, judgements, notifications
@@ -75,6 +75,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         lifespan=lifespan,
     )
     app.state.wiring = wiring
+    openapi.install(app)
     problems.install(app)
     for router in (
         predict.router(wiring.serving),

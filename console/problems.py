@@ -8,8 +8,11 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path  # the path that the router itself matches
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from registry.domain.errors import (
     StagegateError,
@@ -72,9 +75,21 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
     return _answer(document(422, "Invalid input", detail, errors=fields), None)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
-    return _answer(document(error.status_code, "Error", str(error.detail)), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # the router names the methods of one route only
+        headers["Allow"] = ", ".join(_methods(request))
+    return _answer(document(error.status_code, "Error", str(error.detail)), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method of the first path that fits a request, as the router looks."""
+    path = get_route_path(request.scope)
+    known = [(one.path, one.methods or ()) for one in iter_route_contexts(request.app.routes)]
+    fits = (p for p, methods in known if p and methods and compile_path(p)[0].match(path))
+    first = next(fits, None)
+    return sorted({method for p, methods in known if p == first for method in methods})
 
 
 async def _gone(_: Request, __: Exception) -> JSONResponse:

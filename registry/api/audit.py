@@ -15,13 +15,16 @@ from registry.documents.texts import SentText
 from registry.services.check_audit import check_audit
 
 _PART = 1_000
+_EITHER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+}
 
 
 def router(database: Database) -> APIRouter:
     """The routes /v1/audit and /v1/audit:verify."""
     routes = APIRouter(prefix="/v1/audit", tags=["audit"])
 
-    @routes.get("", response_model=None)
+    @routes.get("", response_model=None, responses=_EITHER)
     def read(
         model: SentText | None = None,
         limit: Limit = None,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.people_unit import SqlPeopleUnit
@@ -30,7 +30,7 @@ class PersonBody(_Body):
 
     name: _Name
     role: Role
-    lead: bool = False
+    lead: StrictBool = False
     password: SecretStr | None = None
 
 
@@ -38,7 +38,7 @@ class ChangeBody(_Body):
     """What somebody is from now on; what is left out stays."""
 
     role: Role | None = None
-    lead: bool | None = None
+    lead: StrictBool | None = None
 
 
 class PasswordBody(_Body):

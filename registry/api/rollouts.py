@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from fastapi import APIRouter
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -23,7 +23,7 @@ from registry.documents.rollout_document import (
     readings_document,
     rollout_document,
 )
-from registry.documents.texts import SentText
+from registry.documents.texts import PathName, SentText, WholeNumber
 from registry.domain.errors import Conflict
 from registry.domain.forecast import Traffic
 from registry.domain.rollout import Rollout
@@ -56,7 +56,7 @@ class PlanBody(_Body):
 class CommandBody(_Body):
     """A command, at the generation that its sender saw."""
 
-    expected_generation: int | None = None
+    expected_generation: WholeNumber | None = None
     reason: SentText = ""
 
 
@@ -64,13 +64,13 @@ class PromoteBody(CommandBody):
     """A promotion; an override needs a reason."""
 
     to: SentText | None = None
-    override: bool = False
+    override: StrictBool = False
 
 
 class AbortBody(CommandBody):
     """An abort; a rejected version cannot be tried again."""
 
-    reject: bool = False
+    reject: StrictBool = False
 
 
 class ApproveBody(_Body):
@@ -78,7 +78,7 @@ class ApproveBody(_Body):
 
     evidence: SentText
     note: SentText = ""
-    expected_generation: int | None = None
+    expected_generation: WholeNumber | None = None
 
 
 Seen = TypeVar("Seen", bound=Looked)
@@ -187,7 +187,7 @@ class _Api:
         identity, salt = str(uuid.uuid4()), secrets.token_hex(16)
         return self._change(lambda u, t: start_rollout(u, plan, actor, t, identity, salt))
 
-    def promote(self, model: SentText, actor: Actor, body: PromoteBody | None = None) -> Document:
+    def promote(self, model: PathName, actor: Actor, body: PromoteBody | None = None) -> Document:
         """Go on to the next step or stage; 409 with reasons while gates do not pass."""
         b = body or PromoteBody()
         prepared = self._seen(model, prepare)
@@ -197,19 +197,19 @@ class _Api:
             )
         )
 
-    def pause(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+    def pause(self, model: PathName, actor: Actor, body: CommandBody | None = None) -> Document:
         """Stop promotions; what the candidate answers stays as it is."""
         b = body or CommandBody()
         return self._change(
             lambda u, t: control.pause(u, model, actor, t, b.reason, b.expected_generation)
         )
 
-    def resume(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+    def resume(self, model: PathName, actor: Actor, body: CommandBody | None = None) -> Document:
         """Allow promotions again."""
         b = body or CommandBody()
         return self._change(lambda u, t: control.resume(u, model, actor, t, b.expected_generation))
 
-    def abort(self, model: SentText, actor: Actor, body: AbortBody | None = None) -> Document:
+    def abort(self, model: PathName, actor: Actor, body: AbortBody | None = None) -> Document:
         """Take the candidate out at once, whatever else is happening to it."""
         b = body or AbortBody()
         command = Command.REJECT if b.reject else Command.ABORT
@@ -225,14 +225,14 @@ class _Api:
                     raise
         return self._change(work)
 
-    def undo(self, model: SentText, actor: Actor, body: CommandBody | None = None) -> Document:
+    def undo(self, model: PathName, actor: Actor, body: CommandBody | None = None) -> Document:
         """Go back to the version that was live before."""
         b = body or CommandBody()
         return self._change(
             lambda u, t: control.undo(u, model, actor, t, b.reason, b.expected_generation)
         )
 
-    def approve(self, model: SentText, actor: Actor, body: ApproveBody) -> Document:
+    def approve(self, model: PathName, actor: Actor, body: ApproveBody) -> Document:
         """Approve a promotion for exactly the evidence that was seen."""
         b, seen = body, self._seen(model, self._judged)
         return self._change(

@@ -13,7 +13,7 @@ from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api.actor import Actor
 from registry.api.limit import Limit
-from registry.documents.texts import SentText
+from registry.documents.texts import PathName, SentText
 from registry.documents.webhook_document import delivery_document, endpoint_document
 from registry.domain.webhooks import SECRET_BYTES, Form
 from registry.services import webhooks
@@ -29,7 +29,9 @@ class _Body(BaseModel):
 class EndpointBody(_Body):
     """An address; without events or models it is told of all. Both take patterns: `rollout.*`."""
 
-    url: SentText
+    url: Annotated[
+        SentText, Field(json_schema_extra={"pattern": r"^https?://[a-z0-9]+(/[!-~]{0,900})?$"})
+    ]
     form: Form = Form.STANDARD
     events: Some = []
     models: Some = []
@@ -78,7 +80,7 @@ class _Api:
             )
         return {**endpoint_document(found, 0), "secret": found.secret}
 
-    def rotate(self, webhook: SentText, actor: Actor) -> Document:
+    def rotate(self, webhook: PathName, actor: Actor) -> Document:
         """Sign with a new secret, shown here and never again; for a day with the old one, too."""
         random = secrets.token_bytes(SECRET_BYTES)
         with self._database.begin() as connection:
@@ -87,7 +89,7 @@ class _Api:
             waiting = unit.webhooks.waiting().get(webhook, 0)
         return {**endpoint_document(found, waiting), "secret": found.secret}
 
-    def replay(self, webhook: SentText, actor: Actor, body: ReplayBody | None = None) -> Document:
+    def replay(self, webhook: PathName, actor: Actor, body: ReplayBody | None = None) -> Document:
         """Send again under the same ids; a disabled endpoint is enabled."""
         b = body or ReplayBody()
         with self._database.begin() as connection:

@@ -2,9 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 _MOST_CHARACTERS = 10_000
+# The same for readers of the OpenAPI document; JSON has no lone surrogates there.
+STORABLE = r"^[^\u0000]*$"
 
 
 def is_storable(text: str) -> bool:
@@ -19,5 +21,20 @@ def storable(text: str) -> str:
     return text
 
 
+def whole(number: object) -> object:
+    """The number itself; ValueError for a text or a truth value, which pydantic would convert."""
+    if isinstance(number, bool | str):
+        raise ValueError("Input should be a number")  # noqa: TRY004 - pydantic wants this one
+    return number
+
+
+# 1 and 1.0, as JSON Schema has an integer.
+WholeNumber = Annotated[int, BeforeValidator(whole)]
 # A text as people send it: a model's name, a reason, a note.
-SentText = Annotated[str, Field(max_length=_MOST_CHARACTERS), AfterValidator(storable)]
+SentText = Annotated[
+    str,
+    Field(max_length=_MOST_CHARACTERS, json_schema_extra={"pattern": STORABLE}),
+    AfterValidator(storable),
+]
+# A name in an address, before a verb: `:promote` fits behind it wherever a text fits.
+PathName = Annotated[SentText, Field(max_length=256)]

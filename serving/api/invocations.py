@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import Invalid, UnsupportedInput
+from serving.api.answer_schema import INVOCATIONS_BODY, TEXT
 from serving.api.body import read_attributes, read_body
 from serving.api.idempotency import idempotency_key
 from serving.api.json_body import read_json
@@ -28,14 +29,14 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 def router(serving: Serving) -> APIRouter:
     """The routes below /models/{model}."""
     routes = APIRouter(prefix="/models/{model}", tags=["mlflow"])
-    body = {"content": {"application/json": {"schema": {"type": "object"}}}, "required": True}
+    body = {"content": {"application/json": {"schema": INVOCATIONS_BODY}}, "required": True}
 
-    @routes.get("/ping")
+    @routes.get("/ping", response_class=Response, responses=TEXT)
     def ping(model: Name) -> Response:
         """The model is routed here, as MLflow's client asks before it scores."""
         with serving.fleet.admit() as generation:
             generation.snapshot.assign(model, {}, serving.clock())
-        return Response("\n", media_type="application/json")
+        return Response("\n", media_type="text/plain")
 
     @routes.post("/invocations", openapi_extra={"requestBody": body})
     async def invocations(model: Name, request: Request) -> JSONResponse:

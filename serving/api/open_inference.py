@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import Conflict, StagegateError
 from registry.domain.versions import ModelVersion
+from serving.api.answer_schema import INFER_BODY, NOT_READY, NOT_ROUTED
 from serving.api.body import read_attributes, read_body
 from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
@@ -25,10 +26,11 @@ from serving.api.text import Name, VersionNumber
 from serving.domain.prediction import Label, Prediction
 
 _BINARY = "application/octet-stream"
+_MODEL, _VERSION = "/models/{model}", "/models/{model}/versions/{version}"
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}}, _BINARY: {}},
+        "content": {"application/json": {"schema": INFER_BODY}, _BINARY: {}},
     }
 }
 
@@ -39,24 +41,17 @@ def router(serving: Serving) -> APIRouter:
     api = _Api(serving)
     routes.add_api_route("", api.server, methods=["GET"])
     routes.add_api_route("/health/live", api.live, methods=["GET"])
-    routes.add_api_route("/health/ready", api.ready, methods=["GET"])
-    for place, name in (
-        ("/models/{model}", ""),
-        ("/models/{model}/versions/{version}", "_version"),
+    routes.add_api_route("/health/ready", api.ready, methods=["GET"], responses=NOT_READY)
+    for place, described, ready in (
+        (_MODEL, api.model, api.model_ready),
+        (_VERSION, api.version, api.version_ready),
     ):
-        for ending, endpoint, method in (
-            ("", api.model, "GET"),
-            ("/ready", api.model_ready, "GET"),
-            ("/infer", api.infer, "POST"),
-        ):
-            routes.add_api_route(
-                place + ending,
-                endpoint,
-                methods=[method],
-                name=f"{endpoint.__name__}{name}",
-                openapi_extra=_BODY if method == "POST" else None,
-                response_model=None,
-            )
+        routes.add_api_route(place, described, methods=["GET"])
+        routes.add_api_route(place + "/ready", ready, methods=["GET"], responses=NOT_ROUTED)
+    for place, infer in ((_MODEL, api.infer), (_VERSION, api.infer_version)):
+        routes.add_api_route(
+            place + "/infer", infer, methods=["POST"], openapi_extra=_BODY, response_model=None
+        )
     return routes
 
 
@@ -78,16 +73,30 @@ class _Api:
         ready = not self._serving.fleet.problems()
         return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
-    def model(self, model: Name, version: VersionNumber | None = None) -> Response:
+    def model(self, model: Name) -> Response:
         """The inputs and outputs of a model."""
+        return self._described(model, None)
+
+    def version(self, model: Name, version: VersionNumber) -> Response:
+        """The inputs and outputs of a version."""
+        return self._described(model, version)
+
+    def _described(self, model: str, version: int | None) -> Response:
         try:
             found = self._versions(model, version)
         except StagegateError as error:
             return _refused(error)
         return JSONResponse(_metadata(model, found))
 
-    def model_ready(self, model: Name, version: VersionNumber | None = None) -> Response:
-        """Whether the model, or this version of it, is routed to here; routed is loaded."""
+    def model_ready(self, model: Name) -> Response:
+        """Whether the model is routed to here; routed is loaded."""
+        return self._readiness(model, None)
+
+    def version_ready(self, model: Name, version: VersionNumber) -> Response:
+        """Whether this version of the model is routed to here; routed is loaded."""
+        return self._readiness(model, version)
+
+    def _readiness(self, model: str, version: int | None) -> Response:
         try:
             self._versions(model, version)
         except StagegateError as error:
@@ -97,12 +106,19 @@ class _Api:
         routed = set(route.versions) if route else set()
         ready = bool(routed) if version is None else version in routed
         document = {"name": model, "ready": ready}
-        return JSONResponse(document, status_code=200 if ready else 503)
+        return JSONResponse(document, status_code=200 if ready else 404)
 
-    async def infer(
-        self, request: Request, model: Name, version: VersionNumber | None = None
-    ) -> Response:
+    async def infer(self, request: Request, model: Name) -> Response:
         """Predictions for a tensor of images."""
+        return await self._infer(request, model, None)
+
+    async def infer_version(
+        self, request: Request, model: Name, version: VersionNumber
+    ) -> Response:
+        """The same from one version, if the rollout has it answer."""
+        return await self._infer(request, model, version)
+
+    async def _infer(self, request: Request, model: str, version: int | None) -> Response:
         serving = self._serving
         try:
             body = await read_body(request, serving.max_upload_bytes)

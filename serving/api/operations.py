@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from serving.api.answer_schema import NOT_READY, TEXT
 from serving.api.parts import Serving
 from serving.api.review_people import queues_document
 
@@ -18,7 +19,7 @@ def router(serving: Serving) -> APIRouter:
         """The process answers."""
         return {"status": "alive"}
 
-    @routes.get("/readyz")
+    @routes.get("/readyz", responses=NOT_READY)
     def ready() -> JSONResponse:
         """Database reachable and at the right revision, models loaded and warm."""
         problems = [*serving.check(), *serving.fleet.problems()]
@@ -27,7 +28,7 @@ def router(serving: Serving) -> APIRouter:
         warnings = serving.fleet.warnings()
         return JSONResponse({"status": "ready", **({"warnings": warnings} if warnings else {})})
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_class=Response, responses=TEXT)
     def metrics() -> Response:
         """The metrics as Prometheus reads them."""
         now = serving.clock()

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from serving.adapters.payloads import ROW, media_type
 from serving.api import shapes
+from serving.api.answer_schema import ASKED
 from serving.api.body import content_type, read_attributes, read_input, read_rows, wants_review
 from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
@@ -49,7 +50,7 @@ def router(serving: Serving) -> APIRouter:
     """The route that answers requests."""
     routes = APIRouter(tags=["predict"])
 
-    @routes.post("/v1/models/{model}/predict", openapi_extra=_BODY)
+    @routes.post("/v1/models/{model}/predict", openapi_extra=_BODY, responses=ASKED)
     async def ask(model: str, request: Request) -> JSONResponse:
         """Answer with the version that the rollout assigns, or hold the request for a person."""
         seconds = preferred_wait(request)

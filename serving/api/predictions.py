@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from serving.adapters.payloads import UNKNOWN
 from serving.api import shapes
+from serving.api.answer_schema import EVENTS, GIVEN_UP, PAYLOAD, SHOWN
 from serving.api.parts import Serving
 from serving.api.predict import MAX_WAIT_SECONDS
 from serving.api.text import Name
@@ -24,7 +25,7 @@ def router(serving: Serving) -> APIRouter:
     """The routes of single predictions."""
     routes = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 
-    @routes.get("/{prediction_id}")
+    @routes.get("/{prediction_id}", responses=SHOWN)
     async def show(prediction_id: Name, wait: Wait = 0) -> JSONResponse:
         """The answer, or the state of a held request; `wait` stays until it is answered."""
         found = await wait_for(serving.ledger, serving.arrivals, prediction_id, wait)
@@ -32,7 +33,7 @@ def router(serving: Serving) -> APIRouter:
         after = {"Retry-After": str(shapes.retry_after(found, serving.clock()))} if held else {}
         return JSONResponse(shapes.prediction(found), headers=after)
 
-    @routes.get("/{prediction_id}/events")
+    @routes.get("/{prediction_id}/events", response_class=StreamingResponse, responses=EVENTS)
     async def events(prediction_id: Name) -> StreamingResponse:
         """Server-sent events named held, final or cancelled; the stream ends with the answer."""
         await look(serving.ledger, prediction_id)  # a 404 must come before the stream begins
@@ -41,14 +42,14 @@ def router(serving: Serving) -> APIRouter:
             _events(serving, prediction_id), media_type="text/event-stream", headers=headers
         )
 
-    @routes.get("/{prediction_id}/payload")
+    @routes.get("/{prediction_id}/payload", response_class=Response, responses=PAYLOAD)
     async def payload(prediction_id: Name) -> Response:
         """The input as it was sent; nothing in it can run in a browser."""
         found = await look(serving.ledger, prediction_id)
         data = await asyncio.to_thread(serving.payloads.get, found.payload_digest)
         return Response(data, headers=safe_headers(found.id, found.payload_type))
 
-    @routes.delete("/{prediction_id}")
+    @routes.delete("/{prediction_id}", responses=GIVEN_UP)
     async def give_up(prediction_id: Name) -> dict[str, Any]:
         """Cancel a held request."""
         now = serving.clock()

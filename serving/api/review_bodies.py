@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from serving.api.text import Epoch, Name, Storable, Text
 from serving.domain.opinions import BULK_AT_MOST, Verdict
@@ -24,7 +24,7 @@ class AgreeBody(LeaseBody):
     """
 
     idempotency_key: Name | None = None
-    final: bool = False
+    final: StrictBool = False
     page: Page = None
 
 
@@ -36,7 +36,7 @@ class DecisionBody(AgreeBody):
 
     label: Label
     comment: Text = ""
-    revise: bool = False
+    revise: StrictBool = False
 
     def verdict(self, item: str, reviewer: str) -> Verdict:
         """Without a key of the sender's own, the same answer to the same claim is the same."""
@@ -52,7 +52,7 @@ class AdjudicationBody(BaseModel):
     label: Label
     comment: Text = ""
     idempotency_key: Name
-    final: bool = False
+    final: StrictBool = False
 
     def verdict(self, item: str, reviewer: str) -> Verdict:
         """The answer, for a claim that is still to be made."""

@@ -12,6 +12,7 @@ from registry.api.actor import Who
 from registry.domain.people import Identity
 from serving.adapters.corrections import SqlCorrections, documents
 from serving.api import review_shapes as shapes
+from serving.api.answer_schema import PAYLOAD
 from serving.api.parts import Serving
 from serving.api.predictions import safe_headers
 from serving.api.review_history import Record, document
@@ -66,7 +67,7 @@ def add(routes: APIRouter, serving: Serving) -> None:
             found = SqlCorrections(connection).page(model, after, limit, since)
         return {"corrections": list(documents(found))}
 
-    @routes.get("/{item}/payload")
+    @routes.get("/{item}/payload", response_class=Response, responses=PAYLOAD)
     async def payload(item: Name) -> Response:
         """The input of an item as it was sent; nothing in it can run in a browser."""
         found = (await serving.read(lambda unit: unit.reviews.get(item))).item

@@ -3,7 +3,9 @@
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from registry.documents.texts import STORABLE, whole
 
 
 def storable(text: str) -> bool:
@@ -17,9 +19,9 @@ def _checked(text: str) -> str:
     return text
 
 
-Storable = Annotated[str, AfterValidator(_checked)]
+Storable = Annotated[str, Field(json_schema_extra={"pattern": STORABLE}), AfterValidator(_checked)]
 Text = Annotated[Storable, Field(max_length=4000)]
 Name = Annotated[Storable, Field(min_length=1, max_length=256)]
 _LARGEST = 2**31 - 1
-Epoch = Annotated[int, Field(ge=0, le=_LARGEST)]
+Epoch = Annotated[int, Field(ge=0, le=_LARGEST), BeforeValidator(whole)]
 VersionNumber = Annotated[int, Path(ge=1, le=_LARGEST)]

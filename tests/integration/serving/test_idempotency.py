@@ -108,7 +108,7 @@ def test_a_version_that_was_asked_for_by_number_still_answers_a_repeat(
             connection.exec_driver_sql("delete from rollout")
             unit.routing_clock.tick()
         where = "/v2/models/waste/versions/2/ready"
-        assert eventually(lambda: client.get(where).status_code == 503)
+        assert eventually(lambda: client.get(where).status_code == 404)
         assert client.post(path, json={"inputs": [tensor]}, headers=headers).json() == first.json()
 
 
