@@ -114,7 +114,7 @@ def main() -> None:
         def look() -> None:
             with database.read() as connection:
                 traffic = memory.traffic(SqlUnitOfWork(connection).exposures, rollout, NOW)
-            evidence = Evidence(Answers(), None, Defaults(), NOW, step=0, traffic=traffic)
+            evidence = Evidence(Answers(), None, Defaults(), NOW, step=0, traffic=traffic.whole)
             judge_gates(rollout.stage_plan.gates, replace(evidence, baseline=True))
 
         print(f"a look from nothing at {options.rows:,} rows: {took(look) / 1_000:.1f} s")

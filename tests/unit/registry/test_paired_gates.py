@@ -17,6 +17,7 @@ from registry.domain.gates import Evidence, Failed, Inconclusive, Passed, Result
 from registry.domain.plan import Defaults, GateSpec
 from registry.domain.running import Counting, Running
 from registry.domain.stages import Stage
+from registry.domain.unit_lots import UnitLots
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PAIRED = GateSpec("paired-loss", {"margin": 0.02, "per_segment": False})
@@ -266,6 +267,27 @@ def test_an_approval_outlives_what_speaks_for_the_candidate_and_not_what_speaks_
     assert digest([*some, MINE]) != digest(some)
     late = a_pair(True, True, verdict=None, human_label=None, reviewer=None, due_at=NOW)
     assert digest([*some, late]) != digest(some)
+
+
+def test_the_simulation_counts_what_the_gate_counts() -> None:
+    """bench.gates weighs each drawn unit that errs at the chance of its draw, step by step."""
+    rng, weights = np.random.default_rng(6), (10.0, 40.0, 70.0)
+    place, lots, rows = rng.random(60), UnitLots(), []
+    expected: dict[float, tuple[int, int]] = {}
+    for step, weight in enumerate(weights):
+        asks = rng.permutation(60)[:45]
+        mine, errs = place[asks] < weight / 100, rng.random(45) < 0.6
+        draws, lots = lots.draw(asks, mine, weight / 100)
+        for at, chance in zip(draws.positions.tolist(), draws.chances.tolist(), strict=True):
+            if errs[at]:
+                before = expected.get(chance, (0, 0))
+                expected[chance] = (before[0] + int(mine[at]), before[1] + int(not mine[at]))
+        for unit, candidate, wrong in zip(asks.tolist(), mine, errs, strict=True):
+            arm = Arm.CANDIDATE if candidate else Arm.BASELINE
+            row = an_error(arm, unit + 1, step=step)
+            rows.append(row if wrong else replace(row, verdict=Verdict.CORRECT))
+    assert counted(*rows) == expected
+    assert len(expected) == 6
 
 
 def test_of_units_that_err_in_every_step_at_most_one_run_in_twenty_passes() -> None:

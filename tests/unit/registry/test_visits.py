@@ -62,6 +62,26 @@ def test_a_visit_counts_once_and_a_unit_counts_again_when_it_is_over(
             counted[unit] = moment
 
 
+@pytest.mark.parametrize("sure", ["in order", "one late", "many visits"])
+def test_many_answers_at_once_count_as_one_after_the_other(sure: str) -> None:
+    rng, count = np.random.default_rng(8), 6_000
+    units = rng.integers(0, 90, count)
+    asked = rng.uniform(0, 3_000 if sure == "many visits" else 500, count).cumsum() / 100
+    if sure == "one late":
+        asked[4_000] -= 100
+    seconds = 1.0 if sure == "many visits" else 90.0
+    first, visits = Visits(seconds).meet(units, asked)
+    stepped, state = [], Visits(seconds)
+    for start in range(0, count, 500):
+        some, state = state.meet(units[start : start + 500], asked[start : start + 500])
+        stepped += some.tolist()
+    assert first.tolist() == stepped
+    assert visits.fresh == state.fresh
+    again, _ = visits.kept().meet(units, asked + 80)
+    expected, _ = state.kept().meet(units[:100], asked[:100] + 80)
+    assert again[:100].tolist() == expected.tolist()
+
+
 def test_without_a_visit_every_answer_counts() -> None:
     assert firsts([(1, 0), (1, 0), (1, 1)], 0, []) == [True] * 3
 
