@@ -36,9 +36,9 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
         except Conflict as error:
             notice = Notice("The answer was not undone.", "bad", str(error))
             return await desk.show_next(request, reviewer, model, notice, 409)
-        opinions = await desk.differing(document, reviewer)
+        others = await desk.of_others(document, reviewer)
         notice = Notice("Undone.", "plain", "Here is the item again.")
-        return desk.show(request, document, reviewer, model, notice, opinions=opinions)
+        return desk.show(request, document, reviewer, model, notice, others=others)
 
     @pages.post("/review/{item}/agree", dependencies=CHECKED)
     async def agree(

@@ -19,6 +19,7 @@ from registry.domain.errors import Conflict, StagegateError
 
 Text = Annotated[str, Form(max_length=2000)]
 Reviewer = Annotated[str, Depends(named_visitor)]
+_TOLD = {"escalated", "skipped", "comment"}
 CHECKED = [Depends(same_origin)]
 
 
@@ -42,12 +43,10 @@ class Desk:
         model: str,
         notice: Notice | None = None,
         status: int = 200,
-        opinions: Sequence[Document] = (),
+        others: Sequence[Document] = (),
     ) -> Response:
         """The page with an item; for a script's request only the part that changes."""
-        view = review_page(
-            document, self.clock(), actor, str(uuid.uuid4()), model, notice, opinions
-        )
+        view = review_page(document, self.clock(), actor, str(uuid.uuid4()), model, notice, others)
         template = "item.html" if request.headers.get("hx-request") else "review.html"
         frame = Frame("Review", "review", actor, "/review" + view.query)
         return self.renderer.page(template, frame, view, status)
@@ -58,12 +57,12 @@ class Desk:
         """What became of the last answer, which stands even if the next item cannot be had."""
         try:
             document = await self.next_item(model, actor)
-            opinions = await self.differing(document, actor)
+            others = await self.of_others(document, actor)
         except StagegateError as error:
-            opinions = ()
+            others = ()
             document, detail = None, f"{notice.detail} The next item did not come: {error}".strip()
             notice = Notice(notice.text, "bad", detail)
-        return self.show(request, document, actor, model, notice, status, opinions)
+        return self.show(request, document, actor, model, notice, status, others)
 
     async def show_notice(
         self, request: Request, actor: str, model: str, notice: Notice, status: int = 200
@@ -74,13 +73,15 @@ class Desk:
         view = review_page(None, self.clock(), actor, "", model, notice)
         return self.renderer.page("notice.html", Frame("", "", actor, ""), view, status)
 
-    async def differing(self, document: Document | None, actor: str) -> Sequence[Document]:
-        """What others said of an item that waits for a lead; nothing for anything else."""
+    async def of_others(self, document: Document | None, actor: str) -> Sequence[Document]:
+        """What others said of an item that waits for a lead, and why they passed it on."""
         if document is None or document.get("queue") != "lead":
             return ()
         path = f"/v1/review/items/{quote(str(document['id']), safe='')}"
         history = await self.api.get(path, None, actor) or {}
-        return [one for one in sequence(history.get("decisions")) if one.get("counted")]
+        said = [one for one in sequence(history.get("decisions")) if one.get("counted")]
+        done = [one for one in sequence(history.get("events")) if one.get("action") in _TOLD]
+        return said + done
 
     async def renew(self, item: str, epoch: int, actor: str) -> Response:
         """The lease after an attempt to keep it."""

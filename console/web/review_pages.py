@@ -31,16 +31,16 @@ def _add_looking(pages: APIRouter, desk: Desk) -> None:
     async def review(request: Request, model: str = "") -> Response:
         actor = visitor(request)
         document = await desk.next_item(model, actor) if actor else None
-        opinions = await desk.differing(document, actor)
-        return desk.show(request, document, actor, model, opinions=opinions)
+        others = await desk.of_others(document, actor)
+        return desk.show(request, document, actor, model, others=others)
 
     @pages.get("/review/item")
     async def look_again(request: Request, reviewer: Reviewer, model: str = "") -> Response:
         document = await desk.next_item(model, reviewer)
         if document is None:
             return Response(status_code=204)
-        opinions = await desk.differing(document, reviewer)
-        return desk.show(request, document, reviewer, model, opinions=opinions)
+        others = await desk.of_others(document, reviewer)
+        return desk.show(request, document, reviewer, model, others=others)
 
     @pages.get("/review/ahead")
     async def ahead(reviewer: Reviewer, after: str, model: str = "") -> Response:

@@ -96,6 +96,7 @@ def test_no_kind_of_item_breaks_a_rule_of_accessibility(site: Site, open_page: O
         "neither photograph nor document": an_item(1, payload_type="application/zip"),
         "no input": an_item(1, payload_missing="the input is no longer stored"),
         "no reason": an_item(1, reasons=[]),
+        "for a lead": an_item(1, queue="lead"),
     }
     found = []
     for name, item in kinds.items():

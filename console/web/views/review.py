@@ -64,11 +64,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What another reviewer answered, for the lead who settles it; unnamed, so as not to sway."""
+    """What another reviewer did, for the lead who settles it; unnamed, so as not to sway."""
 
-    place: int
-    label: str
-    comment: str
+    title: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +137,10 @@ def review_page(
     idempotency_key: str,
     model: str = "",
     notice: Notice | None = None,
-    opinions: Sequence[Mapping[str, Any]] = (),
+    others: Sequence[Mapping[str, Any]] = (),
 ) -> ReviewPage:
     """The page for the next item, or for an empty queue."""
-    item = None if document is None else review_item(document, now, idempotency_key, opinions)
+    item = None if document is None else review_item(document, now, idempotency_key, others)
     return ReviewPage(actor, model, item, notice)
 
 
@@ -149,7 +148,7 @@ def review_item(
     document: Mapping[str, Any],
     now: datetime,
     idempotency_key: str,
-    opinions: Sequence[Mapping[str, Any]] = (),
+    others: Sequence[Mapping[str, Any]] = (),
 ) -> Item:
     """One item as the page shows it; an answer sent twice under its key is stored once."""
     path = f"/review/{quote(str(document['id']), safe='')}"
@@ -177,7 +176,7 @@ def review_item(
         open=str(document.get("open", "")),
         missing=str(document.get("payload_missing") or ""),
         has_alike=presentation == "shown" and document.get("queue") == "work",
-        said=tuple(_said(place, one) for place, one in enumerate(opinions, start=1)),
+        said=tuple(_said(place, one) for place, one in enumerate(others, start=1)),
     )
 
 
@@ -188,8 +187,13 @@ def lease(document: Mapping[str, Any], now: datetime, lost: str = "") -> Lease:
     return Lease(left, clock(left), lost)
 
 
-def _said(place: int, opinion: Mapping[str, Any]) -> Said:
-    return Said(place, quoted(opinion.get("label")), str(opinion.get("comment") or ""))
+def _said(place: int, one: Mapping[str, Any]) -> Said:
+    if "action" in one:
+        detail = mapping(one.get("detail"))
+        return Said(
+            words(one["action"]).capitalize(), str(detail.get("reason", detail.get("text")))
+        )
+    return Said(f"Reviewer {place}: {quoted(one.get('label'))}", str(one.get("comment") or ""))
 
 
 def _reason(reason: Mapping[str, Any]) -> Reason:

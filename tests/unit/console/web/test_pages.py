@@ -168,6 +168,27 @@ def test_each_value_of_an_input_stands_beside_the_training_data():
     assert html.index(">brightness<") < html.index(">site<") < html.index(">contrast<")
 
 
+def test_a_lead_is_told_what_others_said_and_why_they_passed_it_on():
+    api = FakeApi([an_item(1, queue="lead")])
+    events = [
+        {"action": "taken", "actor": "bo", "detail": {}},
+        {"action": "escalated", "actor": "bo", "detail": {"reason": "The labels do not fit it"}},
+        {"action": "comment", "actor": "cy", "detail": {"text": "it is torn"}},
+    ]
+    said = [
+        {"counted": True, "label": "glass", "comment": "green", "reviewer": "bo"},
+        {"counted": False, "label": "metal", "comment": "", "reviewer": "cy"},
+    ]
+    api.documents["/v1/review/items/item-1"] = {"decisions": said, "events": events}
+    with browser(api) as client:
+        html = client.get("/review").text
+    assert "<strong>Reviewer 1: “glass”</strong> green" in html
+    assert "<strong>Escalated</strong> The labels do not fit it" in html
+    assert "<strong>Comment</strong> it is torn" in html
+    assert "“metal”" not in html
+    assert not re.search(r"\b(bo|cy)\b", html)
+
+
 def test_a_lead_frees_an_item_that_somebody_keeps():
     api = FakeApi([an_item(1, state="leased", holder="bo"), an_item(2)])
     with browser(api) as client:
