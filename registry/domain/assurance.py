@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from registry.domain.certificate import Promotion
+from registry.domain.decision import spoken
 from registry.domain.plan import Scope
 from registry.domain.retrace import Certificate
 from registry.domain.stages import Stage
@@ -100,12 +101,26 @@ def _assumptions(certificate: Certificate) -> tuple[str, ...]:
         "Assumed: reviewers' verdicts are right, as far as no gate on reviewers says otherwise; "
         "answers to be reviewed were drawn with the chances that each row states; inputs during "
         "the stage are like those that the version is meant for.",
+        *_visits(certificate),
         "Verdicts count in the order of the predictions, up to the first that was pending; one "
         "that was past due counts as an error for promotion.",
         "That this file agrees with itself does not tell who made it. Compare the end of the audit "
         f"log, event {head.sequence} with {head.hash}, with one that you kept (a notification, an "
         "earlier export): `--expect-head` does.",
     )
+
+
+def _visits(certificate: Certificate) -> Iterator[str]:
+    plan = certificate.plan
+    if plan.visit_seconds:
+        yield (
+            f"Of what one {plan.unit} asks within {spoken(plan.visit_seconds)} the first answer "
+            "counts: error rates are over such visits, which come mixed."
+        )
+    else:
+        yield (
+            "Each answer counts by itself, so answers of one source do not hang together for long."
+        )
 
 
 def _spoken_place(certificate: Certificate, last: Promotion) -> str:

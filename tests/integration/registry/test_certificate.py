@@ -123,6 +123,7 @@ def document(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def test_every_gate_of_every_promotion_is_recomputed_from_the_file(world: World) -> None:
     all_the_way(world)
     text = said(made(world))
+    assert "Of what one user_id asks within 1 d the first answer counts" in text
     assert "bears@2 (sha256:2) reached live by 4 promotions" in text
     assert "by bob, approved by cleo, on 82 answers: error rate: 80 reviewed, 0 errors" in text
     assert "AGAINST its gates" in text
