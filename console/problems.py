@@ -9,6 +9,8 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette._utils import get_route_path  # the path that the router itself matches
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -32,6 +34,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
+    for lost in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(lost, _away)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -95,6 +99,17 @@ def _methods(request: Request) -> list[str]:
 async def _gone(_: Request, __: Exception) -> JSONResponse:
     """The caller hung up before the body was whole: nobody hears this, and nothing went wrong."""
     return _answer(document(400, "Incomplete", "the body ended before it was whole"), None)
+
+
+async def _away(request: Request, error: Exception) -> JSONResponse:
+    """The database cannot be reached, is full or too busy: nothing was stored, so try again."""
+    _log.warning("database away", path=request.url.path, error=str(error).partition("\n")[0])
+    return answer(
+        Unavailable(
+            "The database cannot be used just now, so nothing of this request was stored; try "
+            "again shortly."
+        )
+    )
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -1,11 +1,12 @@
 """Request bodies on any fsspec storage, named by the digest of their content."""
 
 import uuid
+from contextlib import suppress
 from hashlib import sha256
 
 import fsspec  # type: ignore[import-untyped]
 
-from registry.domain.errors import NotFound
+from registry.domain.errors import NotFound, Unavailable
 
 _PREFIX = "sha256:"
 # What a browser may be shown as it is; all else is a download.
@@ -26,17 +27,33 @@ class PayloadStore:
         self._files, self._root = fsspec.core.url_to_fs(root)
 
     def put(self, data: bytes) -> str:
-        """Store a body; gives its digest. The same content is stored once."""
+        """Store a body; gives its digest. The same content is stored once.
+
+        Unavailable if the storage is full or away; nothing is left of the body then.
+        """
         digest = sha256(data).hexdigest()
-        path = self._path(digest)
+        try:
+            self._keep(self._path(digest), data)
+        except Exception as error:  # each storage raises errors of its own
+            raise Unavailable(
+                f"The input could not be stored ({type(error).__name__}: {error}), so the request "
+                "was not answered; try again shortly."
+            ) from error
+        return _PREFIX + digest
+
+    def _keep(self, path: str, data: bytes) -> None:
         if self._files.exists(path):
-            return _PREFIX + digest
+            return
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         # A reader must never see half a file, so it appears under its name when it is whole.
         partial = f"{path}.{uuid.uuid4().hex}"
-        self._files.pipe_file(partial, data)
-        self._files.mv(partial, path)
-        return _PREFIX + digest
+        try:
+            self._files.pipe_file(partial, data)
+            self._files.mv(partial, path)
+        except BaseException:
+            with suppress(Exception):
+                self._files.rm_file(partial)
+            raise
 
     def get(self, digest: str) -> bytes:
         """A body; NotFound if it is gone."""
@@ -44,6 +61,8 @@ class PayloadStore:
             data: bytes = self._files.cat_file(self._path(digest.removeprefix(_PREFIX)))
         except FileNotFoundError as error:
             raise NotFound(f"The body {digest} is no longer stored.") from error
+        except Exception as error:
+            raise Unavailable(f"The body {digest} cannot be read just now: {error}") from error
         return data
 
     def has(self, digest: str) -> bool:

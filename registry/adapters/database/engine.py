@@ -85,7 +85,13 @@ def normal_url(url: str) -> str:
 
 
 def _postgresql(url: str) -> sa.Engine:
-    engine = sa.create_engine(normal_url(url), pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = sa.create_engine(
+        normal_url(url),
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        connect_args={"connect_timeout": 10},  # a server that drops packets is away, not slow
+    )
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
