@@ -6,9 +6,10 @@ from registry.domain.certificate import Promotion
 from registry.domain.decision import spoken
 from registry.domain.plan import Scope
 from registry.domain.retrace import Certificate
-from registry.domain.stages import Stage
+from registry.domain.stages import ENDED, Stage
 from registry.domain.transitions import Place
 
+_TAKEN_BACK = ENDED - {Stage.RETAINED}
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -17,6 +18,7 @@ def statements(certificate: Certificate, promotions: Sequence[Promotion]) -> tup
     return (
         _headline(certificate, promotions),
         *(_promotion(one) for one in promotions),
+        *_taken_back(certificate),
         _alpha(certificate),
         *_scopes(promotions),
         _period(promotions),
@@ -49,6 +51,19 @@ def _promotion(one: Promotion) -> str:
         f"{event.at:%Y-%m-%d %H:%M} UTC: from {one.before.stage} to {to['stage']}"
         f"{_at_weight(to['weight'])} by {event.actor}{by}{how}, on {one.answers} answers: {said}."
     )
+
+
+def _taken_back(certificate: Certificate) -> Iterator[str]:
+    """That it is no longer there, in the words of the log; the evidence of that is not in here."""
+    for event in certificate.own:
+        to = event.detail.get("to")
+        if to and Stage(to["stage"]) in _TAKEN_BACK:
+            said = event.detail.get("reason") or "no reason was given"
+            yield (
+                f"{event.at:%Y-%m-%d %H:%M} UTC: TAKEN BACK from {event.detail['from']['stage']} "
+                f"by {event.actor}, as the audit log says: {said}. It answers no more by this "
+                "rollout; what it was taken back on is not judged again here."
+            )
 
 
 def _alpha(certificate: Certificate) -> str:

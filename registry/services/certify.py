@@ -24,7 +24,12 @@ def certify(unit: UnitOfWork, model: str, version: int | None = None) -> Documen
     own = unit.audit.read(model, rollout_id=rollout.id)
     promotions = [event for event in own if event.action in PROMOTIONS]
     if not promotions:
-        raise StageConflict(f"{name} was not promoted yet, so there is nothing to certify")
+        over = (
+            ""
+            if rollout.active
+            else (f"; why it is {rollout.stage.words}: `stagegate rollout history {model}`")
+        )
+        raise StageConflict(f"{name} was not promoted yet, so there is nothing to certify{over}")
     head = unit.audit.head()
     if head is None:
         raise Conflict("the audit log does not know its own end; run `stagegate audit verify`")

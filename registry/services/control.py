@@ -77,7 +77,7 @@ def abort(
     """Take the candidate out; if it is live already, go back to the version before it.
 
     It takes no expected generation: whatever happened in between, abort wins. A version that was
-    itself rolled back since it was live does not come back; people answer until the next one.
+    itself rolled back since it was live does not come back: callers get 503 until the next one.
     command: abort; reject, so that the version cannot be tried again; or expire.
     """
     unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
@@ -147,7 +147,7 @@ def _why_not_back_to(unit: UnitOfWork, model: str, version: int) -> str | None:
         )
     return (
         f"{model}@{version}, which was live before, is {last.stage.words} since then; abort to "
-        "leave every request to a person"
+        "answer no request"
     )
 
 

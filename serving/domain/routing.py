@@ -37,7 +37,8 @@ class Route:
     """Who may answer for one model.
 
     labels: for requests that only a person can answer. previous: the version that an undo returns
-    to; it stays loaded, so that it answers at once.
+    to; it stays loaded, so that it answers at once. ended: where nothing answers, what became of
+    the version that did.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Route:
     labels: tuple[str, ...] = ()
     policies: Mapping[int, Policy] = field(default_factory=dict)
     previous: int | None = None
+    ended: str = ""
 
     @property
     def versions(self) -> frozenset[int]:
@@ -178,10 +180,10 @@ def place(hashed: int) -> int:
 
 def _live(route: Route) -> Assignment:
     if route.live is None:
-        raise Unavailable(
-            f"No version of {route.model} answers yet: start a rollout of one with "
-            "`stagegate rollout start PLAN`."
-        )
+        why = f"No version of {route.model} answers yet"
+        if route.ended:
+            why = f"No version of {route.model} answers: {route.ended}, and no other is live"
+        raise Unavailable(f"{why}; start a rollout of one with `stagegate rollout start PLAN`.")
     policy = route.policy(route.live)
     return Assignment(
         route.model,

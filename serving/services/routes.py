@@ -41,7 +41,12 @@ def _route(
     policies = {
         v: _policy(unit.rollouts.of_version(model, v), is_live=v == live) for v in sorted(trusted)
     }
-    return Route(model, live, rollout, labels, policies)
+    return Route(model, live, rollout, labels, policies, ended=_ended(unit, model, live, rollout))
+
+
+def _ended(unit: UnitOfWork, model: str, live: int | None, rollout: Rollout | None) -> str:
+    last = unit.rollouts.latest(model) if live is None and rollout is None else None
+    return f"version {last.version} is {last.stage.words}" if last else ""
 
 
 def _policy(rollout: Rollout | None, *, is_live: bool) -> Policy:

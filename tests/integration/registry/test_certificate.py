@@ -27,6 +27,7 @@ from registry.domain.errors import Conflict, StageConflict
 from registry.domain.evidence import AuditEvent, AuditHead, CheckKind, ReviewerCheck
 from registry.domain.evidence_log import judge_log
 from registry.domain.retrace import PROMOTIONS, Broken
+from registry.services import control
 from registry.services.approve import approve
 from registry.services.certify import certify
 from registry.services.judge import judge, read_log
@@ -198,6 +199,24 @@ def test_nothing_is_certified_before_the_first_promotion(small_world: World) -> 
     small_world.start()
     with pytest.raises(StageConflict, match="was not promoted yet"):
         made(small_world)
+
+
+def test_a_rollout_that_ended_unpromoted_names_where_to_read_why(small_world: World) -> None:
+    small_world.start()
+    small_world.do(lambda unit: control.abort(unit, "bears", "ann", small_world.now))
+    with pytest.raises(StageConflict, match="why it is rolled back: `stagegate rollout history"):
+        made(small_world)
+
+
+def test_a_certificate_does_not_hide_that_harm_took_the_version_back(small_world: World) -> None:
+    small_world.start()
+    small_world.review(correct=80)
+    promoted(small_world)
+    assert "TAKEN BACK" not in said(made(small_world))
+    small_world.review(errors=60)
+    small_world.do(lambda unit: tick(unit, "bears", small_world.now))
+    text = said(made(small_world))
+    assert "TAKEN BACK from limited-scope by controller, as the audit log says: error rate:" in text
 
 
 def test_an_earlier_version_can_still_be_certified(small_world: World) -> None:

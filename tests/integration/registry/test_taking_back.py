@@ -12,7 +12,7 @@ from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.documents.certificate import certificate_of
 from registry.domain.certificate import judge_again
-from registry.domain.errors import StageConflict
+from registry.domain.errors import StageConflict, Unavailable
 from registry.domain.evidence import EvidenceRow, Verdict
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
@@ -20,6 +20,7 @@ from registry.services import control
 from registry.services.certify import certify
 from registry.services.judge import GateMemory, judge
 from registry.services.promote import promote
+from serving.services.routes import read_routes
 
 pytestmark = pytest.mark.integration
 
@@ -68,6 +69,20 @@ def test_a_version_that_failed_its_second_try_does_not_come_back_and_abort_still
     assert ("live", None, None) in world.effects()[-2:]
     with pytest.raises(StageConflict, match="its rollout is over; abort works in"):
         abort(world)
+
+
+def test_callers_of_a_first_version_that_was_taken_back_are_told_so(world: World) -> None:
+    world.start(plan(1, "none"))
+    world.do(lambda u: promote(u, "bears", "bob", world.now, to="live", override=True, reason="x"))
+    abort(world)
+    with world.database.read() as connection:
+        routes = read_routes(SqlUnitOfWork(connection))
+    with pytest.raises(Unavailable) as refused:
+        routes.assign("bears", {}, world.now)
+    assert str(refused.value) == (
+        "No version of bears answers: version 1 is rolled back, and no other is live; start a "
+        "rollout of one with `stagegate rollout start PLAN`."
+    )
 
 
 def test_a_version_is_not_live_and_a_candidate_at_once(world: World) -> None:
