@@ -30,7 +30,10 @@ model: {name: bears, version: 2, baseline: none}
 unit: user_id
 stages:
 - {stage: manual-review, gates: [{type: drift}], deadline: {after: 1d, then: hold}}
-- {stage: gradual, gates: [{type: drift}], steps: [{weight: 5}, {weight: 50}, {weight: 100}]}
+- stage: gradual
+  review: {sample: 0.1}
+  gates: [{type: error-rate, at_most: 0.05}]
+  steps: [{weight: 5}, {weight: 50}, {weight: 100}]
 - {stage: live, watch: 30d}
 """)
 ENDS = {
