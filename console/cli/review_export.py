@@ -6,7 +6,7 @@ MLflow's `mlflow.data.from_pandas` read as they are.
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import typer
 
+from console.cli.review_table import Rows
 from console.cli.session import Session, session
 from registry.domain.errors import Invalid
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PAGE = 200
 NONE_FITS = "_none_of_these"
 _LONGEST_NAME = 200
+_NAMED = 5
 _ENDINGS = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/bmp": ".bmp",
     "image/webp": ".webp", "application/json": ".json",
@@ -64,12 +66,25 @@ def export(
         folder = Path(made) / "export"
         folder.mkdir()
         with here.client() as client:
-            rows = list(_rows(client, model, since, folder))
+            rows, found = _gather(_rows(client, model, since, folder), Path(made) / "rows")
         table = _write_table(rows, folder, kind)
         suspects = _suspects(here, model, rows, folder, training_data) if training_data else None
+        rows.close()
         folder.rename(output)
-    found = _summary(rows, output, table, suspects)
+    found = {"folder": os.fspath(output), "table": table, **found, "suspects": suspects}
     here.show(found, lambda: _text(found))
+
+
+def _gather(rows: Iterable[Row], file: Path) -> tuple[Rows, Row]:
+    """The rows, kept on the disk, with what is to be said of them."""
+    kept, deleted = Rows(file), list[str]()
+    count = corrected = 0
+    for row in rows:
+        kept.add(row)
+        count, corrected = count + 1, corrected + (not row["agrees"])
+        deleted += [row["item_id"]] if row["file"] is None else []
+    images = count - len(deleted)
+    return kept, {"rows": count, "images": images, "corrected": corrected, "deleted": deleted}
 
 
 def _rows(client: "Client", model: str, since: datetime | None, folder: Path) -> Iterator[Row]:
@@ -110,18 +125,16 @@ def _place(row: Mapping[str, Any]) -> Path:
     return Path("images", name, image + _ENDINGS.get(row["payload_type"], ".bin"))
 
 
-def _write_table(rows: Sequence[Row], folder: Path, kind: Kind) -> str:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows)
+def _write_table(rows: Rows, folder: Path, kind: Kind) -> str:
+    file = folder / f"corrections.{kind}"
     if kind is Kind.CSV:
-        frame.to_csv(folder / "corrections.csv", index=False)
-        return "corrections.csv"
-    frame.to_parquet(folder / "corrections.parquet", index=False)
-    return "corrections.parquet"
+        rows.write_csv(file)
+    else:
+        rows.write_parquet(file)
+    return file.name
 
 
-def _suspects(here: Session, model: str, rows: Sequence[Row], folder: Path, training: Path) -> int:
+def _suspects(here: Session, model: str, rows: Rows, folder: Path, training: Path) -> int:
     """Training images close to corrections that they disagree with, in suspects.csv."""
     import pandas as pd
 
@@ -142,27 +155,19 @@ def _suspects(here: Session, model: str, rows: Sequence[Row], folder: Path, trai
 _SUSPECT = ("training_file", "training_label", "found_label", "similarity", "file")
 
 
-def _summary(rows: Sequence[Row], output: Path, table: str, suspects: int | None) -> Row:
-    return {
-        "folder": os.fspath(output),
-        "table": table,
-        "rows": len(rows),
-        "images": sum(row["file"] is not None for row in rows),
-        "corrected": sum(not row["agrees"] for row in rows),
-        "suspects": suspects,
-    }
-
-
 def _text(found: Mapping[str, Any]) -> str:
     if not found["rows"]:
         return f"Nobody has decided anything yet; {found['folder']} has an empty table."
-    gone = found["rows"] - found["images"]
+    gone = found["deleted"]
     lines = [
         f"{found['rows']} decided answers, {found['corrected']} of them corrected, in"
         f" {found['folder']}/{found['table']}; images beside it by label."
     ]
     if gone:
-        lines.append(f"{gone} images are no longer stored; their rows have no file.")
+        named = ", ".join(gone[:_NAMED]) + (", …" if len(gone) > _NAMED else "")
+        lines.append(
+            f"{len(gone)} images are no longer stored; their rows have no file: items {named}."
+        )
     if found["suspects"] is not None:
         lines.append(f"{found['suspects']} training images may be mislabelled: suspects.csv.")
     return "\n".join(lines)

@@ -1,6 +1,6 @@
 """Training images that may be mislabelled: those most like an image that people named otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def suspects(
     labels: Sequence[str],
     training: Path,
     folder: Path,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
 ) -> list[tuple[str, str, str, float, str]]:
     """Training file and label, the label that people found for its likeness, how alike, and that.
 

@@ -109,6 +109,7 @@ def test_the_export_loads_in_fastai_and_in_mlflow(home: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr
     said: Mapping[str, Any] = json.loads(done.stdout)
     assert (said["rows"], said["images"], said["table"]) == (6, 5, "corrections.parquet")
+    assert said["deleted"] == ["item-00005"]
     frame = pd.read_parquet(folder / "corrections.parquet")
     assert frame["file"].isna().tolist() == [False] * 5 + [True]
     assert (folder / frame["file"][0]).read_bytes() == picture(0)
