@@ -16,6 +16,7 @@ from console.hosts import Hosts, hosts
 from registry.domain.errors import Invalid
 from registry.domain.login import Lasting
 from registry.domain.provider import ClaimRules, parse_roles
+from serving.domain.review import LONGEST_WINDOW
 
 
 class Settings(BaseSettings):
@@ -51,7 +52,7 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(50_000_000, gt=0)
     batch_max_size: int = Field(32, ge=1, le=1024)
     lease_seconds: float = Field(600.0, ge=1, le=86_400)
-    undo_seconds: float = Field(5.0, ge=0, le=600)
+    undo_seconds: float = Field(5.0, ge=0, le=LONGEST_WINDOW.total_seconds())
     batch_max_delay_ms: float = Field(2.0, ge=0, le=1000)
 
     @field_validator("home")

@@ -21,6 +21,8 @@ from serving.adapters.review_tables import review_slot as s
 from serving.adapters.rows import label_out
 from serving.domain.prediction import Label
 from serving.domain.review import (
+    LONGEST_WINDOW,
+    SKEW,
     Item,
     ItemState,
     Presentation,
@@ -118,9 +120,11 @@ class SqlReviewQueue:
         """Leases and snoozes that have run out become free.
 
         Holder and epoch stay, so an answer that is late still counts until someone else has taken
-        the item.
+        the item. What was claimed well after now was claimed before the clock was set back, and
+        would run out as much later.
         """
-        ids = self._connection.execute(_RUN_OUT, {"now": now}).scalars().all()
+        when = {"now": now, "ahead": now + SKEW}
+        ids = self._connection.execute(_RUN_OUT, when).scalars().all()
         if ids:
             ready = sa.update(s).where(s.c.id.in_(ids)).values(state=SlotState.READY, free_at=None)
             self._connection.execute(ready)
@@ -185,8 +189,9 @@ class SqlReviewQueue:
         return True
 
     def to_close(self, now: datetime, limit: int) -> tuple[str, ...]:
-        """Items whose window is over."""
-        return tuple(self._connection.execute(_OVER, {"now": now, "most": limit}).scalars())
+        """Items whose window is over, or as far off as none is unless the clock was set back."""
+        when = {"now": now, "ahead": now + LONGEST_WINDOW + SKEW}
+        return tuple(self._connection.execute(_OVER, {**when, "most": limit}).scalars())
 
     def ask_another(self, task: Task, queue: Queue) -> bool:
         """Open a slot for another opinion, by somebody who has not seen the item."""
@@ -301,7 +306,12 @@ def _held_by(*, any_model: bool, any_item: bool) -> sa.Select[Any]:
 # What every claim and answer runs, made once: making a statement takes longer than running it.
 _RUN_OUT = (
     sa.select(s.c.id)
-    .where(s.c.state.in_(_TAKEN), s.c.free_at <= sa.bindparam("now"))
+    .where(
+        sa.or_(
+            sa.and_(s.c.state.in_(_TAKEN), s.c.free_at <= sa.bindparam("now")),
+            sa.and_(s.c.state == SlotState.LEASED, s.c.claimed_at > sa.bindparam("ahead")),
+        )
+    )
     .limit(_REAPED_AT_ONCE)
     .with_for_update(skip_locked=True)
 )
@@ -329,7 +339,10 @@ _TO_CLOSING = (
 )
 _OVER = (
     sa.select(t.c.id)
-    .where(t.c.state == ItemState.CLOSING, t.c.closes_at <= sa.bindparam("now"))
+    .where(
+        t.c.state == ItemState.CLOSING,
+        sa.or_(t.c.closes_at <= sa.bindparam("now"), t.c.closes_at > sa.bindparam("ahead")),
+    )
     .order_by(t.c.closes_at)
     .limit(sa.bindparam("most", type_=sa.Integer))
     .with_for_update(skip_locked=True)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from review_desk import LATER, decide, fill, take, verdict, write
+from review_desk import LATER, WINDOW, decide, fill, take, taken, verdict, write
 from serving_fakes import NOW, a_prediction, an_item
 from waiting import PATIENCE
 
@@ -249,6 +249,26 @@ def test_a_renewed_lease_keeps_others_out(database: Database):
     assert take(database, "bob", LATER) is None
     with pytest.raises(Conflict):
         write(database, lambda u: actions.renew(u, item.item.id, "bob", item.slot.epoch, near))
+
+
+def test_a_clock_set_back_keeps_no_item_from_others(database: Database):
+    fill(database, 2, due_at=None)
+    before = NOW + timedelta(hours=5)
+    held, answered = taken(database, "ann", before), taken(database, "bob", before)
+    decide(database, verdict(answered, "bob"), before, WINDOW)
+    assert take(database, "cleo", before) is None
+    assert taken(database, "cleo", NOW).item.id == held.item.id
+    closed = write(database, lambda u: settle.close_due(u, NOW))
+    assert [one.id for one in closed.answered] == [answered.item.prediction_id]
+
+
+def test_clocks_that_differ_by_seconds_take_nothing_from_anybody(database: Database):
+    fill(database, 2, due_at=None)
+    ahead = NOW + timedelta(seconds=30)
+    taken(database, "ann", ahead)
+    decide(database, verdict(taken(database, "bob", ahead), "bob"), ahead, WINDOW)
+    assert take(database, "cleo", NOW) is None
+    assert write(database, lambda u: settle.close_due(u, NOW)).items == 0
 
 
 def test_a_cancelled_request_keeps_its_place_in_the_evidence_but_comes_last(database: Database):
