@@ -27,7 +27,7 @@ from registry.domain.ratio_evalues import (
 )
 from registry.domain.slowness import SlowAnswers
 from registry.domain.traffic import SETTLING_SECONDS
-from registry.domain.unit_lots import UnitLots, UnitSet
+from registry.domain.unit_lots import LastDraws, UnitLots, UnitSet, chances
 
 ALPHA_PASS, ALPHA_HARM = 0.05, 0.01
 PASS, HARM = np.log(1 / ALPHA_PASS), np.log(1 / ALPHA_HARM)
@@ -111,8 +111,7 @@ def failures(
 ) -> Verdicts:
     where, _, _, joined = drawn(stream)
     rows = np.flatnonzero(failed)
-    fresh, _ = UnitSet().first_times(stream.units[rows])
-    events = rows[fresh]
+    events, odds = failing_draws(stream, failed)
     mine_rows = rows[stream.candidate[rows]]
     mine_first, _ = UnitSet().first_times(stream.units[mine_rows])
     written = stream.seconds + np.where(failed, TIME_OUT, 0.0)
@@ -127,11 +126,11 @@ def failures(
     met = until(written[mine_rows[mine_first]])
     units = np.maximum(until(settled_at[where[joined]]), met)
     now, quiet = {}, {}
-    for share in np.unique(stream.shares[events]):
-        here = events[stream.shares[events] == share]
+    for chance in np.unique(odds[odds < 1]):
+        here = events[odds == chance]
         mine, others = here[stream.candidate[here]], here[~stream.candidate[here]]
-        now[float(share)] = (until(written[mine]), until(written[others]))
-        quiet[float(share)] = (until(written[mine]), until(settled_at[others]))
+        now[float(chance)] = (until(written[mine]), until(written[others]))
+        quiet[float(chance)] = (until(written[mine]), until(settled_at[others]))
     for_pass = mean_of_two(evalues.log_pass(met, units, at_most), log_ratio_below(quiet, ratio))
     for_harm = np.broadcast_to(log_ratio_above(now, ratio), looks.shape)
     # Naive: each request a trial, written as it is done.
@@ -152,6 +151,20 @@ def failures(
         z = (rate - sb / np.maximum(nb, 1)) / spread
         when = first(np.where(s + sb >= 5, z, -np.inf), 2.326, written[order])
     return first(for_pass, PASS, looks), first(for_harm, HARM, looks), when
+
+
+def failing_draws(stream: Stream, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each unit's first failure since its arm was drawn: where, and the chance of that draw."""
+    lots, last, events, odds = UnitLots(), LastDraws(), [], []
+    for start, end in stream.parts():
+        part, share = slice(start, end), float(stream.shares[start])
+        step, units = round(share * 1_000_000), stream.units[part]
+        draws, lots = lots.draw(units, stream.candidate[part], share)
+        rows = np.flatnonzero(failed[part])
+        first, low, high, last = last.followed_by(draws, units, step).meet(units[rows], step)
+        events.append(rows[first] + start)
+        odds.append(chances(share, low, high))
+    return np.concatenate(events), np.concatenate(odds)
 
 
 def _z(gain: np.ndarray, p: float, n: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from registry.domain.plan import GateSpec
 from registry.domain.rollout import Rollout
 from registry.domain.slowness import SlowAnswers
 from registry.domain.stages import Stage
-from registry.domain.unit_lots import UnitLots, UnitSet
+from registry.domain.unit_lots import LastDraws, UnitLots, UnitSet, chances
 
 # Answers are written when they are done. After this long even those are there that were slow or
 # timed out; sooner, good ones would be counted before bad ones.
@@ -39,8 +39,9 @@ class Traffic:
 
     cursor: number of the last row that is counted. draws: fresh draws by chance and arm (candidate
     or not). compared: those of them beside the present baseline. actions: these by chance, arm and
-    first action. joined: units by their first action as the candidate's. failed: units by the share
-    and arm of their first failure. candidate_failed: units that met a failure of the candidate.
+    first action. joined: units by their first action as the candidate's. failed: units by the
+    chance and arm of their first failure since their arm was drawn. open: those draws.
+    candidate_failed: units that met a failure of the candidate.
     steps: the candidate's answers by step. slow, slow_before: slow answers, for each latency gate,
     beside the present baseline and beside earlier ones. first: the candidate's own
     rates, where a gate asks for them. since: the generation from which on the baseline is the
@@ -55,7 +56,7 @@ class Traffic:
     actions: Mapping[tuple[float, bool, str], int] = field(default_factory=dict)
     joined: Mapping[str | None, int] = field(default_factory=dict)
     failed: Mapping[tuple[float, bool], int] = field(default_factory=dict)
-    failed_units: UnitSet = field(default_factory=UnitSet)
+    open: LastDraws = field(default_factory=LastDraws)
     candidate_failed: UnitSet = field(default_factory=UnitSet)
     steps: Mapping[int, int] = field(default_factory=dict)
     slow: tuple[SlowAnswers, ...] = ()
@@ -142,7 +143,7 @@ def count(traffic: Traffic, rows: ExposureTable) -> Traffic:
 def _count_before(traffic: Traffic, rows: ExposureTable) -> Traffic:
     """Rows of one share beside an earlier baseline: they show arms, and compare with nothing.
 
-    A unit that had met a failure or a slow answer then counts no more.
+    A unit that had met a slow answer then counts no more.
     """
     found = _count_share(replace(traffic, slow=traffic.slow_before), rows)
     slow = (
@@ -154,6 +155,7 @@ def _count_before(traffic: Traffic, rows: ExposureTable) -> Traffic:
         compared=traffic.compared,
         actions=traffic.actions,
         failed=traffic.failed,
+        open=found.open.shown(rows.units),
         slow=tuple(slow),
         slow_before=found.slow,
         recent={
@@ -180,15 +182,17 @@ def _count_share(traffic: Traffic, rows: ExposureTable) -> Traffic:
 
 
 def _count_draws(traffic: Traffic, rows: ExposureTable) -> Traffic:
-    draws, lots = traffic.lots.draw(rows.units, rows.candidate, float(rows.shares[0]))
+    share = float(rows.shares[0])
+    draws, lots = traffic.lots.draw(rows.units, rows.candidate, share)
+    traffic = replace(traffic, open=traffic.open.followed_by(draws, rows.units, _mark(share)))
     if not len(draws.positions):
         return traffic
-    chances, arms = draws.chances.tolist(), draws.candidate.tolist()
+    odds, arms = draws.chances.tolist(), draws.candidate.tolist()
     told = [rows.actions[position] for position in draws.positions.tolist()]
-    drawn = [(chance, arm) for chance, arm in zip(chances, arms, strict=True) if chance < 1]
+    drawn = [(chance, arm) for chance, arm in zip(odds, arms, strict=True) if chance < 1]
     acted = [
         (chance, arm, action)
-        for chance, arm, action in zip(chances, arms, told, strict=True)
+        for chance, arm, action in zip(odds, arms, told, strict=True)
         if chance < 1 and action is not None
     ]
     joined = [action for action, new in zip(told, draws.joined.tolist(), strict=True) if new]
@@ -214,23 +218,35 @@ def _count_first(traffic: Traffic, rows: ExposureTable) -> Traffic:
 
 
 def _count_failures(traffic: Traffic, rows: ExposureTable) -> Traffic:
-    """A unit's first failure counts, and the first that it met as the candidate's."""
+    """A unit's first failure since its arm was drawn, and the first that it met as the candidate's.
+
+    An earlier one would not do: whoever has failed beside the baseline fails no more for the first
+    time, and of those that are left the candidate's would seem to fail too often.
+    """
     at = np.flatnonzero(rows.failed)
     if not len(at):
         return traffic
     share = float(rows.shares[0])
-    first, failed_units = traffic.failed_units.first_times(rows.units[at])
-    arms = rows.candidate[at[first]]
+    first, low, high, open_ = traffic.open.meet(rows.units[at], _mark(share))
+    odds, arms = chances(share, low, high), rows.candidate[at[first]]
     mine = at[rows.candidate[at]]
     _, candidate_failed = traffic.candidate_failed.first_times(rows.units[mine])
-    baseline = rows.created[at[first][~arms]]
+    recent = dict(traffic.recent)
+    for chance in np.unique(odds[~arms]).tolist():
+        baseline = at[first[~arms & (odds == chance)]]
+        recent = _add(recent, ("failed", chance), rows.created[baseline])
     return replace(
         traffic,
-        failed=Counter(traffic.failed) + Counter((share, arm) for arm in arms.tolist()),
-        failed_units=failed_units,
+        failed=Counter(traffic.failed) + Counter(zip(odds.tolist(), arms.tolist(), strict=True)),
+        open=open_,
         candidate_failed=candidate_failed,
-        recent=_add(traffic.recent, ("failed", share), baseline),
+        recent=recent,
     )
+
+
+def _mark(share: float) -> int:
+    """A share as a whole number, in millionths, to tell draws apart by."""
+    return round(share * 1_000_000)
 
 
 def _add(

@@ -7,7 +7,7 @@ not yet known to be on one side of the share does a unit's arm say anything by c
 does it count; this is what keeps the counts independent when weights go up and down.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -83,11 +83,10 @@ class UnitLots:
         low[known], high[known] = self.low[at[known]], self.high[at[known]]
         fresh = (low < share) & (share < high)
         arms = candidate[first]
-        chances = (share - low[fresh]) / (np.minimum(high[fresh], 1.0) - low[fresh])
         order = np.argsort(first[fresh])
         draws = Draws(
             first[fresh][order],
-            np.round(chances[order], 12),
+            chances(share, low[fresh], high[fresh])[order],
             arms[fresh][order],
             (arms & np.isinf(high))[fresh][order],
             low[fresh][order],
@@ -153,12 +152,38 @@ class LastDraws:
             columns.append(np.insert(column, at[~known], new[~known]))
         return LastDraws(np.insert(self.units, at[~known], drawn[order][~known]), *columns)
 
+    def shown(self, units: Integers) -> "LastDraws":
+        """With units whose arm has shown otherwise."""
+        at, known = _known(self.units, units)
+        steps = self.steps.copy()
+        steps[at[known]] = SHOWN
+        return replace(self, steps=steps)
+
+    def meet(
+        self, units: Integers, step: int
+    ) -> tuple[npt.NDArray[np.intp], Floats, Floats, "LastDraws"]:
+        """Where units meet something first since this step drew their arm, and what was known then.
+
+        By that they have shown it. Gives positions in `units`, in their order, low and high.
+        """
+        unique, first = np.unique(units, return_index=True)
+        at, known = _known(self.units, unique)
+        known[known] = self.steps[at[known]] == step
+        order = np.argsort(first[known])
+        at = at[known][order]
+        return first[known][order], self.low[at], self.high[at], self.shown(unique[known])
+
     def at(self, unit: int, step: int) -> tuple[float, float] | None:
         """What was known of a unit's place before this step; None if this step drew nothing."""
         place = int(np.searchsorted(self.units, unit))
         if place == len(self.units) or self.units[place] != unit or self.steps[place] != step:
             return None
         return float(self.low[place]), float(self.high[place])
+
+
+def chances(share: float, low: Floats, high: Floats) -> Floats:
+    """The candidate's chance at a share, of units of whose places this is known."""
+    return np.round((share - low) / (np.minimum(high, 1.0) - low), 12)
 
 
 def _known(

@@ -62,13 +62,15 @@ def test_at_a_weight_of_a_hundred_nothing_is_drawn_but_units_still_join():
     assert sum(traffic.joined.values()) == 2
 
 
-def test_a_units_first_failure_counts_and_its_first_with_the_candidate():
+def test_a_units_first_failure_since_its_draw_counts_and_its_first_with_the_candidate():
     traffic = counted(
         *[an_exposure(1, share=0.05, candidate=False, failed=True)] * 5,
         *[an_exposure(1, share=0.25, failed=True)] * 5,
         an_exposure(2, share=0.25, failed=True),
+        *[an_exposure(2, share=0.5, failed=True)] * 5,  # whose it is was known
     )
-    assert traffic.failed == {(0.05, False): 1, (0.25, True): 1}
+    moved = round(0.20 / 0.95, 12)
+    assert traffic.failed == {(0.05, False): 1, (moved, True): 1, (0.25, True): 1}
     assert len(traffic.candidate_failed) == 2
 
 
@@ -158,9 +160,12 @@ def test_with_another_baseline_comparisons_begin_anew_and_what_is_known_of_units
     assert traffic.draws == {(0.25, True): 2, (0.25, False): 3}
     assert traffic.compared == {(0.25, True): 1}
     assert traffic.actions == {(0.25, True, "glass"): 1}
-    assert traffic.failed == {(0.25, False): 1}  # unit 3; unit 2 had met one before
+    assert traffic.failed == {}  # their arms were known by then
     assert len(traffic.candidate_failed) == 1
     assert sum(traffic.joined.values()) == 2
+    risen = [an_exposure(3, share=0.5, failed=True, epoch=3), an_exposure(4, failed=True, epoch=3)]
+    more = count(traffic, exposures_of(risen, first=9))
+    assert more.failed == {(round(0.25 / 0.75, 12), True): 1, (0.25, True): 1}
 
 
 def test_the_speed_of_another_baseline_is_measured_anew():

@@ -3,6 +3,8 @@
 `python -m bench.traffic_gates` does the same at length; figures are in docs/statistics.md.
 """
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -37,3 +39,25 @@ def test_the_simulation_counts_what_the_gates_count():
     assert sum(traffic.joined.values()) == joined.sum()
     assert len(where) == sum(traffic.draws.values())
     assert traffic.slow[0].events
+
+
+def test_units_that_go_on_failing_do_not_make_a_candidate_seem_worse_than_it_is():
+    """Counting a unit's first failure ever, 25 % of these were rolled back, at twice the rate."""
+    rng, runs = np.random.default_rng(3), 60
+    harmed = 0
+    for _ in range(runs):
+        stream = sim.a_stream(rng, 12_000, 2_400)
+        failed = sim.failing(stream, rng, 0.3, 2)
+        harmed += np.isfinite(sim.failures(stream, failed, 0.001, 2, naive_pass=True)[1])
+    assert harmed / runs <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / runs)
+
+
+def test_the_simulation_counts_the_failures_that_the_gate_counts():
+    rng = np.random.default_rng(4)
+    stream = sim.a_stream(rng, 3_000, 300)
+    failed = sim.failing(stream, rng, 0.2, 2)
+    traffic = count(no_traffic(), stream.table(failed=failed))
+    events, odds = sim.failing_draws(stream, failed)
+    expected = Counter(zip(odds.tolist(), stream.candidate[events].tolist(), strict=True))
+    assert traffic.failed == expected
+    assert len(expected) > 6
