@@ -17,6 +17,7 @@ from registry.domain.evidence_log import EvidenceLog, LoggedAnswer, SettledTraff
 from registry.domain.evidence_table import Rival, Standing
 from registry.domain.exposure import ExposureTable
 
+_AT_ONCE = 5_000  # answers that are written down at once to be hashed
 Answer = list[Any]
 Snapshot = Mapping[str, Any]
 
@@ -32,11 +33,19 @@ def digest_of(text: str) -> str:
 
 
 def log_digest(log: EvidenceLog) -> str:
-    """The digest of everything in a log; the audit log refers to it."""
-    lines = [answer_record(answer) for answer in log.answers]
+    """The digest of everything in a log; the audit log refers to it.
+
+    It is that of the canonical list of all answers, the snapshot and the exposures, hashed portion
+    by portion: a million answers as one text would be many times as large as they are themselves.
+    """
     seen = log.traffic
     exposures = None if seen is None else exposures_record(seen.exposures, seen.form)
-    return digest_of(canonical([lines, snapshot_record(log), exposures]))
+    hashed = hashlib.sha256(b"[[")
+    for at in range(0, len(log.answers), _AT_ONCE):
+        lines = [answer_record(answer) for answer in log.answers[at : at + _AT_ONCE]]
+        hashed.update(("," * bool(at) + canonical(lines)[1:-1]).encode())
+    hashed.update(f"],{canonical(snapshot_record(log))},{canonical(exposures)}]".encode())
+    return "sha256:" + hashed.hexdigest()
 
 
 def answer_record(answer: LoggedAnswer) -> Answer:

@@ -1,0 +1,116 @@
+"""What a promotion and its certificate cost after many answers: time, memory, and who waits.
+
+    python -m bench.certificate [--answers 1000000] [--share 0.1] [--seed 0]
+
+On SQLite. The promotion is judged on a snapshot and then written; what others wait for is the time
+of the second. Each step runs in a process of its own, whose largest size is printed.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from bench.gate_evaluation import NOW, a_rollout, answers
+from console.migrate import upgrade
+from registry.adapters.database.engine import Database
+from registry.adapters.database.tables import evidence
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.documents.certificate import certificate_of, document_of, file_bytes
+from registry.domain.certificate import judge_again
+from registry.services.certify import certify
+from registry.services.find import latest
+from registry.services.promote import prepare, promote
+
+PLAN = """\
+apiVersion: stagegate/v1
+model: {name: bears, version: 2, baseline: 1}
+unit: user_id
+segments: [site, camera]
+stages:
+- stage: manual-review
+  review: {sample: 0.1, due: 24h}
+  gates: [{type: error-rate, at_most: 0.05, per_segment: true}]
+  deadline: {after: 300d, then: hold}
+- stage: live
+"""
+AFTER = NOW + timedelta(days=200)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
+    parser.add_argument("--answers", type=int, default=1_000_000)
+    parser.add_argument("--share", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        url, file = f"sqlite:///{folder}/bench.db", Path(folder) / "certificate.json"
+        _alone(_fill, url, args)
+        print(f"{args.answers:,} answers, {args.share:.0%} of them reviewed", flush=True)
+        for step in (_promote, _certify, _verify):
+            _alone(step, url, file)
+
+
+def _alone(step: Callable[..., None], *arguments: object) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=step, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{step.__name__} ended with {process.exitcode}")
+
+
+def _fill(url: str, args: argparse.Namespace) -> None:
+    upgrade(url)
+    database = Database(url)
+    rollout = a_rollout(database, PLAN)
+    stream = answers(rollout, args.answers, args.share, np.random.default_rng(args.seed))
+    with database.begin() as connection:
+        while rows := list(islice(stream, 20_000)):
+            connection.execute(sa.insert(evidence), rows)
+    database.close()
+
+
+def _promote(url: str, _: Path) -> None:
+    database, began = Database(url), time.perf_counter()
+    with database.read() as connection:
+        unit = SqlUnitOfWork(connection)
+        prepared = prepare(unit, latest(unit, "bears"), AFTER)
+    judged = time.perf_counter()
+    with database.begin() as connection:
+        unit, why = SqlUnitOfWork(connection), {"override": True, "reason": "a bench"}
+        promote(unit, "bears", "bob", AFTER, prepared=prepared, **why)
+    _say("promote", began, f", of which others waited {time.perf_counter() - judged:.3f} s")
+    database.close()
+
+
+def _certify(url: str, file: Path) -> None:
+    database, began = Database(url), time.perf_counter()
+    with database.read() as connection:
+        document = certify(SqlUnitOfWork(connection), "bears")
+    file.write_bytes(file_bytes(document))
+    _say("certify", began, f", {file.stat().st_size / 1e6:.0f} MB")
+    database.close()
+
+
+def _verify(_: str, file: Path) -> None:
+    began = time.perf_counter()
+    judge_again(certificate_of(document_of(file.read_bytes())))
+    _say("verify", began, "")
+
+
+def _say(step: str, began: float, more: str) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    took = time.perf_counter() - began
+    print(f"{step}: {took:.1f} s{more}, {peak:.0f} MB at most", flush=True)
+
+
+if __name__ == "__main__":
+    main()
