@@ -10,6 +10,7 @@ from registry.domain.observations import ByteArray
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 BRIGHTNESS = "brightness"
 COLOURS = ("red", "green", "blue")
+_OF_LUMA = (BRIGHTNESS, "contrast", "sharpness")
 
 Statistics = Mapping[str, npt.NDArray[np.float64]]
 
@@ -33,11 +34,20 @@ def image_statistics(images: ByteArray) -> Statistics:
     }
     if channels > 1:
         means = pixels.mean(axis=(2, 3))
-        names = COLOURS if channels == 3 else [f"channel {c}" for c in range(channels)]
-        statistics |= {name: means[:, c] for c, name in enumerate(names)}
+        statistics |= {name: means[:, c] for c, name in enumerate(_channel_names(channels))}
     if channels == 3:
         statistics["saturation"] = _saturation(images)
     return {name: values.astype(np.float64) for name, values in statistics.items()}
+
+
+def statistic_names(channels: int) -> tuple[str, ...]:
+    """The names of these statistics, in their order."""
+    of_colours = _channel_names(channels) if channels > 1 else ()
+    return (*_OF_LUMA, *of_colours, *(("saturation",) if channels == 3 else ()))
+
+
+def _channel_names(channels: int) -> tuple[str, ...]:
+    return COLOURS if channels == 3 else tuple(f"channel {c}" for c in range(channels))
 
 
 def _laplacian(luma: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -3,15 +3,19 @@
 import numpy as np
 import numpy.typing as npt
 
-from monitoring.domain.image_statistics import Statistics, image_statistics
+from monitoring.domain.image_statistics import Statistics, image_statistics, statistic_names
 from registry.domain.observations import FloatArray, InputArray, InputColumn, Observations
 
 
-def input_statistics(observations: Observations) -> Statistics:
+def input_statistics(observations: Observations, looks: FloatArray | None = None) -> Statistics:
     """Values by name, each (n,): of a row, its columns in the row's own units.
 
-    A column of categories gives their codes, 0 for what is missing or was never seen.
+    A column of categories gives their codes, 0 for what is missing or was never seen. looks: the
+    inputs' `appearance`, where it was taken before; an image's is the same numbers.
     """
+    if not observations.columns and looks is not None:
+        names = statistic_names(observations.inputs.shape[1])
+        return {name: looks[:, i].astype(np.float64) for i, name in enumerate(names)}
     return statistics_of(observations.inputs, observations.columns)
 
 
@@ -42,8 +46,8 @@ def spread(observations: Observations) -> tuple[FloatArray, FloatArray]:
         return np.zeros(n), np.zeros(n)
     pixels = observations.inputs.reshape(n, -1).astype(np.float32)
     mean = pixels.mean(axis=1)
-    squares = np.einsum("ij,ij->i", pixels, pixels, dtype=np.float64) / pixels.shape[1]
-    return mean, np.sqrt(np.maximum(squares - np.square(mean, dtype=np.float64), 0.0))
+    pixels -= mean[:, None]
+    return mean, np.sqrt(np.einsum("ij,ij->i", pixels, pixels) / pixels.shape[1])
 
 
 def _column(values: npt.NDArray[np.number], column: InputColumn) -> npt.NDArray[np.float64]:

@@ -42,7 +42,8 @@ class OutOfDomain:
 
     p_values: (n,). fused: (n,), the largest surprise. scores and surprises: (n, 4) in the order of
     SCORES. usual: the score below which 95 % of the held-out inputs stay, for each of them.
-    of_rows: the inputs are rows of a table, not images.
+    of_rows: the inputs are rows of a table, not images. appearance: (n, s) what they look like
+    without the model, kept for those who count it.
     """
 
     p_values: npt.NDArray[np.float64]
@@ -51,6 +52,7 @@ class OutOfDomain:
     surprises: npt.NDArray[np.float64]
     usual: tuple[float, ...]
     of_rows: bool = False
+    appearance: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.p_values)
@@ -134,6 +136,7 @@ class Scorer:
             surprises=surprises,
             usual=tuple(s.usual for s in self.surprises),
             of_rows=signals.of_rows,
+            appearance=signals.appearance,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitoring.domain.detector import LONGEST_GROWTH, Detector, places_of, signals_of
 from monitoring.domain.input_statistics import input_statistics
-from monitoring.domain.inputs import Inputs, NewestInputs
+from monitoring.domain.inputs import Inputs, NewestInputs, join
 from monitoring.domain.out_of_domain import OutOfDomain
 from monitoring.domain.profile import Profile, output_values, score_values
 from monitoring.domain.reference import Reference
@@ -18,6 +18,7 @@ from monitoring.domain.window import LiveWindow, WindowCounts
 from registry.domain.observations import Observations
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTED_AT_ONCE = 32  # inputs
 
 
 class WindowRecorder:
@@ -41,6 +42,7 @@ class WindowRecorder:
         self._newest = NewestInputs(LONGEST_GROWTH)
         self._lock = threading.Lock()
         self._counts = WindowCounts()
+        self._waiting: list[tuple[datetime, Inputs]] = []
         self._started_at: datetime | None = None
         self._last_epoch = 0
 
@@ -50,15 +52,12 @@ class WindowRecorder:
         """Count a batch; `scored` is what the version's scorer said of it, if it has one."""
         if not len(observations):
             return
-        profile, inputs = self._profile, inputs_of(self._profile, observations, scored)
-        counts = inputs.count(profile)
-        places = places_of(profile, self._detector.signals, inputs.values, inputs.classes)
+        inputs = inputs_of(self._profile, observations, scored)
         with self._lock:
-            if places is not None:
-                self._detector.see(places, self._rng.random(places.shape))
-                self._newest.add(inputs, now)
-            self._counts += counts
             self._started_at = self._started_at or now
+            self._waiting.append((now, inputs))
+            if sum(len(batch) for _, batch in self._waiting) >= _COUNTED_AT_ONCE:
+                self._count()
 
     def drain(self, now: datetime) -> LiveWindow | None:
         """The counts since the last drain, as a window of its own epoch; None if there are none.
@@ -67,6 +66,7 @@ class WindowRecorder:
         under the same name goes on with new ones.
         """
         with self._lock:
+            self._count()
             counts, started_at = self._counts, self._started_at
             if started_at is None:
                 return None
@@ -88,11 +88,24 @@ class WindowRecorder:
             growth,
         )
 
+    def _count(self) -> None:
+        """Count what waits, all at once: small batches cost nearly as much as large ones."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        began, inputs = waiting[0][0], join([batch for _, batch in waiting])
+        signals = self._detector.signals
+        places = places_of(self._profile, signals, inputs.values, inputs.classes)
+        if places is not None:
+            self._detector.see(places, self._rng.random(places.shape))
+            self._newest.add(inputs, began)
+        self._counts += inputs.count(self._profile)
+
 
 def inputs_of(profile: Profile, observations: Observations, scored: OutOfDomain | None) -> Inputs:
     """The values of a batch by feature name; scores and p-values only if there are any."""
     values = {
-        **input_statistics(observations),
+        **input_statistics(observations, scored.appearance if scored else None),
         **output_values(profile.labels, observations.probabilities),
         **(score_values(scored) if scored else {}),
     }
