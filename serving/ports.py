@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from monitoring.domain.window import LiveWindow
 from registry.domain.observations import FloatArray, InputArray, Observations
 from registry.ports import UnitOfWork
+from serving.domain.admission import Record
 from serving.domain.bias import Accepted, Standing
 from serving.domain.opinions import Event, Opinion, Verdict
 from serving.domain.prediction import (
@@ -56,7 +57,7 @@ class Runner(Protocol):
         """Take what the live window has counted since the last time."""
 
     def warm(self, batch: int) -> None:
-        """Run once as a batch of one and once as a full one, so that no request pays for it."""
+        """Run a batch of this size, so that no request pays for what a first one costs."""
 
 
 class Measurements(Protocol):
@@ -95,12 +96,6 @@ class Measurements(Protocol):
 
 class Predictions(Protocol):
     """The prediction log."""
-
-    def add(self, prediction: Prediction) -> None:
-        """Store a request; Conflict if its idempotency key is taken."""
-
-    def add_shadow(self, shadow: ShadowRecord) -> None:
-        """Store what a shadow said."""
 
     def get(self, prediction_id: str) -> Prediction:
         """One request; NotFound if there is none."""
@@ -288,6 +283,9 @@ class ServingUnit(Protocol):
     def bias(self) -> ReviewBias:
         """What seeing a model's answer does to reviewers."""
 
+    def keep(self, record: Record) -> None:
+        """Write a request's rows; those of many requests are written together."""
+
     def has_room(self, quota: Quota) -> bool:
         """Whether the day has room for one more request; another may take it."""
 
@@ -307,6 +305,10 @@ class Ledger(Protocol):
 
 class Payloads(Protocol):
     """Request bodies, by their content."""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether storing a body takes no longer than writing a row."""
 
     def put(self, data: bytes) -> str:
         """Store a body; gives its digest."""

@@ -114,6 +114,7 @@ class GroupLedger:
             with self._database.begin(patient=len(group) == 1) as connection:
                 unit = SqlServingUnit(connection)
                 results = [work.do(unit) for work in group]
+                unit.flush()
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
             if len(group) == 1:
                 group[0].future.set_exception(error)

@@ -1,10 +1,12 @@
 """Request bodies on any fsspec storage, named by the digest of their content."""
 
+import os
 import uuid
 from contextlib import suppress
 from hashlib import sha256
 
 import fsspec  # type: ignore[import-untyped]
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from registry.domain.errors import NotFound, Unavailable
 
@@ -25,6 +27,7 @@ class PayloadStore:
 
     def __init__(self, root: str) -> None:
         self._files, self._root = fsspec.core.url_to_fs(root)
+        self.is_near = isinstance(self._files, LocalFileSystem)
 
     def put(self, data: bytes) -> str:
         """Store a body; gives its digest. The same content is stored once.
@@ -42,11 +45,13 @@ class PayloadStore:
         return _PREFIX + digest
 
     def _keep(self, path: str, data: bytes) -> None:
+        if self.is_near:
+            _keep_on_disk(path, data)
+            return
         if self._files.exists(path):
             return
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        # A reader must never see half a file, so it appears under its name when it is whole.
-        partial = f"{path}.{uuid.uuid4().hex}"
+        partial = _partial(path)
         try:
             self._files.pipe_file(partial, data)
             self._files.mv(partial, path)
@@ -71,6 +76,36 @@ class PayloadStore:
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
+
+
+def _keep_on_disk(path: str, data: bytes) -> None:
+    """The same by way of the operating system, since each request pays for it."""
+    if os.path.exists(path):
+        return
+    partial = _partial(path)
+    try:
+        file = _new_file(partial)
+        with os.fdopen(file, "wb") as opened:
+            opened.write(data)
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
+
+
+def _new_file(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, flags, 0o644)
+
+
+def _partial(path: str) -> str:
+    """Where a body is written: a reader must never see half of it under its own name."""
+    return f"{path}.{uuid.uuid4().hex}"
 
 
 def media_type(data: bytes) -> str:

@@ -14,6 +14,8 @@ from serving.adapters.tables import prediction as t
 from serving.adapters.tables import shadow_record
 from serving.domain.prediction import DecidedBy, Fallback, Label, Prediction, ShadowRecord, Status
 
+_INSERT = sa.insert(t)
+
 
 class SqlPredictions:
     """Implements serving.ports.Predictions."""
@@ -21,27 +23,30 @@ class SqlPredictions:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def add(self, prediction: Prediction) -> None:
-        """Store a request; Conflict if its idempotency key is taken."""
+    def add(self, *predictions: Prediction) -> None:
+        """Store requests; Conflict if the idempotency key of one is taken."""
         try:
-            self._connection.execute(sa.insert(t), [_values(prediction)])
+            self._connection.execute(_INSERT, [_values(one) for one in predictions])
         except sa.exc.IntegrityError as error:
+            keys = ", ".join(repr(one.idempotency_key) for one in predictions)
             raise Conflict(
-                f"The Idempotency-Key {prediction.idempotency_key!r} is taken by another request "
-                f"to {prediction.model}."
+                f"The Idempotency-Key {keys} is taken by another request to {predictions[0].model}."
             ) from error
 
-    def add_shadow(self, shadow: ShadowRecord) -> None:
-        """Store what a shadow said."""
-        values = {
-            "prediction_id": shadow.prediction_id,
-            "version": shadow.version,
-            "answer": label_out(shadow.said),
-            "p_value": shadow.p_value,
-            "failure": shadow.failure,
-            "created_at": shadow.created_at,
-        }
-        self._connection.execute(sa.insert(shadow_record), [values])
+    def add_shadow(self, *shadows: ShadowRecord) -> None:
+        """Store what shadows said."""
+        rows = [
+            {
+                "prediction_id": shadow.prediction_id,
+                "version": shadow.version,
+                "answer": label_out(shadow.said),
+                "p_value": shadow.p_value,
+                "failure": shadow.failure,
+                "created_at": shadow.created_at,
+            }
+            for shadow in shadows
+        ]
+        self._connection.execute(sa.insert(shadow_record), rows)
 
     def get(self, prediction_id: str) -> Prediction:
         """One request; NotFound if there is none."""

@@ -9,19 +9,74 @@ from serving.adapters.review_bias import SqlReviewBias
 from serving.adapters.review_log import SqlReviewLog
 from serving.adapters.review_queue import SqlReviewQueue
 from serving.adapters.tables import scope_count
+from serving.domain.admission import Record
 from serving.domain.routing import Quota
 
 
 class SqlServingUnit:
-    """Implements serving.ports.ServingUnit; whoever opened the connection commits it."""
+    """Implements serving.ports.ServingUnit; whoever opened the connection commits it.
+
+    What is kept of requests is written together, before anything else is asked for or `flush` is
+    called: a statement for many rows costs little more than one for a single row.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self.registry = SqlUnitOfWork(connection)
-        self.predictions = SqlPredictions(connection)
-        self.reviews = SqlReviewQueue(connection)
-        self.review_log = SqlReviewLog(connection)
-        self.bias = SqlReviewBias(connection)
+        self._registry = SqlUnitOfWork(connection)
+        self._predictions = SqlPredictions(connection)
+        self._reviews = SqlReviewQueue(connection)
+        self._review_log = SqlReviewLog(connection)
+        self._bias = SqlReviewBias(connection)
+        self._kept: list[Record] = []
+
+    @property
+    def registry(self) -> SqlUnitOfWork:
+        """Versions, rollouts and evidence."""
+        self.flush()
+        return self._registry
+
+    @property
+    def predictions(self) -> SqlPredictions:
+        """The prediction log."""
+        self.flush()
+        return self._predictions
+
+    @property
+    def reviews(self) -> SqlReviewQueue:
+        """The review queue."""
+        self.flush()
+        return self._reviews
+
+    @property
+    def review_log(self) -> SqlReviewLog:
+        """What reviewers said and did."""
+        self.flush()
+        return self._review_log
+
+    @property
+    def bias(self) -> SqlReviewBias:
+        """What seeing a model's answer does to reviewers."""
+        self.flush()
+        return self._bias
+
+    def keep(self, record: Record) -> None:
+        """Write a request's rows, at the latest when `flush` is called."""
+        self._kept.append(record)
+
+    def flush(self) -> None:
+        """Write what was kept; Conflict if an idempotency key is taken."""
+        if not self._kept:
+            return
+        kept, self._kept = self._kept, []
+        self._predictions.add(*(one.prediction for one in kept))
+        if shadows := [shadow for one in kept for shadow in one.shadows]:
+            self._predictions.add_shadow(*shadows)
+        if evidence := [row for one in kept for row in one.evidence]:
+            self._registry.evidence.add(evidence)
+        if exposures := [exposure for one in kept for exposure in one.exposures]:
+            self._registry.exposures.add(*exposures)
+        for item in [one.item for one in kept if one.item]:
+            self._reviews.add(item)
 
     def has_room(self, quota: Quota) -> bool:
         """Whether the day has room for one more request; another may take it."""

@@ -1,9 +1,11 @@
 """Opening the one database, SQLite or PostgreSQL, and its transactions."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 import sqlalchemy.orm
 
@@ -57,8 +59,20 @@ class Database:
 _HURRY = ", set_config('lock_timeout', '400ms', true)"
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+def _json(value: Any) -> str:
+    """A JSON column; msgspec takes a fifth of the time, and json takes what it will not."""
+    try:
+        return _encode(value).decode()
+    except (TypeError, ValueError, OverflowError):
+        return json.dumps(value)
+
+
 def _sqlite(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    arguments = {"timeout": 30, "check_same_thread": False}
+    engine = sa.create_engine(url, connect_args=arguments, json_serializer=_json)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
@@ -87,6 +101,7 @@ def normal_url(url: str) -> str:
 def _postgresql(url: str) -> sa.Engine:
     engine = sa.create_engine(
         normal_url(url),
+        json_serializer=_json,
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,

@@ -26,9 +26,9 @@ class SqlExposures:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def add(self, exposure: Exposure) -> None:
-        """Append one."""
-        self._connection.execute(_INSERT, [_values(exposure)])
+    def add(self, *exposures: Exposure) -> None:
+        """Append one or several, in order."""
+        self._connection.execute(_INSERT, [_values(one) for one in exposures])
 
     def read(self, rollout_id: str, stage: Stage) -> tuple[Exposure, ...]:
         """All of a stage, in the order in which they were written."""

@@ -15,6 +15,8 @@ from waiting import PATIENCE
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Conflict, NotFound, Unavailable
 from serving.adapters.ledger import GroupLedger
+from serving.adapters.unit import SqlServingUnit
+from serving.domain.admission import Record
 from serving.ports import ServingUnit
 
 pytestmark = pytest.mark.integration
@@ -157,3 +159,12 @@ def test_what_waited_too_long_is_refused_and_not_written(database: Database):
     with pytest.raises(NotFound):
         ledger.read(lambda u: u.predictions.get("prediction-00001"))
     ledger.close()
+
+
+def test_what_is_kept_of_requests_is_there_for_whoever_looks_next(database: Database):
+    with database.begin() as connection:
+        unit = SqlServingUnit(connection)
+        for number in range(3):
+            unit.keep(Record(a_prediction(number), item=an_item(number)))
+        assert unit.predictions.get("prediction-00001").id == "prediction-00001"
+        assert unit.reviews.get("item-00002").item.id == "item-00002"
