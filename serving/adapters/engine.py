@@ -1,5 +1,6 @@
 """One loaded version: inputs are prepared in a pool, batched, and run in a thread of their own.
 
+Without a pool, as where there is one processor only, that thread prepares them as well.
 A batch waits for more inputs only while some are being prepared, so a lone request never waits.
 """
 
@@ -10,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 import numpy as np
 import structlog
@@ -27,11 +27,16 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How large a batch may be, how long it may gather, how many requests may be under way."""
+    """How large a batch may be, how long it may gather, how many requests may be under way.
+
+    busy_seconds: a batch is also no larger than what keeps the thread busy about this long. A
+    large model gains nothing by larger ones; they take memory, and all that come next wait longer.
+    """
 
     size: int = 32
     delay_seconds: float = 0.002
     under_way: int = 256
+    busy_seconds: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,14 @@ class _Job:
     array: InputArray
     future: "Future[RawPrediction]"
     queued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """An input that is still to be prepared."""
+
+    data: bytes
+    future: "Future[RawPrediction]"
 
 
 class Engine:
@@ -49,7 +62,7 @@ class Engine:
         name: str,
         version: int,
         runner: Runner,
-        pool: ThreadPoolExecutor,
+        pool: ThreadPoolExecutor | None,
         measurements: Measurements,
         clock: Callable[[], datetime],
         batching: Batching,
@@ -61,11 +74,11 @@ class Engine:
         self._measurements = measurements
         self._clock = clock
         self._batching = batching
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | _Raw | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._under_way = 0
         self._preparing = 0
-        runner.warm(batching.size)
+        self._size = _warmed(runner, batching)
         self._thread = threading.Thread(target=self._loop, name=f"infer-{name}", daemon=True)
         self._thread.start()
 
@@ -78,10 +91,13 @@ class Engine:
                     "try again shortly."
                 )
             self._under_way += 1
-            self._preparing += 1
+            self._preparing += self._pool is not None
         future: Future[RawPrediction] = Future()
         future.add_done_callback(self._left)
-        self._pool.submit(self._prepare, data, future)
+        if self._pool is None:
+            self._jobs.put(_Raw(data, future))
+        else:
+            self._pool.submit(self._prepare_apart, data, future)
         return future
 
     def drain(self, now: datetime) -> LiveWindow | None:
@@ -100,43 +116,61 @@ class Engine:
             self._under_way -= 1
             self._changed.notify_all()
 
-    def _prepare(self, data: bytes, future: "Future[RawPrediction]") -> None:
-        wanted = future.set_running_or_notify_cancel()
+    def _prepare_apart(self, data: bytes, future: "Future[RawPrediction]") -> None:
         try:
-            if wanted:
-                began = time.perf_counter()
-                array = self._runner.prepare(data)
-                self._measurements.prepared(time.perf_counter() - began)
-                self._jobs.put(_Job(array, future, time.perf_counter()))
-        except StagegateError as error:
-            future.set_exception(error)  # it belongs to whoever sent the input
-        except Exception as error:  # noqa: BLE001 - a transform may raise anything
-            future.set_exception(self._failure(error))
+            job = self._prepared(data, future)
+            if job is not None:
+                self._jobs.put(job)
         finally:
             with self._changed:
                 self._preparing -= 1
 
+    def _prepared(self, data: bytes, future: "Future[RawPrediction]") -> _Job | None:
+        """The input as the graph takes it; None if nobody waits for it or it cannot be read."""
+        if not future.set_running_or_notify_cancel():
+            return None
+        try:
+            began = time.perf_counter()
+            array = self._runner.prepare(data)
+            ended = time.perf_counter()
+            self._measurements.prepared(ended - began)
+            return _Job(array, future, ended)
+        except StagegateError as error:
+            future.set_exception(error)  # it belongs to whoever sent the input
+        except Exception as error:  # noqa: BLE001 - a transform may raise anything
+            future.set_exception(self._failure(error))
+        return None
+
     def _loop(self) -> None:
         while (first := self._jobs.get()) is not None:
             jobs, last = self._gather(first)
-            for _, same in groupby(jobs, key=lambda job: job.array.shape):
-                self._infer(list(same))
+            buckets: dict[tuple[int, ...], list[_Job]] = {}
+            for job in jobs:
+                buckets.setdefault(job.array.shape, []).append(job)
+            for same in buckets.values():
+                self._infer(same)
             if last:
                 return
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
-        jobs, deadline = [first], time.perf_counter() + self._batching.delay_seconds
-        while len(jobs) < self._batching.size:
+    def _gather(self, first: _Job | _Raw) -> tuple[list[_Job], bool]:
+        jobs, deadline = self._added([], first), time.perf_counter() + self._batching.delay_seconds
+        while len(jobs) < self._size:
             try:
                 following = self._next(deadline)
             except queue.Empty:
                 break
             if following is None:
                 return jobs, True
-            jobs.append(following)
+            self._added(jobs, following)
         return jobs, False
 
-    def _next(self, deadline: float) -> _Job | None:
+    def _added(self, jobs: list[_Job], one: _Job | _Raw) -> list[_Job]:
+        job = one if isinstance(one, _Job) else self._prepared(one.data, one.future)
+        if job is not None:
+            jobs.append(job)
+        return jobs
+
+    def _next(self, deadline: float) -> _Job | _Raw | None:
         left = deadline - time.perf_counter()
         if self._preparing == 0 or left <= 0:
             return self._jobs.get_nowait()
@@ -191,3 +225,14 @@ class Engine:
                 "" if scores is None else scores.reason(row),
             )
         )
+
+
+def _warmed(runner: Runner, batching: Batching) -> int:
+    """The largest batch to run, once the runner has run one of it and one of a single input."""
+    runner.warm(1)
+    began = time.perf_counter()
+    runner.warm(1)
+    seconds = max(time.perf_counter() - began, 1e-6)
+    size = min(batching.size, max(1, int(batching.busy_seconds / seconds)))
+    runner.warm(size)
+    return size

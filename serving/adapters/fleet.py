@@ -7,6 +7,7 @@ load, runs elsewhere, so that a rollback takes effect at once.
 """
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,7 @@ _log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.1
 LOOK_AGAIN_SECONDS = 5.0  # versions that failed to load, models registered without a route
 KEEP_SECONDS = 1.0
-PREPARING_THREADS = 2
+PREPARING_THREADS_AT_MOST = 2
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class LiveFleet:
         self._measurements = measurements
         self._clock = clock
         self._batching = batching
-        self._pool = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="prepare")
+        self._pool = _preparing()
         self._loader = Loader(self._engine)
         self._keeper = Keeper(keep_window, clock)
         self._lock = threading.Lock()
@@ -110,7 +111,8 @@ class LiveFleet:
             self._keeper.retire(_name(key), engine)
         self._keeper.close()
         self._engines.clear()
-        self._pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     @contextmanager
     def admit(self) -> Iterator[LoadedGeneration]:
@@ -245,6 +247,19 @@ class LiveFleet:
                 alive = {key for g in (self._current, *self._retired) for key in g.engines}
             for key in self._engines.keys() - alive - self._wanted:
                 self._keeper.retire(_name(key), self._engines.pop(key))
+
+
+def _preparing() -> ThreadPoolExecutor | None:
+    """Threads for preparing inputs, where there are processors that they could use."""
+    threads = min(PREPARING_THREADS_AT_MOST, _processors() - 1)
+    return ThreadPoolExecutor(threads, thread_name_prefix="prepare") if threads else None
+
+
+def _processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _name(key: Key) -> str:

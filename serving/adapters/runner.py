@@ -76,9 +76,8 @@ class BundleRunner:
         return self._recorder.drain(now) if self._recorder else None
 
     def warm(self, batch: int) -> None:
-        """Run once as a batch of one and once as a full one."""
-        for size in (1, batch):
-            self.run(self._model.example(size))
+        """Run a batch of this size."""
+        self.run(self._model.example(batch))
 
 
 def _reference(version: ModelVersion, path: Path) -> Reference | None:

@@ -21,7 +21,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-def engine(runner: FakeRunner, pool: ThreadPoolExecutor, **batching: float) -> Engine:
+def engine(runner: FakeRunner, pool: ThreadPoolExecutor | None, **batching: float) -> Engine:
     rules = Batching(**batching)  # type: ignore[arg-type]
     return Engine("waste@1", 1, runner, pool, Measured(), lambda: NOW, rules)
 
@@ -183,3 +183,55 @@ def test_close_finishes_what_is_under_way(pool: ThreadPoolExecutor):
     closer.join(PATIENCE)
     assert not closer.is_alive()
     assert future.result(0).label == "metal"
+
+
+class Announcing(FakeRunner):
+    """Tells when it runs."""
+
+    def run(self, inputs: np.ndarray) -> tuple[Observations, object]:  # type: ignore[override]
+        self.began.set()
+        return super().run(inputs)
+
+
+def busy(runner: FakeRunner) -> tuple[Engine, threading.Event]:
+    """An engine without a pool whose thread is in the middle of a request."""
+    runner.began = threading.Event()  # type: ignore[attr-defined]
+    made = engine(runner, None, size=8)
+    gate = blocked(runner, made)
+    assert runner.began.wait(PATIENCE)  # type: ignore[attr-defined]
+    return made, gate
+
+
+def test_without_a_pool_bad_inputs_fail_alone_and_the_others_share_a_batch():
+    runner = Announcing()
+    made, gate = busy(runner)
+    good, bad, also = (made.submit(data) for data in (image("metal"), b"none", image("paper")))
+    gate.set()
+    assert (good.result(PATIENCE).label, also.result(PATIENCE).label) == ("metal", "paper")
+    with pytest.raises(UnsupportedInput):
+        bad.result(PATIENCE)
+    made.close()
+    assert runner.batches[-1] == 2
+
+
+def test_who_leaves_before_their_turn_is_not_run_for():
+    runner = Announcing()
+    made, gate = busy(runner)
+    left, stayed = made.submit(image()), made.submit(image("metal"))
+    assert left.cancel()
+    gate.set()
+    assert stayed.result(PATIENCE).label == "metal"
+    made.close()
+    assert sum(runner.batches) == 2
+
+
+def test_a_model_that_keeps_the_thread_busy_runs_in_smaller_batches(pool: ThreadPoolExecutor):
+    runner = FakeRunner()
+    made = engine(runner, pool, size=8, busy_seconds=0.0)
+    gate = blocked(runner, made)
+    futures = [made.submit(image()) for _ in range(4)]
+    gate.set()
+    for future in futures:
+        future.result(PATIENCE)
+    made.close()
+    assert set(runner.batches) == {1}
