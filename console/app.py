@@ -36,9 +36,10 @@ from serving.api import (
     review,
     review_input,
 )
+from serving.api.front import Front
 
 
-def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None = None) -> FastAPI:
+def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None = None) -> Front:
     """The application for these settings; with accounts on, the owner's key opens it as well.
 
     With `serve` its lifespan loads the models, answers predictions and runs the controller; without
@@ -68,7 +69,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
                     closing.callback(loop.stop)
             yield
 
-    app = FastAPI(
+    app = Front(
         title="stagegate",
         version=version("stagegate"),
         summary="Model registry and staged rollout with human review and drift monitoring.",
@@ -93,6 +94,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         people.router(wiring.database, now, lambda: wiring.passwords, wiring.veil),
     ):
         app.include_router(router)
+    predict.install(app, wiring.serving)
     _install_pages(app, wiring, owner)
     return app
 

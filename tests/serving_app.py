@@ -34,6 +34,7 @@ from serving.api import (
     review,
     review_input,
 )
+from serving.api.front import Front
 from serving.api.parts import Serving
 from serving.services.run import Patience
 from serving.services.wait import Arrivals
@@ -123,9 +124,10 @@ def parts(
     )
 
 
-def app(serving: Serving) -> FastAPI:
-    made = FastAPI()
+def app(serving: Serving) -> Front:
+    made = Front()
     problems.install(made)
+    predict.install(made, serving)
     for rooms in (predict, open_inference, invocations, predictions, review, operations):
         made.include_router(rooms.router(serving))
     database = cast(Database, Standing(lambda: serving.database))
