@@ -27,7 +27,11 @@ class PayloadStore:
 
     def __init__(self, root: str) -> None:
         self._files, self._root = fsspec.core.url_to_fs(root)
-        self.is_near = isinstance(self._files, LocalFileSystem)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether this is a disk, and no other storage that only looks like one."""
+        return type(self._files) is LocalFileSystem
 
     def put(self, data: bytes) -> str:
         """Store a body; gives its digest. The same content is stored once.
