@@ -8,7 +8,7 @@ from importlib.metadata import version
 import httpx
 from fastapi import FastAPI
 
-from console import openapi, problems, visit
+from console import openapi, problems, tracing, visit
 from console.authentication import Authentication, Gate
 from console.controller import Controller
 from console.duties import deliveries, duties, judgements, notifications
@@ -54,6 +54,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as closing:
+            closing.callback(send_traces)
             closing.callback(wiring.database.close)
             closing.callback(wiring.ledger.close)
             if wiring.leases:
@@ -96,6 +97,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
         app.include_router(router)
     predict.install(app, wiring.serving)
     _install_pages(app, wiring, owner)
+    send_traces = tracing.install(app)
     return app
 
 
