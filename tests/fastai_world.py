@@ -1,11 +1,13 @@
 """What tests need of the real fastai, made in a process of its own: `python fastai_world.py OUT`.
 
 OUT/training, OUT/calibration: generated photographs of three materials, in folders by label.
-OUT/odd: pictures in unusual modes and proportions. OUT/export.pkl, OUT/resnet.pkl: learners that
-were trained on them for a moment. OUT/pixels.npz: what fastai's Resize makes of the odd pictures.
+OUT/odd: pictures in unusual modes and proportions. OUT/export.pkl: a learner that was trained on
+them for a moment. OUT/pixels.npz: what fastai's Resize makes of the odd pictures.
+OUT/backbones.json: how far what serves is from fastai on backbones of torchvision and timm.
 OUT/weather.csv, OUT/weather.parquet: rows of a table. OUT/weather.pkl: a tabular learner of them.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +40,44 @@ def main(out: Path) -> None:
     np.savez(out / "pixels.npz", **_pixels(out / "odd"))
     _export(out)
     _table(draw, out)
+    _backbones(out)
+
+
+def _backbones(out: Path) -> None:
+    """How far what serves is from fastai, on small backbones: OUT/backbones.json."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from bench.parity import Data, of_photographs, run
+
+    training = sorted((out / "training").rglob("*.jpg"))
+    data = Data(out, training, sorted((out / "calibration").rglob("*.jpg")))
+    recipes = (
+        of_photographs(
+            "resnet18",
+            "resnet18",
+            lambda fv: fv.Resize(40),
+            lambda fv: [*fv.aug_transforms(), fv.Normalize.from_stats(*fv.imagenet_stats)],
+        ),
+        of_photographs(
+            "test_vit",
+            "test_vit",
+            lambda fv: fv.Resize(160, "squish"),
+            lambda fv: fv.aug_transforms(),
+        ),
+        of_photographs(
+            "test_convnext",
+            "test_convnext",
+            lambda fv: fv.RandomResizedCrop(64),
+            lambda fv: [
+                *fv.aug_transforms(size=48, min_scale=0.5),
+                fv.Normalize.from_stats([0.5], [0.2]),
+            ],
+        ),
+    )
+    scratch = out / "backbones"
+    scratch.mkdir()
+    found = [run(recipe, data, scratch) for recipe in recipes]
+    said = {r.recipe: [r.rows, r.inputs, r.get_preds, r.predict, r.changed] for r in found}
+    (out / "backbones.json").write_text(json.dumps(said))
 
 
 def _table(draw: np.random.Generator, out: Path) -> None:
@@ -141,8 +181,6 @@ def _export(out: Path) -> None:
     )
     presized = fv.aug_transforms(size=32, min_scale=0.75)
     _train(fv.Learner(_loaders(fv, out, presized), network), 2, out / "export.pkl")
-    loaders = _loaders(fv, out, fv.aug_transforms())
-    _train(fv.vision_learner(loaders, fv.resnet18, pretrained=False), 1, out / "resnet.pkl")
 
 
 def _loaders(fv: Any, out: Path, transforms: list[Any]) -> Any:

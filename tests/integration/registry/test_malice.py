@@ -146,7 +146,7 @@ def test_every_other_harmful_file_is_refused_in_a_sentence(canary: Canary, tmp_p
 
 
 def test_benign_exports_are_accepted(fastai_world: Path, model_world: Path, tmp_path: Path):
-    files = [fastai_world / name for name in ("export.pkl", "resnet.pkl", "weather.pkl")]
+    files = [fastai_world / name for name in ("export.pkl", "weather.pkl", "backbones/export.pkl")]
     files += [
         model_world / name
         for name in (
