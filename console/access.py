@@ -26,6 +26,7 @@ _OPEN = (
 # Looking. /metrics is no exception for this machine: behind a proxy here, everybody is "here".
 _VIEWER = (
     "GET /",
+    "GET /account",
     "GET /audit",
     "GET /docs",
     "GET /docs/oauth2-redirect",
@@ -67,7 +68,11 @@ _VIEWER = (
     "GET /v2/models/{model}/ready",
     "GET /v2/models/{model}/versions/{version}",
     "GET /v2/models/{model}/versions/{version}/ready",
+    "POST /account/logout",
+    "POST /account/password",
     "POST /logout",
+    "POST /v1/me:logout",
+    "POST /v1/me:password",
     "POST /v1/rollouts:lint",
     "POST /v1/rollouts:plan",
 )

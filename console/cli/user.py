@@ -81,9 +81,20 @@ def change(
 
 @user_app.command("password")
 def password_(
-    context: typer.Context, name: Name, from_stdin: FromStdin = False, generate: Generate = False
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help="Their name; without one, your own password.")
+    ] = None,
+    from_stdin: FromStdin = False,
+    generate: Generate = False,
 ) -> None:
-    """Set somebody's password; their sessions end."""
+    """Set somebody's password, or your own after the present one; the sessions end.
+
+    With --password-stdin your own present password is the first line, the new one the second.
+    """
+    if name is None:
+        _own_password(context, from_stdin=from_stdin, generate=generate)
+        return
     password = _password(name, from_stdin=from_stdin, generate=generate)
     found = _post(context, name, "password", {"password": password})
     said = f"{found['name']} has a new password, and is logged out everywhere."
@@ -102,6 +113,30 @@ def enable(context: typer.Context, name: Name) -> None:
     """Let somebody log in again; they need new keys."""
     found = _post(context, name, "enable")
     _show(context, found, f"{found['name']} may log in again, as {_roles(found)}.")
+
+
+def _own_password(context: typer.Context, *, from_stdin: bool, generate: bool) -> None:
+    with session(context).client() as client:
+        name = str(client.get("/v1/me")["name"])
+        present = _present(from_stdin=from_stdin)
+        password = _password(name, from_stdin=from_stdin, generate=generate)
+        found = client.post("/v1/me:password", {"present": present, "password": password})
+    said = f"{found['name']}, you have a new password, and are logged out everywhere."
+    _show(context, found, said, password if generate else None)
+
+
+def _present(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    _need_terminal()
+    return str(typer.prompt("Your present password", hide_input=True))
+
+
+def _need_terminal() -> None:
+    if not sys.stdin.isatty():
+        raise Invalid(
+            "there is no terminal to ask for the password; use --password-stdin or --generate"
+        )
 
 
 def _post(
@@ -128,10 +163,7 @@ def _password(name: str, *, from_stdin: bool, generate: bool) -> str:
         return secrets.token_urlsafe(18)
     if from_stdin:
         return valid_password(sys.stdin.readline().rstrip("\r\n"), name)
-    if not sys.stdin.isatty():
-        raise Invalid(
-            "there is no terminal to ask for the password; use --password-stdin or --generate"
-        )
+    _need_terminal()
     return valid_password(
         typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True), name
     )

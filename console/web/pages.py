@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 
-from console.web import dashboards, login_pages, provider_pages, review_pages
+from console.web import account_pages, dashboards, login_pages, provider_pages, review_pages
+from console.web.account_pages import AccountDesk
 from console.web.api import Api
 from console.web.assets import Assets
 from console.web.entrance import Entrance
@@ -34,6 +35,7 @@ def install(
     if entrance:
         desk = LoginDesk(renderer, entrance)
         login_pages.add(pages, desk)
+        account_pages.add(pages, AccountDesk(renderer, entrance, api, desk))
         provider_pages.add(pages, desk, entrance)
     else:
         login_pages.add_none(pages)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from registry.adapters.database.engine import Database
@@ -13,9 +13,10 @@ from registry.adapters.database.people_unit import SqlPeopleUnit
 from registry.adapters.tokens import digest, new_api_key, prefix
 from registry.api.actor import Actor, Who
 from registry.documents.texts import SentText
+from registry.domain.login import check_tallies
 from registry.domain.people import ApiKey, Person, Role, valid_account_name, valid_password
 from registry.people_ports import Passwords
-from registry.services import keys, people
+from registry.services import keys, own_password, people
 
 Document = dict[str, Any]
 _Name = Annotated[SentText, Field(max_length=128)]
@@ -47,6 +48,13 @@ class PasswordBody(_Body):
     password: SecretStr
 
 
+class OwnPasswordBody(_Body):
+    """One's present password and the new one."""
+
+    present: SecretStr
+    password: SecretStr
+
+
 class KeyBody(_Body):
     """A key of a person; the role is the person's own unless a lesser one is named."""
 
@@ -66,6 +74,8 @@ def router(
     routes = APIRouter(prefix="/v1")
     api = _Api(database, now, passwords, veil)
     routes.add_api_route("/me", api.me, methods=["GET"], tags=["people"])
+    routes.add_api_route("/me:password", api.own_password, methods=["POST"], tags=["people"])
+    routes.add_api_route("/me:logout", api.log_out_everywhere, methods=["POST"], tags=["people"])
     routes.add_api_route("/people", api.people, methods=["GET"], tags=["people"])
     routes.add_api_route("/people", api.add, methods=["POST"], status_code=201, tags=["people"])
     for name in ("change", "password", "disable", "enable"):
@@ -93,6 +103,25 @@ class _Api:
     def me(self, who: Who) -> Document:
         """Who you are to this service, and what you may do."""
         return {"name": who.name, "role": who.role.value, "lead": who.lead}
+
+    def own_password(self, body: OwnPasswordBody, who: Who, request: Request) -> Document:
+        """Change your password, which ends your sessions; your keys go on working."""
+        name, address = who.name, request.client.host if request.client else ""
+        hashed = self._hash(body.password, name)
+        with self._unit() as unit:
+            counted = own_password.count(unit, name, address, self._now())
+        check_tallies(counted, self._now())
+        with self._unit() as unit:
+            found = unit.people.find(name)
+        shown = own_password.check(found, body.present.get_secret_value(), self._passwords())
+        with self._unit() as unit:
+            return _person(own_password.change(unit, shown, address, hashed, self._now()))
+
+    def log_out_everywhere(self, who: Who) -> Document:
+        """End every login of yours, in every browser; your keys go on working."""
+        with self._unit() as unit:
+            ended = own_password.log_out_everywhere(unit, who.name, self._now())
+        return {"name": who.name, "sessions_ended": ended}
 
     def people(self) -> Document:
         """Everybody who may log in, or could."""
