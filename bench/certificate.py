@@ -86,7 +86,7 @@ def _promote(url: str, _: Path) -> None:
     judged = time.perf_counter()
     with database.begin() as connection:
         unit, why = SqlUnitOfWork(connection), {"override": True, "reason": "a bench"}
-        promote(unit, "bears", "bob", AFTER, prepared=prepared, **why)
+        promote(unit, "bears", "bob", AFTER, seen=prepared, **why)
     _say("promote", began, f", of which others waited {time.perf_counter() - judged:.3f} s")
     database.close()
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -35,7 +36,7 @@ from registry.services.certify import certify
 from registry.services.judge import GateMemory, Looked, judge
 from registry.services.lint_plan import lint_plan
 from registry.services.preview_rollout import preview
-from registry.services.promote import prepare, promote
+from registry.services.promote import prepare, prepare_if_ready, promote
 from registry.services.start_rollout import start_rollout
 
 _ABORT_TRIES = 50
@@ -190,10 +191,11 @@ class _Api:
     def promote(self, model: PathName, actor: Actor, body: PromoteBody | None = None) -> Document:
         """Go on to the next step or stage; 409 with reasons while gates do not pass."""
         b = body or PromoteBody()
-        prepared = self._seen(model, prepare)
+        look = prepare if b.override else partial(prepare_if_ready, memory=self._memory)
+        seen: Looked | None = self._seen(model, look)
         return self._change(
             lambda u, t: promote(
-                u, model, actor, t, b.expected_generation, b.to, b.override, b.reason, prepared
+                u, model, actor, t, b.expected_generation, b.to, b.override, b.reason, seen
             )
         )
 

@@ -16,7 +16,7 @@ from registry.domain.stages import Stage
 from registry.domain.transitions import Command, Place, move, next_place
 from registry.ports import UnitOfWork
 from registry.services.find import check_generation, latest
-from registry.services.judge import Looked, conclude, read_log
+from registry.services.judge import GateMemory, Looked, conclude, judge, read_log
 from registry.services.record import record
 
 
@@ -30,6 +30,14 @@ class Prepared(Looked):
     at: datetime
     seen: Mapping[str, Any]
     content: bytes
+
+
+def prepare_if_ready(
+    unit: UnitOfWork, rollout: Rollout, now: datetime, memory: GateMemory
+) -> Looked:
+    """The same if the running counts say that it may be promoted; else only what they say."""
+    looked = Looked(rollout, judge(unit, rollout, now, memory))
+    return prepare(unit, rollout, now) if _ready(looked) else looked
 
 
 def prepare(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Prepared:
@@ -48,11 +56,12 @@ def promote(
     to: str | None = None,
     override: bool = False,
     reason: str = "",
-    prepared: Prepared | None = None,
+    seen: Looked | None = None,
 ) -> Rollout:
     """Go on to the next step or stage; refused with reasons while the evidence is missing.
 
-    prepared: what a look found just before. If the rollout was changed since, it is judged anew.
+    seen: what a look found just before, with what a promotion rests on if it found that all gates
+    pass. If the rollout was changed since, it is judged anew.
     """
     unit.routing_clock.tick()  # first, as in `record`: others must not lock what this needs later
     rollout = latest(unit, model)
@@ -70,8 +79,11 @@ def promote(
     if override and not reason.strip():
         raise Invalid("an override needs a reason, which is kept in the audit log")
     target = _target(rollout, to)
-    if prepared is None or not prepared.holds(rollout):
-        prepared = prepare(unit, rollout, now)
+    if seen is None or not seen.holds(rollout):
+        seen = prepare(unit, rollout, now)
+    elif not isinstance(seen, Prepared) and not _ready(seen) and not override:
+        raise _refusal(rollout, target, seen.judgement)
+    prepared = seen if isinstance(seen, Prepared) else prepare(unit, rollout, now)
     judgement = conclude(unit, rollout, prepared.judgement.gates, prepared.at)
     ready = isinstance(judgement.decision, Promote) and target == judgement.next
     if not ready and not override:
@@ -155,6 +167,10 @@ def summary(judgement: Judgement) -> dict[str, Any]:
         "evidence_digest": judgement.evidence_digest,
         "approvals": list(judgement.approvals_given),
     }
+
+
+def _ready(looked: Looked) -> bool:
+    return isinstance(looked.judgement.decision, Promote)
 
 
 def _target(rollout: Rollout, to: str | None) -> Place:

@@ -8,11 +8,12 @@ from rollout_world import PLAN, World
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.documents.certificate import certificate_of
-from registry.domain.errors import StageConflict
+from registry.domain.errors import GatesNotPassed, StageConflict
 from registry.domain.stages import Stage
 from registry.services import control
 from registry.services.certify import certify
-from registry.services.promote import Prepared, prepare, promote
+from registry.services.judge import GateMemory
+from registry.services.promote import Prepared, prepare, prepare_if_ready, promote
 from registry.services.tick import Intent, intent, tick
 from registry.services.watch import watch, watch_finds
 
@@ -42,7 +43,7 @@ def test_verdicts_that_come_after_a_look_are_no_part_of_its_promotion(world: Wor
     found = prepared(world)
     world.wait(seconds=3)
     world.review(errors=70)
-    world.do(lambda u: promote(u, "bears", "bob", world.now, prepared=found))
+    world.do(lambda u: promote(u, "bears", "bob", world.now, seen=found))
     assert world.rollout().stage is Stage.LIMITED_SCOPE
     assert world.rollout().stage_since == world.now - timedelta(seconds=3)
     with world.database.read() as connection:
@@ -55,7 +56,7 @@ def test_a_promotion_of_a_rollout_that_was_paused_after_the_look_is_refused(worl
     found = prepared(world)
     world.do(lambda u: control.pause(u, "bears", "ann", world.now, "wait"))
     with pytest.raises(StageConflict, match="paused by ann"):
-        world.do(lambda u: promote(u, "bears", "bob", world.now, prepared=found))
+        world.do(lambda u: promote(u, "bears", "bob", world.now, seen=found))
 
 
 def test_a_promotion_of_a_rollout_that_was_changed_after_the_look_is_judged_anew(world: World):
@@ -63,10 +64,22 @@ def test_a_promotion_of_a_rollout_that_was_changed_after_the_look_is_judged_anew
     world.do(lambda u: control.pause(u, "bears", "ann", world.now, "wait"))
     world.do(lambda u: control.resume(u, "bears", "ann", world.now))
     world.review(correct=5)
-    world.do(lambda u: promote(u, "bears", "bob", world.now, prepared=found))
+    world.do(lambda u: promote(u, "bears", "bob", world.now, seen=found))
     with world.database.read() as connection:
         last = SqlUnitOfWork(connection).audit.read()[-1]
     assert last.detail["log"]["rows"] == 85
+
+
+def test_a_promotion_that_the_counts_refuse_reads_no_log(world: World):
+    world.review(errors=70)
+    with world.database.read() as connection:
+        unit = SqlUnitOfWork(connection)
+        found = prepare_if_ready(unit, world.rollout(), world.now, GateMemory())
+    assert not isinstance(found, Prepared)
+    with pytest.raises(GatesNotPassed, match="error rate"):
+        world.do(lambda u: promote(u, "bears", "bob", world.now, seen=found))
+    world.do(lambda u: promote(u, "bears", "bob", world.now, None, None, True, "x", found))
+    assert world.rollout().stage is Stage.LIMITED_SCOPE
 
 
 def test_the_controller_does_nothing_to_a_rollout_that_was_changed_after_its_look(world: World):
