@@ -185,7 +185,10 @@ def _receiver(accepts: bool) -> Iterator[tuple[str, dict[str, list[str]]]]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            sent = self.rfile.read(int(self.headers["content-length"]))
+            if len(sent) < int(self.headers["content-length"]):
+                return  # its sender has been killed over it
+            body = json.loads(sent)
             heard[body["data"]["detail"]["prediction_id"]].append(self.headers["webhook-id"])
             self.send_response(204 if accepts else 410)
             self.end_headers()

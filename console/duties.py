@@ -32,8 +32,9 @@ from serving.services import bias
 from serving.services.settle import answer_late, close_due
 
 _CLOSED_A_TURN = 1000
-# So many windows are closed one by one, as they come in a usual turn; of a backlog more at a time.
-_ONE_BY_ONE, _OF_BACKLOG = 20, 10
+# Windows are closed one by one, as they come in a usual turn; the longer the turn, the more at a
+# time, so that outcomes keep pace with any number of reviewers.
+_ONE_BY_ONE, _MOST_AT_ONCE = 20, 64
 _log = structlog.get_logger()
 
 
@@ -78,7 +79,7 @@ def _close(wiring: Wiring, now: datetime) -> None:
     wiring.ledger.write(lambda unit: unit.reviews.reap(now)).result()
     done = 0
     while done < _CLOSED_A_TURN:
-        limit = 1 if done < _ONE_BY_ONE else _OF_BACKLOG
+        limit = min(1 + done // _ONE_BY_ONE * 8, _MOST_AT_ONCE)
         closed = wiring.ledger.write(partial(close_due, now=now, limit=limit)).result()
         _answered(wiring, closed.answered)
         done += closed.items
