@@ -56,8 +56,12 @@ def intent(
     """What there is to do now; only reads."""
     judgement = judge(unit, rollout, now, memory)
     wish = _wish(unit, rollout, judgement, now)
-    promotes = wish is not None and wish.act is Act.PROMOTE
-    return Intent(rollout, judgement, wish, prepare(unit, rollout, now) if promotes else None)
+    if wish is None or wish.act is not Act.PROMOTE:
+        return Intent(rollout, judgement, wish)
+    # Traffic of the last minute counts here, and not in the log of a promotion: that may say no.
+    prepared = prepare(unit, rollout, now)
+    agrees = isinstance(prepared.judgement.decision, Promote)
+    return Intent(rollout, judgement, wish if agrees else None, prepared)
 
 
 def tick(unit: UnitOfWork, model: str, now: datetime, seen: Intent | None = None) -> Rollout | None:

@@ -20,12 +20,14 @@ from registry.documents.evidence_record import (
     snapshot_record,
 )
 from registry.documents.exposure_record import exposures_of, exposures_record
+from registry.domain.decision import Promote
 from registry.domain.errors import Conflict, GatesNotPassed
 from registry.domain.retrace import Broken
 from registry.domain.stages import Stage
 from registry.services.certify import certify
 from registry.services.judge import GateMemory, judge, read_log
 from registry.services.promote import judge_log_of, promote
+from registry.services.tick import Act, intent
 
 pytestmark = pytest.mark.integration
 
@@ -148,3 +150,34 @@ def test_a_promotion_that_was_hashed_without_epochs_has_the_same_digest_today(wo
     assert (
         exposures_of(exposures_record(log.traffic.exposures, form=1)).epochs.tolist() == [0] * 480
     )
+
+
+AUTOMATIC = """\
+apiVersion: stagegate/v1
+model: {name: bears, version: 2, baseline: 1}
+unit: user_id
+stages:
+- stage: gradual
+  steps: [{weight: 25}, {weight: 50}]
+  gates: [{type: split}]
+  advance: {automatic: true}
+"""
+
+
+def test_the_controller_waits_where_counts_pass_and_the_log_of_a_promotion_does_not_yet(
+    database: Database,
+):
+    world = World(database)
+    world.start(AUTOMATIC)
+    world.wait(minutes=1)
+    _ask(world, 0)
+    found = []
+    for _ in range(2):
+        with world.database.read() as connection:
+            found.append(intent(SqlUnitOfWork(connection), world.rollout(), world.now))
+        world.wait(seconds=61)
+    early, late = found
+    assert isinstance(early.judgement.decision, Promote)
+    assert early.wish is None
+    assert late.wish is not None
+    assert late.wish.act is Act.PROMOTE
