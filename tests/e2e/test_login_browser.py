@@ -140,7 +140,7 @@ def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
         given = [labels(unit, number) for number in range(10)]
         passed_on = [event.action for event in unit.review_log.events("item-00010")]
     assert given == [[LABELS[0]]] * 9 + [[LABELS[0], LABELS[2], "glass"]]
-    assert passed_on == ["escalated"]
+    assert passed_on[-1] == "escalated"
     assert site.complaints == []
 
 
