@@ -216,16 +216,18 @@ def run(recipe: Recipe, data: Data, scratch: Path) -> Result:
 
 
 def _compared(recipe: Recipe, original: Learner, data: Data, document: Any, graph: Path) -> Result:
-    from registry.adapters.onnx_runtimes import OnnxRuntimes
+    from registry.adapters.onnx_model import OnnxModel
     from registry.adapters.prepare import preprocessor
 
     is_table = recipe.inputs == "rows"
     encoded = _rows_as_json(original, data.asked) if is_table else _read(data.asked)
-    found = OnnxRuntimes(threads=2).open(document, graph).probabilities(encoded, 32)
     loader = original.dls.test_dl(data.asked, bs=32, num_workers=0)
     wanted = original.get_preds(dl=loader)[0].numpy()
     prepare = preprocessor(document).prepare
     ours = np.stack([prepare(one) for one in encoded])
+    model = OnnxModel(graph, 2, document.seen)
+    parts = [model.run(ours[at : at + 32]) for at in range(0, len(ours), 32)]
+    found = np.concatenate([part.probabilities for part in parts])
     theirs = _table_inputs(loader) if is_table else _image_inputs(loader)
     singles = [data.asked.iloc[i] for i in range(SINGLES)] if is_table else data.asked[:SINGLES]
     alone = np.stack([original.predict(one)[2].numpy() for one in singles])

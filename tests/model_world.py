@@ -127,6 +127,7 @@ def _files(out: Path) -> None:
     torch.jit.save(torch.jit.script(filled(Branching).eval()), out / "branching.pt")
     torch.jit.save(torch.jit.script(filled().eval()), out / "scripted.pt")
     torch.jit.save(torch.jit.trace(mute(), two), out / "mute.pt")
+    torch.jit.save(torch.jit.script(_writer(str(out / "written"))), out / "writes.pt")
     torch.jit.save(torch.jit.trace(narrow(), two), out / "narrow.pt")
     torch.jit.save(torch.jit.trace(filled().train(), two, check_trace=False), out / "training.pt")
     torch.export.save(
@@ -138,6 +139,21 @@ def _files(out: Path) -> None:
         out / "training.pt2",
     )
     _onnx(out, model, two)
+
+
+def _writer(place: str) -> object:
+    """A script that makes a file whenever it is asked: one operator of PyTorch's own does that."""
+    import torch
+
+    class Writer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = place
+
+        def forward(self, images: torch.Tensor):
+            return images.mean((2, 3)) + torch.from_file(self.place, True, 3)
+
+    return Writer()
 
 
 def _odd_modules() -> tuple[type, type]:

@@ -297,4 +297,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
+    """What an error says in short; TorchScript says it last, after where it happened."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    from_script = lines[0].startswith("The following operation failed in the TorchScript")
+    return lines[-1 if from_script else 0][:300]

@@ -17,13 +17,17 @@ import pytest
 from malice import archives, exported, graphs, programs
 from pickled_malice import archive, inject
 
+from registry.adapters.conversion import DeclaredModel
 from registry.adapters.exported_check import check_exported
 from registry.adapters.inert_pickle import read_archive
 from registry.adapters.intake import FastaiIntake, FileIntake
 from registry.adapters.onnx_wrap import load_foreign
 from registry.adapters.recognise import recognise
+from registry.documents.model_input import ModelInput
+from registry.documents.preprocessing import Resize
 from registry.domain.errors import Invalid
 from registry.domain.formats import Format
+from registry.registration import Declared
 
 pytestmark = pytest.mark.integration
 
@@ -143,6 +147,14 @@ def test_every_other_harmful_file_is_refused_in_a_sentence(canary: Canary, tmp_p
     assert len(files) >= 35
     assert not canary.sings
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_script_that_writes_a_file_is_stopped_by_the_jail(model_world: Path, tmp_path: Path):
+    declared = Declared(ModelInput(steps=(Resize(width=16, height=16),)), ("a", "b", "c"))
+    converter = DeclaredModel(Format.TORCHSCRIPT, declared, tmp_path / "scratch")
+    with pytest.raises(Invalid, match="Operation not permitted"):
+        converter.convert(model_world / "writes.pt")
+    assert not (model_world / "written").exists()
 
 
 def test_benign_exports_are_accepted(fastai_world: Path, model_world: Path, tmp_path: Path):
