@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -11,6 +12,7 @@ from registry.api.actor import Actor, Lead, Who
 from registry.domain.errors import Conflict
 from serving.api import review_actions, review_people, review_quality, review_queue
 from serving.api import review_shapes as shapes
+from serving.api.backlog import Backlog
 from serving.api.parts import Serving
 from serving.api.review_bodies import (
     AdjudicationBody,
@@ -42,6 +44,11 @@ def router(serving: Serving) -> APIRouter:
 
 
 def _add_next(routes: APIRouter, serving: Serving) -> None:
+    def count(model: str | None) -> Awaitable[int]:
+        return serving.read(lambda unit: unit.reviews.waiting(model))
+
+    backlog = Backlog(count)
+
     @routes.get("/next", response_model=None, responses={204: {"description": "Nothing waits"}})
     async def take(
         who: Who,
@@ -54,7 +61,7 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
             serving.hand_out(
                 lambda unit: review.next_item(unit, who, now, model, after, serving.lease, draw)
             ),
-            serving.read(lambda unit: unit.reviews.waiting(model)),
+            backlog.waiting(model),
         )
         shown = await _shown(serving, found, waiting) if found else None
         serving.measurements.took_next(time.perf_counter() - began)
