@@ -5,6 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?= -n 2
+BENCH_ARGS ?=
 
 # No dependency phones home.
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -36,6 +37,11 @@ test: .venv/installed-dev system ## Format, lint, types, import contracts and th
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: .venv/installed-dev ## Our service and its peers side by side (BENCH_ARGS="--seconds 2 --rounds 1")
+	@mkdir -p build
+	$(BIN)/python -m bench.serving.compare $(BENCH_ARGS)
 
 .PHONY: lint
 lint: .venv/installed-dev ## Format, lint, types and import contracts only

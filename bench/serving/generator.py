@@ -1,0 +1,132 @@
+"""A closed loop of C connections, each of which sends its next request when its answer is whole.
+
+`python -m bench.serving.generator URL WORKLOAD CONCURRENCY SECONDS` prints a JSON document. It
+reads as little of an answer as it can: its own limit, against a server that only echoes, stands
+beside the results.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import uvloop
+
+from bench.serving.bodies import KINDS, stream
+
+_PATIENCE = 60.0
+
+
+class Caller(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(
+        self, head: bytes, body: Callable[[], bytes], seen: list[float], bad: list[bytes]
+    ) -> None:
+        self._head, self._body, self._seen, self._bad = head, body, seen, bad
+        self._came = b""
+        self._sent_at = 0.0
+        self.stopped = False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._came = came = self._came + data if self._came else data
+        end = came.find(b"\r\n\r\n")
+        if end < 0 or not _is_whole(came, end):
+            return
+        self._came = b""
+        self._seen.append(time.perf_counter() - self._sent_at)
+        if not came.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
+            self._bad.append(came[:200])
+        if self.stopped:
+            self.done.set_result(None)
+        else:
+            self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self._bad.append(b"connection lost")
+            self.done.set_result(None)
+
+    def _send(self) -> None:
+        body = self._body()
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._head % len(body) + body)  # type: ignore[attr-defined]
+
+
+def _is_whole(came: bytes, end: int) -> bool:
+    head = came[:end].lower()
+    at = head.find(b"content-length:")
+    if at < 0:  # chunked
+        return came.endswith(b"0\r\n\r\n")
+    stop = head.find(b"\r", at)
+    length = int(head[at + 15 : stop if stop > 0 else end])
+    return len(came) >= end + 4 + length
+
+
+def enveloped(form: str, kind: str, body: Callable[[], bytes]) -> tuple[str, Callable[[], bytes]]:
+    """The type and the bodies in the envelope that a server wants: raw, form, mlflow, triton."""
+    if form == "form" and kind != "application/json":
+        before = (
+            b'--b0\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
+            b"Content-Type: " + kind.encode() + b"\r\n\r\n"
+        )
+        return "multipart/form-data; boundary=b0", lambda: before + body() + b"\r\n--b0--\r\n"
+    if form == "mlflow" and kind != "application/json":
+        return (
+            "application/json",
+            lambda: (
+                b'{"dataframe_split":{"columns":["image"],"data":[["' + b64encode(body()) + b'"]]}}'
+            ),
+        )
+    return kind, body
+
+
+async def press(
+    url: str, workload: str, concurrency: int, seconds: float, first: int = 0, form: str = "raw"
+) -> dict:
+    """Requests a second and milliseconds at the middle and the 99th percentile."""
+    parts = urlsplit(url)
+    kind, body = enveloped(form, KINDS[workload], stream(workload, first))
+    head = (
+        f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: %d\r\n\r\n"
+    ).encode()
+    seen: list[float] = []
+    bad: list[bytes] = []
+    loop = asyncio.get_running_loop()
+    began = time.perf_counter()
+    callers = [
+        (await loop.create_connection(lambda: Caller(head, body, seen, bad),
+                                      parts.hostname, parts.port))[1]
+        for _ in range(concurrency)
+    ]  # fmt: skip
+    await asyncio.sleep(seconds)
+    for caller in callers:
+        caller.stopped = True
+    await asyncio.wait([caller.done for caller in callers], timeout=_PATIENCE)
+    took = time.perf_counter() - began
+    seen.sort()
+    return {
+        "rate": len(seen) / took,
+        "p50": 1000 * seen[len(seen) // 2] if seen else None,
+        "p99": 1000 * seen[int(len(seen) * 0.99)] if seen else None,
+        "requests": len(seen),
+        "bad": len(bad),
+        "first_bad": bad[0].decode("latin-1") if bad else None,
+    }
+
+
+if __name__ == "__main__":
+    address, name, callers_wanted, how_long = sys.argv[1:5]
+    start = int(sys.argv[5]) if len(sys.argv) > 5 else 0
+    envelope = sys.argv[6] if len(sys.argv) > 6 else "raw"
+    found = uvloop.run(press(address, name, int(callers_wanted), float(how_long), start, envelope))
+    sys.stdout.write(json.dumps(found) + "\n")
