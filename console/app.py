@@ -12,6 +12,7 @@ from console import openapi, problems, tracing, visit
 from console.authentication import Authentication, Gate
 from console.controller import Controller
 from console.duties import deliveries, duties, judgements, notifications
+from console.grpc_door import listening
 from console.in_process import ActingAs
 from console.owner import Owner
 from console.replica import Replica
@@ -68,7 +69,8 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
                 for loop in _loops(wiring, replica.name):
                     loop.start()
                     closing.callback(loop.stop)
-            yield
+            async with listening(wiring, owner, serve=serve):
+                yield
 
     app = Front(
         title="stagegate",

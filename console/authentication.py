@@ -92,22 +92,8 @@ class Authentication:
         return visit
 
     async def _by_key(self, request: Request) -> Visit | None:
-        given = request.headers.get("authorization")
-        if given is None:
-            return None
-        scheme, _, key = given.partition(" ")
-        if scheme.lower() != "bearer" or not key.startswith(API_KEY_START):
-            raise Unauthenticated("the header Authorization must be `Bearer sgk_...`, an API key")
-        owner = self._gate.owner
-        if owner is not None and same(owner.key, key):
-            return Visit(accounts=True, identity=owner.identity)
-        identity = await run_sync(self._gate.accounts.of_key, key)
-        if identity is None:
-            raise Unauthenticated(
-                f"the key {prefix(key)}... is unknown, revoked or expired, or its person is "
-                "disabled; ask an admin for a new one"
-            )
-        return Visit(accounts=True, identity=identity)
+        identity = await of_key(self._gate.accounts, self._gate.owner, request)
+        return Visit(accounts=True, identity=identity) if identity else None
 
     async def _by_session(self, request: Request) -> Visit | None:
         token = self._gate.cookie.read(request)
@@ -119,6 +105,25 @@ class Authentication:
         if identity is None:
             return None
         return Visit(accounts=True, identity=identity, csrf=csrf_token(token))
+
+
+async def of_key(accounts: Accounts, owner: Owner | None, request: Request) -> Identity | None:
+    """Who a request's API key is; None without one, Unauthenticated for one that is not good."""
+    given = request.headers.get("authorization")
+    if given is None:
+        return None
+    scheme, _, key = given.partition(" ")
+    if scheme.lower() != "bearer" or not key.startswith(API_KEY_START):
+        raise Unauthenticated("the header Authorization must be `Bearer sgk_...`, an API key")
+    if owner is not None and same(owner.key, key):
+        return owner.identity
+    identity = await run_sync(accounts.of_key, key)
+    if identity is None:
+        raise Unauthenticated(
+            f"the key {prefix(key)}... is unknown, revoked or expired, or its person is "
+            "disabled; ask an admin for a new one"
+        )
+    return identity
 
 
 def _enter(request: Request, visit: Visit) -> None:

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     payload_root: str = ""
     host: str = "127.0.0.1"
     port: int = Field(8800, ge=0, le=65_535)
+    grpc_port: int = Field(0, ge=0, le=65_535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     auth: Literal["on", "off"] = "off"

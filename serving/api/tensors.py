@@ -166,11 +166,16 @@ def _from_binary(rest: bytes, size: object) -> Iterator[bytes]:
         raise Invalid(
             f"{IMAGE}: binary_data_size is {size!r}, but {len(rest)} bytes follow the JSON"
         )
+    yield from elements(rest)
+
+
+def elements(data: bytes) -> Iterator[bytes]:
+    """The elements of a BYTES tensor in binary, each after its length; Invalid if one lies."""
     at = 0
-    while at < len(rest):
+    while at < len(data):
         end = at + 4
-        length = int.from_bytes(rest[at:end], "little")
-        if end + length > len(rest):
+        length = int.from_bytes(data[at:end], "little")
+        if end + length > len(data):
             raise Invalid(f"{IMAGE}: an element announces more bytes than there are")
-        yield rest[end : end + length]
+        yield data[end : end + length]
         at = end + length
