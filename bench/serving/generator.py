@@ -9,7 +9,6 @@ import asyncio
 import json
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -72,20 +71,13 @@ def _is_whole(came: bytes, end: int) -> bool:
 
 
 def enveloped(form: str, kind: str, body: Callable[[], bytes]) -> tuple[str, Callable[[], bytes]]:
-    """The type and the bodies in the envelope that a server wants: raw, form, mlflow, triton."""
+    """The type and the bodies as a server wants them: raw, or as a form's field `file`."""
     if form == "form" and kind != "application/json":
         before = (
             b'--b0\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
             b"Content-Type: " + kind.encode() + b"\r\n\r\n"
         )
         return "multipart/form-data; boundary=b0", lambda: before + body() + b"\r\n--b0--\r\n"
-    if form == "mlflow" and kind != "application/json":
-        return (
-            "application/json",
-            lambda: (
-                b'{"dataframe_split":{"columns":["image"],"data":[["' + b64encode(body()) + b'"]]}}'
-            ),
-        )
     return kind, body
 
 
