@@ -71,3 +71,17 @@ def test_whoever_checks_an_answer_that_was_shown_does_not_see_it():
     assert presented(shown, 2, Queue.WORK) is Presentation.BLIND
     assert presented(shown, 1, Queue.LEAD) is Presentation.BLIND
     assert presented(Presentation.ANSWER_FIRST, 2, Queue.WORK) is Presentation.ANSWER_FIRST
+
+
+def test_a_persons_answer_and_an_amended_fallback_are_told_to_the_caller():
+    person = a_prediction(0, status=Status.FINAL, decided_by=DecidedBy.HUMAN, final_at=LATER)
+    assert actions(an_item(0), (), (), person) == ["asked", "answered the caller"]
+    label = a_raw("paper").as_label()
+    fallback = {"decided_by": DecidedBy.BASELINE, "answer": label, "final_at": NOW}
+    changed = {"amended": Label("metal", 1), "amended_at": LATER}
+    amended = a_prediction(0, status=Status.FINAL, **fallback, **changed)
+    *_, first, last = timeline(an_item(0), (), (), amended)
+    assert (first.action, first.said) == ("gave the caller the fallback", "paper")
+    assert (last.action, last.said) == ("amended what the caller was told", "metal")
+    waiting = a_prediction(0, final_at=None)
+    assert actions(an_item(0), [an_opinion(supersedes=1)], (), waiting) == ["asked", "corrected"]
