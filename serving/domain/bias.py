@@ -38,7 +38,7 @@ class Standing:
 
         >>> found = Standing(Accepted(40, 20), Accepted(40, 4), 0.1, datetime(2026, 1, 1)).bias
         >>> round(found.value, 2), round(found.low, 2), round(found.high, 2)
-        (0.4, 0.2, 0.57)
+        (0.4, 0.2, 0.56)
         """
         if not self.shown.errors or not self.blind.errors:
             return None

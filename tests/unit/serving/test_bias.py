@@ -18,7 +18,7 @@ def test_the_bias_is_the_difference_of_what_is_accepted_with_its_interval():
         "estimate": pytest.approx(0.4), "low": found.bias.low, "high": found.bias.high,
     }  # fmt: skip
     assert "accept 20 of 40 of the model's errors" in found.sentence
-    assert "40 points (20 points to 57 points), beyond the limit of 10 points" in found.sentence
+    assert "40 points (20 points to 56 points), beyond the limit of 10 points" in found.sentence
 
 
 def test_a_fall_back_keeps_its_beginning_and_ends_by_the_same_rule():
