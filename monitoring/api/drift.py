@@ -12,6 +12,7 @@ from monitoring.ports import References, Reports
 from monitoring.services.describe_drift import describe_drift
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.api.limit import WhichVersion
 from registry.domain.errors import InvalidField, NotFound
 
 _DURATION = re.compile(r"(\d{1,6})([smhd])")
@@ -28,7 +29,9 @@ def router(
     routes = APIRouter(prefix="/v1/drift", tags=["drift"])
 
     @routes.get("/{model}")
-    def drift(model: str, window: str | None = None, version: int | None = None) -> dict[str, Any]:
+    def drift(
+        model: str, window: str | None = None, version: WhichVersion = None
+    ) -> dict[str, Any]:
         """Compare a stretch of live inputs (`?window=1h`) with the version's reference."""
         length = duration(window) if window is not None else None
         with database.read() as connection:
@@ -36,7 +39,7 @@ def router(
             return describe_drift(unit, windows, references, model, version, length, now())
 
     @routes.get("/{model}/report", response_class=Response, responses=_REPORT)
-    def report(model: str, window: str | None = None, version: int | None = None) -> Response:
+    def report(model: str, window: str | None = None, version: WhichVersion = None) -> Response:
         """The same as a page made by Evidently, to keep or to pass on; takes some seconds."""
         found = drift(model, window, version)
         if not found["tests"]:

@@ -1,7 +1,9 @@
-"""How many entries of a log a caller wants."""
+"""Numbers in addresses: how many entries of a log, which version."""
 
 from typing import Annotated
 
 from fastapi import Query
 
 Limit = Annotated[int | None, Query(ge=1, le=10_000, description="the last ones; all without")]
+# One that no database could hold is no version either.
+WhichVersion = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the last without")]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api.actor import Actor
-from registry.api.limit import Limit
+from registry.api.limit import Limit, WhichVersion
 from registry.documents.evidence_record import canonical
 from registry.documents.plan_file import parse_plan
 from registry.documents.rollout_document import (
@@ -160,7 +160,7 @@ class _Api:
             found = {stage: unit.readings.of(rollout.id, stage) for stage in stages}
         return readings_document(rollout, {stage: some for stage, some in found.items() if some})
 
-    def certificate(self, model: SentText, version: int | None = None) -> Response:
+    def certificate(self, model: SentText, version: WhichVersion = None) -> Response:
         """What the promotions of a model's last rollout were judged on, to be verified anywhere."""
         with self._database.read() as connection:
             document = certify(SqlUnitOfWork(connection), model, version)

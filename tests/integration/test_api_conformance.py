@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 import uvicorn
@@ -48,3 +49,10 @@ def test_every_operation_answers_as_its_document_says(described: Any):
         ask()
         asked += 1
     assert asked > 70
+
+
+@pytest.mark.parametrize("path", ["/v1/rollouts/colours/certificate", "/v1/drift/colours"])
+@pytest.mark.parametrize("version", [-(10**20), 0, 10**20])
+def test_a_number_that_no_database_holds_is_no_version(described: Any, path: str, version: int):
+    address = described.get_base_url().rstrip("/") + path
+    assert httpx.get(address, params={"version": version}, timeout=PATIENCE).status_code == 422
