@@ -492,6 +492,7 @@ class FakeApi:
         self.items = {item["id"]: item for item in copy.deepcopy(items or [])}
         self.clock = clock or (lambda: NOW)
         self.decisions: list[dict[str, Any]] = []
+        self.sent: list[tuple[str, Mapping[str, Any]]] = []
         self.skips: list[dict[str, Any]] = []
         self.renewals = 0
         self.undo_seconds = 0.0
@@ -543,6 +544,7 @@ class FakeApi:
 
     async def post(self, path: str, body: Mapping[str, Any], actor: str) -> Mapping[str, Any]:
         self._check()
+        self.sent.append((path, body))
         item, action = map(unquote, path.removeprefix("/v1/review/").split("/"))
         if item == "bulk":
             return getattr(self, f"_{action}_all")(body, actor)

@@ -42,10 +42,16 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
 
     @pages.post("/review/{item}/agree", dependencies=CHECKED)
     async def agree(
-        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, model: Text = ""
+        request: Request,
+        reviewer: Reviewer,
+        item: str,
+        epoch: Epoch,
+        page: Text = "",
+        model: Text = "",
     ) -> Response:
+        body = {"epoch": epoch, "page": page or None}
         try:
-            answer = await desk.api.post(api_path(item, "agree"), {"epoch": epoch}, reviewer)
+            answer = await desk.api.post(api_path(item, "agree"), body, reviewer)
         except Conflict as error:
             notice = Notice("Your first answer stands.", "bad", str(error))
             return await desk.show_notice(request, reviewer, model, notice, 409)
@@ -118,12 +124,13 @@ def _add_bulk(pages: APIRouter, desk: Desk) -> None:
         idempotency_key: Text,
         label: Annotated[str | None, Form()] = None,
         none: Annotated[bool, Form()] = False,
+        page: Text = "",
         model: Text = "",
     ) -> Response:
         if (label is None) is not none:
             raise Invalid("choose one label, or none of these")
         named = {"items": [_item(one) for one in items], "idempotency_key": idempotency_key}
-        body = {**named, "label": label}
+        body = {**named, "label": label, "page": page or None}
         try:
             answers = await desk.api.post("/v1/review/bulk/decision", body, reviewer)
         except Conflict as error:

@@ -134,6 +134,22 @@ def test_a_form_of_another_site_is_refused_and_changes_nothing(origin: dict[str,
     assert api.decisions == []
 
 
+def test_an_answer_and_agreeing_later_say_which_page_showed_the_item():
+    api = FakeApi([an_item(1), an_item(2)])
+    api.undo_seconds = 5.0
+    with browser(api) as client:
+        data = form(client.get("/review").text, label="metal")
+        answer = client.post("/review/item-1/decision", data=data, headers=ORIGIN | HTMX).text
+        notice = answer[answer.index('id="undo"') :]
+        assert "/review/item-1/agree" in notice
+        again = form(notice[: notice.index("</form>")])
+        client.post("/review/item-1/agree", data=again, headers=ORIGIN | HTMX)
+    paths, pages = zip(*((path, body.get("page")) for path, body in api.sent), strict=True)
+    assert [path.rpartition("/")[2] for path in paths] == ["decision", "agree"]
+    assert pages[0] == pages[1]
+    assert len(pages[0]) == 12
+
+
 def test_an_answer_is_stored_and_brings_the_next_item():
     api = FakeApi([an_item(1), an_item(2)])
     with browser(api) as client:
