@@ -100,8 +100,12 @@ class Wiring:
 
     @cached_property
     def leases(self) -> GroupLedger | None:
-        """Writes that hand out items; on SQLite a second writer would only wait for the first."""
-        return None if self.database.is_sqlite else GroupLedger(self.database)
+        """Writes that hand out items, without waiting for the disk.
+
+        A lease that a crash of the database takes back costs its reviewer the item, and nobody an
+        answer. On SQLite a second writer would only wait for the first.
+        """
+        return None if self.database.is_sqlite else GroupLedger(self.database, durable=False)
 
     @cached_property
     def fleet(self) -> LiveFleet:

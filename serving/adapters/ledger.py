@@ -42,11 +42,13 @@ class GroupLedger:
         group: int = 64,
         waiting: int = 4096,
         patience_seconds: float = PATIENCE_SECONDS,
+        durable: bool = True,
     ) -> None:
         self._database = database
         self._committed = committed
         self._group = group
         self._patience = patience_seconds
+        self._durable = durable
         self._queue: queue.Queue[_Work | None] = queue.Queue(maxsize=waiting)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -111,7 +113,8 @@ class GroupLedger:
         if not group:
             return
         try:
-            with self._database.begin(patient=len(group) == 1) as connection:
+            alone = len(group) == 1
+            with self._database.begin(patient=alone, durable=self._durable) as connection:
                 unit = SqlServingUnit(connection)
                 results = [work.do(unit) for work in group]
                 unit.flush()

@@ -31,13 +31,15 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
-    def begin(self, *, patient: bool = True) -> Iterator[sa.Connection]:
+    def begin(self, *, patient: bool = True, durable: bool = True) -> Iterator[sa.Connection]:
         """A transaction that may write; commits at the end, rolls back on any error.
 
         patient: whether it may wait long for what others have locked. Who locks things in no order
         must not, or two might wait for each other; only PostgreSQL locks less than everything.
+        durable: whether the commit waits for the disk, as what is promised to somebody must. Only
+        PostgreSQL can do without; a crash may then take the last second of it back, never a part.
         """
-        options = {"stagegate_patient": patient}
+        options = {"stagegate_patient": patient, "stagegate_durable": durable}
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
@@ -57,6 +59,7 @@ class Database:
 
 # Shorter than PostgreSQL's deadlock_timeout, after which it would end one of those in a circle.
 _HURRY = ", set_config('lock_timeout', '400ms', true)"
+_ON_THE_DISK_SOON = ", set_config('synchronous_commit', 'off', true)"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -114,6 +117,7 @@ def _postgresql(url: str) -> sa.Engine:
         if options.get("stagegate_read"):
             return
         hurry = "" if options.get("stagegate_patient", True) else _HURRY
-        connection.exec_driver_sql(f"SELECT pg_current_xact_id(){hurry}")
+        soon = "" if options.get("stagegate_durable", True) else _ON_THE_DISK_SOON
+        connection.exec_driver_sql(f"SELECT pg_current_xact_id(){hurry}{soon}")
 
     return engine
