@@ -168,3 +168,14 @@ def test_what_is_kept_of_requests_is_there_for_whoever_looks_next(database: Data
             unit.keep(Record(a_prediction(number), item=an_item(number)))
         assert unit.predictions.get("prediction-00001").id == "prediction-00001"
         assert unit.reviews.get("item-00002").item.id == "item-00002"
+
+
+def test_only_what_may_be_lost_does_not_wait_for_the_disk(database: Database):
+    ask = "PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit"
+    safe, soon = (2, 2) if database.is_sqlite else ("on", "off")
+    if not database.is_sqlite:  # servers of tests are in haste
+        with database.begin() as connection:
+            connection.exec_driver_sql("SET synchronous_commit = on")
+    for durable, expected in ((True, safe), (False, soon), (True, safe)):
+        with database.begin(durable=durable) as connection:
+            assert connection.exec_driver_sql(ask).scalar() == expected
