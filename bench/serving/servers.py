@@ -1,11 +1,13 @@
 """The servers that are compared: how each is installed, started and asked."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -95,6 +97,7 @@ class Running:
 @contextmanager
 def running(server: Server, cache: Path, workload: str, port: int, core: str) -> Iterator[Running]:
     """The server on one core, until it is no longer needed; Missing if it does not come up."""
+    _require_free(port)
     command = server.command(cache, workload, port)
     environment = {**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"}
     log = cache / f"{server.name}-{workload}.log"
@@ -129,12 +132,20 @@ def _wait(base: str, path: str, process: "subprocess.Popen[bytes]", log: Path) -
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End it and all that it started: some servers leave their workers behind, on their port."""
     process.terminate()
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # a session of its own, and nothing else's
+    process.wait()
+
+
+def _require_free(port: int) -> None:
+    """Missing if something listens already, which would answer in the server's place."""
+    with socket.socket() as asked:
+        if asked.connect_ex(("127.0.0.1", port)) == 0:
+            raise Missing(f"something listens on port {port} already; end it and try again")
 
 
 def busy_seconds(pid: int) -> float:
