@@ -4,6 +4,7 @@ What REST takes from headers comes as metadata of the call: `authorization`, `id
 `prefer`, `x-stagegate-attributes`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -120,10 +121,12 @@ class GrpcServer:
         return self._inference.server()
 
     async def _ModelReady(self, asked: Any, _: Request) -> dict[str, Any]:  # noqa: N802
-        return {"ready": self._inference.is_routed(asked.name, _number(asked.version))}
+        named = asked.name, _number(asked.version)
+        return {"ready": await asyncio.to_thread(self._inference.is_routed, *named)}
 
     async def _ModelMetadata(self, asked: Any, _: Request) -> dict[str, Any]:  # noqa: N802
-        return self._inference.metadata(asked.name, _number(asked.version))
+        named = asked.name, _number(asked.version)
+        return await asyncio.to_thread(self._inference.metadata, *named)
 
     async def _ModelInfer(self, asked: Any, request: Request) -> dict[str, Any]:  # noqa: N802
         images, wanted = _images(asked), [one.name for one in asked.outputs]

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import struct
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,21 @@ def serving(database: Database, tmp_path: Path) -> Iterator[Serving]:
     made.arrivals.end()
     made.fleet.close()
     made.ledger.close()
+
+
+class Watched:
+    """A database that remembers which threads read it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.readers: list[threading.Thread] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def read(self) -> Any:
+        self.readers.append(threading.current_thread())
+        return self._database.read()
 
 
 class Client:
@@ -118,6 +135,19 @@ def test_the_server_and_its_models_describe_themselves(serving: Serving):
         assert "registered are waste" in unknown.details()
 
     talk(serving, GRADUAL, look)
+
+
+def test_a_look_at_a_model_holds_up_nobody_else_while_the_database_is_slow(serving: Serving):
+    watched: Any = Watched(serving.database)
+
+    async def look(ask: Client) -> None:
+        watched.readers.clear()
+        assert (await ask("ModelReady", name="waste")).ready
+        assert (await ask("ModelMetadata", name="waste")).name == "waste"
+        assert len(watched.readers) >= 2
+        assert threading.current_thread() not in watched.readers, "the loop's own thread waited"
+
+    talk(replace(serving, database=watched), GRADUAL, look)
 
 
 def test_images_are_answered_whether_they_come_raw_or_as_contents(serving: Serving):
