@@ -142,10 +142,17 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _require_free(port: int) -> None:
-    """Missing if something listens already, which would answer in the server's place."""
-    with socket.socket() as asked:
-        if asked.connect_ex(("127.0.0.1", port)) == 0:
+    """Missing if something goes on listening, which would answer in the server's place."""
+    until = time.monotonic() + 10.0  # what was killed just now lets go of its port a moment later
+    while _listens(port):
+        if time.monotonic() > until:
             raise Missing(f"something listens on port {port} already; end it and try again")
+        time.sleep(0.1)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 def busy_seconds(pid: int) -> float:
