@@ -5,6 +5,7 @@ What REST takes from headers comes as metadata of the call: `authorization`, `id
 """
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from serving.api.grpc_messages import SERVICE, messages
 from serving.api.inference import Inference
 from serving.api.parts import Serving
 from serving.api.tensors import IMAGE, OUTPUTS, ROWS_AT_MOST, Tensor, elements
+from serving.api.text import checked_name
 
 _log = structlog.get_logger(__name__)
 # Raises unless the caller may do what this route of the REST API does; gives nothing.
@@ -101,15 +103,23 @@ class GrpcServer:
             try:
                 await self._admit(request, _VERBS[verb])
                 return make(**await work(asked, request))
-            except StagegateError as error:
-                code = _CODES.get(error.status, "INTERNAL")
-                await context.abort(getattr(grpc.StatusCode, code), str(error))
-            except self._unavailable as error:
-                _log.warning("database away", verb=verb, error=str(error).partition("\n")[0])
-                said = "The database cannot be used just now; try again shortly."
-                await context.abort(grpc.StatusCode.UNAVAILABLE, said)
+            except Exception as error:  # noqa: BLE001 - gRPC would tell the caller its words
+                code, said = self._refusal(verb, error)
+                await context.abort(getattr(grpc.StatusCode, code), said)
 
         return answer
+
+    def _refusal(self, verb: str, error: Exception) -> tuple[str, str]:
+        """The code and the words of an error; of one that nobody expected, the log has them."""
+        if isinstance(error, StagegateError):
+            return _CODES.get(error.status, "INTERNAL"), str(error)
+        if isinstance(error, self._unavailable):
+            _log.warning("database away", verb=verb, error=str(error).partition("\n")[0])
+            return "UNAVAILABLE", "The database cannot be used just now; try again shortly."
+        incident = uuid.uuid4().hex[:12]
+        _log.error("request failed", incident=incident, verb=verb, exc_info=error)
+        said = f"something went wrong here; the service's log has it as incident {incident}"
+        return "INTERNAL", said
 
     async def _ServerLive(self, _: Any, __: Request) -> dict[str, Any]:  # noqa: N802 - its name
         return {"live": True}
@@ -121,11 +131,11 @@ class GrpcServer:
         return self._inference.server()
 
     async def _ModelReady(self, asked: Any, _: Request) -> dict[str, Any]:  # noqa: N802
-        named = asked.name, _number(asked.version)
+        named = checked_name(asked.name), _number(asked.version)
         return {"ready": await asyncio.to_thread(self._inference.is_routed, *named)}
 
     async def _ModelMetadata(self, asked: Any, _: Request) -> dict[str, Any]:  # noqa: N802
-        named = asked.name, _number(asked.version)
+        named = checked_name(asked.name), _number(asked.version)
         return await asyncio.to_thread(self._inference.metadata, *named)
 
     async def _ModelInfer(self, asked: Any, request: Request) -> dict[str, Any]:  # noqa: N802
@@ -134,7 +144,8 @@ class GrpcServer:
         if unknown:
             raise Invalid(f"outputs: there is no {unknown[0]!r}; there are {', '.join(OUTPUTS)}")
         version = _number(asked.model_version)
-        said, outputs = await self._inference.infer(request, asked.model_name, version, images)
+        model = checked_name(asked.model_name)
+        said, outputs = await self._inference.infer(request, model, version, images)
         return {**said, "id": asked.id, **_written(outputs, wanted)}
 
 

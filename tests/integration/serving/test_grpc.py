@@ -185,6 +185,8 @@ def test_what_goes_wrong_has_the_code_and_the_words_of_it(serving: Serving):
             ({"model_version": "x"}, "INVALID_ARGUMENT", "a number is expected"),
             ({"model_version": "1"}, "FAILED_PRECONDITION", "leave the version out"),
             ({"model_name": "nobody"}, "NOT_FOUND", "nobody"),
+            ({"model_name": "a\0b"}, "INVALID_ARGUMENT", "no text"),
+            ({"model_name": ""}, "INVALID_ARGUMENT", "1 to 256"),
         ):
             asked = {"model_name": "waste", "inputs": [tensor(one)], "raw_input_contents": raw(one)}
             refused = await ask.refused("ModelInfer", UNIT, **(asked | fields))
@@ -217,3 +219,17 @@ def test_a_key_that_may_only_look_asks_no_model(serving: Serving):
         assert await ask("ModelInfer", UNIT, ("authorization", "Bearer sgk_good"), **given)
 
     talk(serving, GRADUAL, infer, only_looking)
+
+
+async def broken(_: Request, __: str) -> None:
+    raise ValueError("SELECT secret FROM person")
+
+
+def test_an_unexpected_error_has_a_number_and_tells_no_secret(serving: Serving):
+    async def look(ask: Client) -> None:
+        refused = await ask.refused("ServerMetadata")
+        assert refused.code() == grpc.StatusCode.INTERNAL
+        assert "incident" in refused.details()
+        assert "secret" not in refused.details()
+
+    talk(serving, GRADUAL, look, broken)
