@@ -16,6 +16,7 @@ from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
 from serving.api.quick import Json
 from serving.api.rows import ask_rows
+from serving.api.text import Name, checked_name
 from serving.domain.prediction import Prediction, Status
 from serving.services.predict import PredictCommand, predict
 from serving.services.wait import wait_for
@@ -54,7 +55,7 @@ def router(serving: Serving) -> APIRouter:
     routes = APIRouter(tags=["predict"])
 
     @routes.post("/v1/models/{model}/predict", openapi_extra=_BODY, responses=ASKED)
-    async def ask(model: str, request: Request) -> Response:
+    async def ask(model: Name, request: Request) -> Response:
         """Answer with the version that the rollout assigns, or hold the request for a person."""
         return await answer(serving, model, request)
 
@@ -68,6 +69,7 @@ def install(app: Front, serving: Serving) -> None:
 
 async def answer(serving: Serving, model: str, request: Request) -> Response:
     """The answer to one request, however it got here."""
+    checked_name(model)
     seconds = preferred_wait(request)
     if content_type(request) == ROW:
         return await _ask_rows(model, request, serving, seconds)

@@ -83,6 +83,16 @@ def test_a_repeat_gets_the_same_answer_and_another_request_under_its_key_is_refu
         assert len(names(ready)) == len(body)
 
 
+@pytest.mark.parametrize("name", ["a%00b", "a" * 257])
+def test_a_name_that_no_model_can_have_is_refused_with_a_key_as_well(
+    ready: Database, tmp_path: Path, name: str
+):
+    headers = {"Idempotency-Key": "k", "Content-Type": "image/png"}
+    with replica(ready, tmp_path) as (client, _):
+        answer = client.post(f"/v1/models/{name}/predict", content=ONE[0], headers=headers)
+        assert answer.status_code == 422, answer.text
+
+
 def test_one_row_under_a_key_is_the_same_request_on_every_protocol(ready: Database, tmp_path: Path):
     with replica(ready, tmp_path) as (client, _):
         found = {name: ids(send(client, "key", *ONE)) for name, send in PROTOCOLS.items()}
