@@ -1,6 +1,6 @@
 """What the registry's use cases ask of the world; adapters implement it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -37,6 +37,9 @@ class Versions(Protocol):
 
     def list(self, model: str | None = None) -> tuple[ModelVersion, ...]:
         """All versions, or those of one model, by model and number."""
+
+    def numbers(self, model: str | None = None) -> Set[tuple[str, int]]:
+        """Every model and number that was ever registered, of one model or of all."""
 
     def remove(self, model: str, version: int, now: datetime) -> None:
         """Leave a version out of every list from now on; its number stays taken."""

@@ -109,11 +109,12 @@ class MlflowRegistry:
             self.client.delete_model_version(model, str(version))
 
     def set_alias(self, model: str, alias: str, version: int | None) -> None:
-        """Point an alias at a version, or remove it."""
-        if version is None:
-            self.client.delete_registered_model_alias(model, alias)
-        else:
-            self.client.set_registered_model_alias(model, alias, str(version))
+        """Point an alias at a version, or remove it; nothing if the version was deleted since."""
+        with _gone_is_fine():
+            if version is None:
+                self.client.delete_registered_model_alias(model, alias)
+            else:
+                self.client.set_registered_model_alias(model, alias, str(version))
 
     def set_stage(self, model: str, version: int, stage: str) -> None:
         """Tag a version with its stage, unless it was deleted meanwhile."""

@@ -107,10 +107,10 @@ class _Api:
     def own_password(self, body: OwnPasswordBody, who: Who, request: Request) -> Document:
         """Change your password, which ends your sessions; your keys go on working."""
         name, address = who.name, request.client.host if request.client else ""
-        hashed = self._hash(body.password, name)
         with self._unit() as unit:
             counted = own_password.count(unit, name, address, self._now())
         check_tallies(counted, self._now())
+        hashed = self._hash(body.password, name)
         with self._unit() as unit:
             found = unit.people.find(name)
         shown = own_password.check(found, body.present.get_secret_value(), self._passwords())

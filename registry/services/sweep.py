@@ -23,7 +23,7 @@ def unrecorded(
     """The numbered versions of one model, or of all, that our database does not know."""
     numbered = [one for one in store.numbered(model) if one.created_at <= now - GRACE]
     with transaction() as unit:
-        known = {(v.model, v.version) for v in unit.versions.list(model)}
+        known = unit.versions.numbers(model)
     return tuple(one for one in numbered if (one.model, one.version) not in known)
 
 

@@ -1,5 +1,6 @@
 """The registered versions in the database."""
 
+from collections.abc import Set
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,13 @@ class SqlVersions:
         if model is not None:
             query = query.where(t.c.model == model)
         return tuple(_version(row) for row in self._connection.execute(query))
+
+    def numbers(self, model: str | None = None) -> Set[tuple[str, int]]:
+        """Every model and number that was ever registered, deleted ones too."""
+        query = sa.select(t.c.model, t.c.version)
+        if model is not None:
+            query = query.where(t.c.model == model)
+        return {(row.model, row.version) for row in self._connection.execute(query)}
 
     def remove(self, model: str, version: int, now: datetime) -> None:
         """Leave a version out of every list from now on; its number stays taken."""

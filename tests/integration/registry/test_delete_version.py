@@ -38,6 +38,9 @@ def test_a_deleted_version_is_in_no_list_and_its_number_stays_taken(world: World
         SqlUnitOfWork(connection).versions.get("bears", 3)
     with pytest.raises(NotFound, match="was deleted on"):
         delete(world, 3)
+    with world.database.read() as connection:
+        known = SqlUnitOfWork(connection).versions.numbers("bears")
+    assert known == {("bears", 1), ("bears", 2), ("bears", 3)}, "it is no stray of MLflow's"
     assert world.actions() == [("ada", "deleted")]
     assert world.effects() == [("stage", 3, None)]
     with pytest.raises(Conflict):

@@ -137,4 +137,5 @@ def test_deleting_twice_and_tagging_what_is_gone_are_fine(mlflow: MlflowRegistry
     for _ in range(2):
         mlflow.delete("waste", stored.version)
     mlflow.set_stage("waste", stored.version, "rejected")
+    mlflow.set_alias("waste", "candidate", stored.version)
     assert mlflow.numbered() == []

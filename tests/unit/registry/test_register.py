@@ -191,6 +191,9 @@ class FakeUnit:
         versions = [given[0] for given in self.world.committed]
         return tuple(v for v in versions if isinstance(v, ModelVersion))
 
+    def numbers(self, model: str | None = None) -> set[tuple[str, int]]:
+        return {(v.model, v.version) for v in self.list(model)}
+
     def append(self, now: datetime, *given: Any, **more: Any) -> None:
         self.written.append((*given, more))
 
