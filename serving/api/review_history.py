@@ -9,10 +9,8 @@ from serving.api.review_shapes import item, moment
 from serving.domain.opinions import Event, Opinion
 from serving.domain.prediction import Prediction
 from serving.domain.replay import Replay, replay
-from serving.domain.review import Item, ItemState, Queue, Task
+from serving.domain.review import Item, Queue, Task
 from serving.domain.timeline import Entry, timeline
-
-_FINAL = (ItemState.DECIDED, ItemState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +27,15 @@ class Record:
 def document(record: Record, who: Identity) -> dict[str, Any]:
     """All of it; what others said only to whom it cannot sway."""
     task, found = record.task, record.task.item
-    final = found.state in _FINAL
+    final = found.is_final
     told = final or who.name in record.excluded or (who.lead and task.slot.queue is Queue.LEAD)
     gold = {"of": found.gold.of, "truth": label_out(found.gold.truth)} if found.gold else None
     entries = timeline(found, record.opinions, record.events, record.prediction)
     return {
         **item(task, 0),
         "opinions_required": found.opinions if told else None,
-        "random_number": found.random_number,
+        # That of a gold item comes from its id: until it is final, it would tell gold from audit.
+        "random_number": found.random_number if final else None,
         "inclusion_probability": found.inclusion_probability,
         "outcome": label_out(found.outcome),
         "source": found.source,

@@ -7,8 +7,6 @@ from serving.adapters.rows import flags_out, label_out
 from serving.domain.review import ItemState, Presentation, SlotState, Task
 from serving.services.review import Decided
 
-_FINAL = (ItemState.DECIDED, ItemState.CANCELLED)
-
 
 def item(task: Task, waiting: int) -> dict[str, Any]:
     """What a reviewer is shown.

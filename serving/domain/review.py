@@ -117,6 +117,11 @@ class Item:
     decided_at: datetime | None = None
 
     @property
+    def is_final(self) -> bool:
+        """Whether nobody will be asked about it any more."""
+        return self.state in (ItemState.DECIDED, ItemState.CANCELLED)
+
+    @property
     def is_trial(self) -> bool:
         """Whether it shows the model's answer in order to measure what that does."""
         return self.presentation is Presentation.SHOWN and self.plants is not None

@@ -54,7 +54,7 @@ def _asked(item: Item) -> Entry:
         "presentation": item.presentation.value,
         "due_at": item.due_at.isoformat() if item.due_at else None,
         "inclusion_probability": item.inclusion_probability,
-        "random_number": item.random_number,
+        "random_number": item.random_number if item.is_final else None,  # it tells gold from audit
     }
     return Entry(item.created_at, SERVICE, "asked", detail)
 

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from review_calls import SUPERVISED, Serve, ask, get, pass_time, post
 
+from console.web.views.item_history import item_history_page
 from registry.domain.plan import Late, Review
 from serving.adapters.review_tables import review_item
 from serving.services.settle import answer_late
@@ -77,3 +78,22 @@ def test_who_may_still_be_asked_learns_nothing_from_the_history(serve: Serve):
     assert open_history["decisions"][0]["screen"]["model_answer"] is None
     mine = get(client, path, who="ann")
     assert next(o for o in mine["timeline"] if o["action"] == "answered")["label"] == "metal"
+
+
+def test_a_random_number_that_could_tell_gold_from_audit_is_told_when_the_item_is_final(
+    serve: Serve,
+):
+    client, serving = serve(SUPERVISED)
+    ask(client)
+    item = get(client, "/v1/review/next")
+    path = f"/v1/review/items/{item['id']}"
+    waiting = get(client, path)
+    post(client, item, "decision", label="metal")
+    closing = get(client, path, who="lea")
+    pass_time(serving, 6)
+    final = get(client, path)
+    for document, told in ((waiting, False), (closing, False), (final, True)):
+        numbers = (document["random_number"], document["timeline"][0]["detail"]["random_number"])
+        assert [one is not None for one in numbers] == [told, told], document["state"]
+    assert "Random number" not in dict(item_history_page(waiting, serving.clock()).facts)
+    assert "Random number" in dict(item_history_page(final, serving.clock()).facts)
