@@ -30,9 +30,15 @@ def add(routes: APIRouter, serving: Serving) -> None:
         return serving.kept.get(key, lambda: _people(serving, name, days, now))
 
     @routes.get("/queues")
-    def queues(days: Days = 7.0) -> dict[str, Any]:
-        """How each model's queues stand: what waits, how fast it is answered, and how well."""
-        return queues_document(serving, days)
+    def queues(who: Who, days: Days = 7.0) -> dict[str, Any]:
+        """How each model's queues stand: what waits, how fast it is answered, and how well.
+
+        The share of gold items is for leads alone: after each answer it tells what the item was.
+        """
+        found = queues_document(serving, days)
+        if who.lead:
+            return found
+        return {**found, "queues": [{**one, "gold": None} for one in found["queues"]]}
 
 
 def queues_document(serving: Serving, days: float = 7.0) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from registry.api.actor import Who
 from serving.adapters.review_bias import SqlReviewBias
 from serving.adapters.review_quality import SqlReviewQuality
 from serving.api.parts import Serving
@@ -21,16 +22,18 @@ def add(routes: APIRouter, serving: Serving) -> None:
     """Add these routes to those of the review queue."""
 
     @routes.get("/quality")
-    def quality(model: Name, days: Days = 30.0) -> dict[str, Any]:
+    def quality(model: Name, who: Who, days: Days = 30.0) -> dict[str, Any]:
         """The accuracy of a model by version, stage and queue, and how far reviewers agree.
 
         Weighted by the chance of review, with the reviewers' errors taken out by gold items, and
         bounded for answers that nobody would judge; beside it the plain share among the reviewed.
+        The counts of gold items are for leads alone: after each answer they tell what it was.
         """
         now = serving.clock()
-        return serving.kept.get(
+        found: dict[str, Any] = serving.kept.get(
             ("quality", model, days), lambda: _quality(serving, model, now, days)
         )
+        return found if who.lead else {**found, "gold": None}
 
 
 def _quality(serving: Serving, model: str, now: datetime, days: float) -> dict[str, Any]:

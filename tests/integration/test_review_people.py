@@ -1,6 +1,7 @@
 """Who sees how reviewers do: leads everybody, others themselves, and gold items leads alone."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from accounts_app import World, world
@@ -67,7 +68,19 @@ def test_a_claimed_name_shows_nobody_else(service: World):
     assert service.client.get("/v1/review/people", headers=headers).status_code == 403
 
 
-def test_the_queues_say_gold_by_queue_and_never_by_person(service: World):
-    answer = service.client.get("/v1/review/queues", params=DAYS, headers=service.key("vera"))
-    (audit,) = answer.json()["queues"]
+def seen_of(service: World, path: str, name: str) -> dict[str, Any]:
+    asked = {"model": "waste", **DAYS}
+    answer = service.client.get(f"/v1/review/{path}", params=asked, headers=service.key(name))
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_queues_and_quality_tell_of_gold_to_leads_alone(service: World):
+    (audit,) = seen_of(service, "queues", "lea")["queues"]
     assert (audit["queue"], audit["gold"]["value"], audit["gold"]["n"]) == ("audit", 0.5, 2)
+    assert seen_of(service, "quality", "lea")["gold"] is not None
+    for name in ("ann", "vera"):
+        (audit,) = seen_of(service, "queues", name)["queues"]
+        assert (audit["queue"], audit["gold"]) == ("audit", None)
+        assert seen_of(service, "quality", name)["gold"] is None

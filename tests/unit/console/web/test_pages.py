@@ -224,6 +224,7 @@ def test_only_leads_are_offered_to_free_items(lead: bool):
     with visiting(), browser(api) as client:
         begin(Visit(accounts=True, identity=Identity("ada", Role.REVIEWER, lead=lead)))
         assert (">Release<" in client.get("/review/queues").text) is lead
+        assert ("Right on gold items" in client.get("/review/queues").text) is lead
 
 
 def test_without_a_script_an_answer_brings_the_whole_page():
