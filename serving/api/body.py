@@ -57,10 +57,11 @@ async def read_rows(request: Request, limit: int) -> tuple[tuple[bytes, ...], di
         raise Invalid(f"inputs: a list of 1 to {ROWS_AT_MOST} rows is expected.")
     given = document.get("attributes", {})
     _check_attributes(given, "attributes")
-    return tuple(map(_row, rows)), {**read_attributes(request), **given}
+    return tuple(map(row_bytes, rows)), {**read_attributes(request), **given}
 
 
-def _row(row: object) -> bytes:
+def row_bytes(row: object) -> bytes:
+    """A row as it is stored, the same on every protocol; Invalid if it is none."""
     if not isinstance(row, dict):
         raise Invalid(
             "inputs: a row is an object from column to value; images are sent as they are."

@@ -4,7 +4,6 @@ An image is base64 in the column `image`, or the only column; MLflow writes byte
 table of several other columns is for a model of rows.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import Invalid, UnsupportedInput
 from serving.api.answer_schema import INVOCATIONS_BODY, TEXT
-from serving.api.body import read_attributes, read_body
+from serving.api.body import read_attributes, read_body, row_bytes
 from serving.api.idempotency import idempotency_key
 from serving.api.json_body import read_json
 from serving.api.parts import Serving
@@ -67,7 +66,7 @@ def read_inputs(body: bytes) -> tuple[bytes, ...]:
 
 
 def _input(value: Any, row: int) -> bytes:
-    return json.dumps(value).encode() if isinstance(value, dict) else from_base64(value, row)
+    return row_bytes(value) if isinstance(value, dict) else from_base64(value, row)
 
 
 def _column(form: str, table: Any) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from registry.adapters.database.engine import Database
 from registry.domain.errors import Invalid
 from registry.domain.plan import Answers, Flags, Review, StagePlan, Step
 from registry.domain.stages import Stage
+from serving.api.body import row_bytes
 from serving.api.invocations import read_inputs
 from serving.api.tensors import HEADER, ROWS_AT_MOST, read_request
 
@@ -146,6 +147,12 @@ def test_the_server_and_its_models_describe_themselves(serve: Any):
 def test_each_form_of_mlflow_is_read(form: Any):
     body = json.dumps(form(in_base64(b"one", b"two"))).encode()
     assert read_inputs(body) == (b"one", b"two")
+
+
+def test_a_row_of_columns_is_kept_as_predict_keeps_it_so_that_one_key_fits_both():
+    row = {"shade": "grün", "weight": 0.5}
+    body = json.dumps({"dataframe_records": [row]}).encode()
+    assert read_inputs(body) == (row_bytes(row),)
 
 
 def test_mlflow_gets_a_row_with_a_column_for_each_label(serve: Any):
