@@ -296,8 +296,13 @@ class ServingUnit(Protocol):
 class Ledger(Protocol):
     """Durable writes; many callers share one commit."""
 
-    def write(self, work: Callable[[ServingUnit], T]) -> Future[T]:
-        """Run `work` in a transaction; the future resolves after the commit."""
+    def write(
+        self, work: Callable[[ServingUnit], T], in_time: Callable[[], object] | None = None
+    ) -> Future[T]:
+        """Run `work` in a transaction; the future resolves after the commit.
+
+        in_time: raises when it has become too late to write this; asked again before the commit.
+        """
 
     def read(self, work: Callable[[ServingUnit], T]) -> T:
         """Run `work` on a snapshot, in the caller's thread."""

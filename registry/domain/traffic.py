@@ -25,6 +25,9 @@ from registry.domain.unit_lots import LastDraws, UnitLots, UnitSet, chances
 # Answers are written when they are done. After this long even those are there that were slow or
 # timed out; sooner, good ones would be counted before bad ones.
 SETTLING_SECONDS = 60.0
+# Later than this nothing is written any more: what a promotion was judged on must stay as it was,
+# and the rest of the time is left for the commit.
+WRITTEN_WITHIN_SECONDS = 45.0
 
 TRAFFIC_GATES = frozenset({"failures", "latency", "split", "action-rate"})
 

@@ -29,6 +29,7 @@ class _Work:
     do: Callable[[ServingUnit], Any]
     future: "Future[Any]"
     asked_at: float
+    in_time: Callable[[], object] | None = None
 
 
 class GroupLedger:
@@ -54,16 +55,19 @@ class GroupLedger:
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    def write(self, work: Callable[[ServingUnit], T]) -> "Future[T]":
+    def write(
+        self, work: Callable[[ServingUnit], T], in_time: Callable[[], object] | None = None
+    ) -> "Future[T]":
         """Run `work` in a transaction; the future resolves after the commit.
 
-        `work` may run a second time, alone, when its group could not be committed.
+        `work` may run a second time, alone, when its group could not be committed. in_time: raises
+        when it has become too late; asked before the work and before the commit.
         """
         future: Future[T] = Future()
         if self._closed:
             raise Unavailable("The service is stopping and writes nothing more.")
         try:
-            self._queue.put_nowait(_Work(work, future, time.monotonic()))
+            self._queue.put_nowait(_Work(work, future, time.monotonic(), in_time))
         except queue.Full as error:
             raise Unavailable("Too many records wait to be written; try again shortly.") from error
         return future
@@ -114,10 +118,12 @@ class GroupLedger:
             return
         try:
             alone = len(group) == 1
+            _in_time(group)
             with self._database.begin(patient=alone, durable=self._durable) as connection:
                 unit = SqlServingUnit(connection)
                 results = [work.do(unit) for work in group]
                 unit.flush()
+                _in_time(group)
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
             if len(group) == 1:
                 group[0].future.set_exception(error)
@@ -137,3 +143,9 @@ class GroupLedger:
             )
         )
         return True
+
+
+def _in_time(group: list[_Work]) -> None:
+    for work in group:
+        if work.in_time is not None:
+            work.in_time()

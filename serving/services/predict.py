@@ -11,8 +11,9 @@ from json import dumps
 
 import structlog
 
-from registry.domain.errors import Conflict, Invalid
+from registry.domain.errors import Conflict, Invalid, Unavailable
 from registry.domain.exposure import Exposure
+from registry.domain.traffic import WRITTEN_WITHIN_SECONDS
 from serving.domain.admission import Asked, Record, record
 from serving.domain.exposing import failed_exposures
 from serving.domain.failure import ModelFailed
@@ -90,10 +91,10 @@ async def predict(
         written = await _work(command, world, generation, assignment, now)
         if agreed is not None:
             await agreed()
-        stored = await _store(written, assignment.quota, command, world)
+        stored = await _store(written, assignment.quota, command, world, now)
         if stored is _Stored.NO_ROOM and assignment.when_full:
             written = await _work(command, world, generation, assignment.when_full, now)
-            stored = await _store(written, None, command, world)
+            stored = await _store(written, None, command, world, now)
     if stored is _Stored.REPEATED:
         return await _earlier(command, world) or _lost(written)
     _measure(written, world, time.perf_counter() - began)
@@ -137,13 +138,24 @@ async def _work(
     try:
         ran = await run(generation, assignment, command.payload, world.patience)
     except ModelFailed:
-        await _keep_failure(failed_exposures(assignment, command.attributes, now), world.ledger)
+        await _keep_failure(failed_exposures(assignment, command.attributes, now), world, now)
         raise
     asked = await _asked(command, world, now)
     return record(asked, assignment, ran.outcome, ran.raws, ran.failures, ran.timing)
 
 
-async def _keep_failure(exposures: Sequence[Exposure], ledger: Ledger) -> None:
+def _in_time(world: Predicting, now: datetime) -> None:
+    """Unavailable if so much time has passed since `now` that readers count on all being there."""
+    passed = (world.clock() - now).total_seconds()
+    if passed > WRITTEN_WITHIN_SECONDS:
+        raise Unavailable(
+            f"This request was under way for {passed:.0f} s, longer than the "
+            f"{WRITTEN_WITHIN_SECONDS:g} s within which an answer can be stored; nothing of it was "
+            "stored; try again shortly."
+        )
+
+
+async def _keep_failure(exposures: Sequence[Exposure], world: Predicting, now: datetime) -> None:
     """The baseline's failures are no predictions, but the candidate's are measured by them."""
     if not exposures:
         return
@@ -152,12 +164,13 @@ async def _keep_failure(exposures: Sequence[Exposure], ledger: Ledger) -> None:
         for exposure in exposures:
             unit.registry.exposures.add(exposure)
 
-    await asyncio.wrap_future(ledger.write(work))
+    await asyncio.wrap_future(world.ledger.write(work, lambda: _in_time(world, now)))
 
 
 async def _asked(command: PredictCommand, world: Predicting, now: datetime) -> Asked:
     """The request with what it is given; a store that is far away takes its body meanwhile."""
     if not world.payloads.is_near:
+        _in_time(world, now)
         await asyncio.to_thread(world.payloads.put, command.payload)
     return Asked(
         prediction_id=world.new_id(now),
@@ -184,7 +197,11 @@ class _Stored(Enum):
 
 
 async def _store(
-    written: Record, quota: Quota | None, command: PredictCommand, world: Predicting
+    written: Record,
+    quota: Quota | None,
+    command: PredictCommand,
+    world: Predicting,
+    now: datetime,
 ) -> _Stored:
     """Commit, unless the quota is full or the same idempotency key was faster.
 
@@ -200,7 +217,7 @@ async def _store(
         return _Stored.DONE
 
     try:
-        return await asyncio.wrap_future(world.ledger.write(work))
+        return await asyncio.wrap_future(world.ledger.write(work, lambda: _in_time(world, now)))
     except Conflict:
         return _Stored.REPEATED
 

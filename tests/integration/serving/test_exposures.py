@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from registry.domain.evidence import Arm
 from registry.domain.exposure import Exposure
 from registry.domain.plan import Answers, FlaggedThen, Flags, Review, Scope, StagePlan, Step
 from registry.domain.stages import Stage
+from serving.adapters.payloads import PayloadStore
 from serving.domain.routing import PARTS, place, unit_hash
 
 pytestmark = pytest.mark.integration
@@ -76,6 +79,39 @@ def test_failures_of_both_arms_are_kept_although_the_baselines_are_no_prediction
     rows = kept(database)
     assert [row.failed for row in rows] == [True] * 12
     assert {row.arm for row in rows} == {Arm.CANDIDATE, Arm.BASELINE}
+
+
+@dataclass
+class SlowStore(PayloadStore):
+    """A store far away; a body takes it so many seconds."""
+
+    root: str
+    seconds: float
+    passed: timedelta = timedelta()
+    is_near = False
+
+    def __post_init__(self) -> None:
+        super().__init__(self.root)
+
+    def put(self, data: bytes) -> str:
+        self.passed += timedelta(seconds=self.seconds)
+        return super().put(data)
+
+    def clock(self) -> datetime:
+        return serving_app.now() + self.passed
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(15, 200), (50, 503), (70, 503)])
+def test_a_row_that_would_appear_after_a_promotion_counted_it_is_refused(
+    database: Database, tmp_path: Path, seconds: float, code: int
+):
+    serving_app.register(database, HALF, flags=serving_app.ROLLOUT_FLAGS)
+    store = SlowStore(str(tmp_path / "payloads"), seconds)
+    runners = {1: FakeRunner("paper"), 2: FakeRunner()}
+    made = serving_app.parts(database, str(tmp_path / "payloads"), runners)
+    with serving_app.client(replace(made, payloads=store, clock=store.clock)) as client:
+        assert ask(client, '{"user_id": "u"}') == code
+    assert len(kept(database)) == (code == 200)
 
 
 def test_a_held_request_told_no_label(database: Database, tmp_path: Path):

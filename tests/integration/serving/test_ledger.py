@@ -161,6 +161,31 @@ def test_what_waited_too_long_is_refused_and_not_written(database: Database):
     ledger.close()
 
 
+def test_what_becomes_too_late_during_its_own_write_is_refused_and_its_neighbours_stay(
+    database: Database,
+):
+    ledger, late = GroupLedger(database), threading.Event()
+
+    def in_time() -> None:
+        if late.is_set():
+            raise Unavailable("too late")
+
+    def stall(unit: ServingUnit) -> None:
+        unit.predictions.add(a_prediction(1))
+        late.set()
+
+    gate = _block(ledger)
+    stalled = ledger.write(stall, in_time)
+    other = ledger.write(lambda u: u.predictions.add(a_prediction(2)))
+    gate.set()
+    with pytest.raises(Unavailable, match="too late"):
+        stalled.result(PATIENCE)
+    other.result(PATIENCE)
+    ledger.close()
+    assert ledger.read(lambda u: u.predictions.find("prediction-00001")) is None
+    assert ledger.read(lambda u: u.predictions.find("prediction-00002"))
+
+
 def test_what_is_kept_of_requests_is_there_for_whoever_looks_next(database: Database):
     with database.begin() as connection:
         unit = SqlServingUnit(connection)
