@@ -84,18 +84,38 @@ class PayloadStore:
 
 def _keep_on_disk(path: str, data: bytes) -> None:
     """The same by way of the operating system, since each request pays for it."""
-    if os.path.exists(path):
+    if _is_whole(path, len(data)):
         return
     partial = _partial(path)
     try:
         file = _new_file(partial)
         with os.fdopen(file, "wb") as opened:
             opened.write(data)
+            opened.flush()
+            os.fsync(file)
         os.replace(partial, path)
+        _sync_folder(os.path.dirname(path))
     except BaseException:
         with suppress(OSError):
             os.unlink(partial)
         raise
+
+
+def _is_whole(path: str, size: int) -> bool:
+    """Whether a body is there; one that a crash has torn is written again."""
+    try:
+        return os.stat(path).st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(path: str) -> None:
+    """A name is safe when its folder is; the row that names the body will be."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _new_file(path: str) -> int:
@@ -103,7 +123,9 @@ def _new_file(path: str) -> int:
     try:
         return os.open(path, flags, 0o644)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        folder = os.path.dirname(path)
+        os.makedirs(folder, exist_ok=True)
+        _sync_folder(os.path.dirname(folder))
         return os.open(path, flags, 0o644)
 
 

@@ -205,17 +205,19 @@ async def _store(
 ) -> _Stored:
     """Commit, unless the quota is full or the same idempotency key was faster.
 
-    The body is stored before any row names it; on a disk that costs less than one more thread.
+    The body is stored before any row names it, and outside of the transaction: it waits for the
+    disk by itself, and others of the group would wait for it.
     """
 
     def work(unit: ServingUnit) -> _Stored:
-        if world.payloads.is_near:
-            world.payloads.put(command.payload)
         if quota is not None and not unit.admit(quota):
             return _Stored.NO_ROOM
         unit.keep(written)
         return _Stored.DONE
 
+    _in_time(world, now)
+    if world.payloads.is_near:
+        await asyncio.to_thread(world.payloads.put, command.payload)
     try:
         return await asyncio.wrap_future(world.ledger.write(work, lambda: _in_time(world, now)))
     except Conflict:

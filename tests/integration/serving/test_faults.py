@@ -144,6 +144,15 @@ def test_a_full_disk_refuses_the_request_and_leaves_no_row_that_names_nothing(
     assert client.post(URL, content=image(), headers=UNIT).status_code == 200
 
 
+def test_a_body_that_a_crash_has_torn_is_written_again(tmp_path: Path):
+    store = PayloadStore(str(tmp_path))
+    digest = store.put(b"the whole body")
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    file.write_bytes(b"the who")
+    assert store.put(b"the whole body") == digest
+    assert store.get(digest) == b"the whole body"
+
+
 def test_a_full_database_refuses_the_request_and_keeps_what_it_has(
     migrated_sqlite_url: str, tmp_path: Path
 ):
