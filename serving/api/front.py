@@ -7,6 +7,7 @@ whatever the quick look at the path does not recognise, by the same function.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,7 +29,7 @@ class Front(FastAPI):
 
     def answer_first(self, before: str, after: str, handler: Handler) -> None:
         """Answer these requests by the handler; one more such route would replace the first."""
-        self._first = _Plain(handler, self.answer_error, len(before), len(after))
+        self._first = _Plain(handler, self.answer_error, before, after)
         self._around = (before, after)
 
     async def answer_error(self, request: Request, error: Exception) -> Response:
@@ -79,14 +80,23 @@ class _Fork:
         await (self.first if self.takes(scope) else self._rest)(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What a trace names the request by, as after FastAPI's own matching."""
+
+    path: str
+
+
 class _Plain:
     """The route itself."""
 
-    def __init__(self, handler: Handler, refuse: Any, before: int, after: int) -> None:
+    def __init__(self, handler: Handler, refuse: Any, before: str, after: str) -> None:
         self._handler, self._refuse = handler, refuse
-        self._before, self._after = before, after
+        self._before, self._after = len(before), len(after)
+        self._route = _Route(f"{before}{{model}}{after}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self._route
         request = QuickRequest(scope, receive)
         try:
             response = await self._handler(scope["path"][self._before : -self._after], request)

@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from console import problems, tracing
+from serving.api.front import Front
 
 pytestmark = pytest.mark.integration
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -88,6 +91,27 @@ def test_a_request_is_a_span_under_the_callers_trace_and_the_answer_names_it(
     assert alone.headers["traceparent"].split("-")[1] == second.trace_id.hex() != TRACE
     assert attributes(third)["http.response.status_code"].int_value == 500
     assert third.status.code == third.status.STATUS_CODE_ERROR
+
+
+def test_the_route_that_is_answered_first_has_its_name_too(
+    collected: tuple[str, list[Any]], monkeypatch: pytest.MonkeyPatch
+):
+    address, spans = collected
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+
+    async def plain(model: str, request: Request) -> Response:
+        return Response(model)
+
+    app = Front()
+    problems.install(app)
+    app.answer_first("/v1/models/", "/predict", plain)
+    send = tracing.install(app)
+    with TestClient(app) as client:
+        assert client.post("/v1/models/waste/predict").text == "waste"
+    send()
+    ((_, span),) = spans
+    assert span.name == "POST /v1/models/{model}/predict"
+    assert attributes(span)["http.route"].string_value == "/v1/models/{model}/predict"
 
 
 def test_a_collector_that_is_away_keeps_no_answer_back(monkeypatch: pytest.MonkeyPatch):
