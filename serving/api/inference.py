@@ -12,7 +12,6 @@ from typing import Any
 from fastapi import Request
 
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.domain.errors import Conflict
 from registry.domain.versions import ModelVersion
 from serving.api.body import read_attributes
 from serving.api.idempotency import idempotency_key
@@ -61,32 +60,10 @@ class Inference:
         """Predictions for images, as outputs; the request's headers say all else."""
         serving, attributes = self._serving, read_attributes(request)
         key, wait = idempotency_key(request), preferred_wait(request)
-        if not await self._answered_before(model, key):
-            self._insist(model, version, attributes)
-        found = await predict_rows(serving, model, images, attributes, wait, key)
+        found = await predict_rows(serving, model, images, attributes, wait, key, version)
         labels = await serving.read(lambda unit: _labels(unit.registry, found[0]))
         document = {"model_name": model, "model_version": str(found[0].version or 0)}
         return document, _outputs(found, labels)
-
-    async def _answered_before(self, model: str, key: str | None) -> bool:
-        """A repeat is answered as before, whatever the rollout has done meanwhile."""
-        if key is None:
-            return False
-        found = await self._serving.read(lambda unit: unit.predictions.by_key(model, key))
-        return found is not None
-
-    def _insist(self, model: str, version: int | None, attributes: dict[str, Any]) -> None:
-        answering = self._answering(model, attributes) if version is not None else None
-        if answering != version:
-            raise Conflict(
-                f"{model}@{version} was asked for, but by the rollout {answering or 'a person'}"
-                " answers such requests; leave the version out"
-            )
-
-    def _answering(self, model: str, attributes: dict[str, Any]) -> int | None:
-        with self._serving.fleet.admit() as generation:
-            now = self._serving.clock()
-            return generation.snapshot.assign(model, attributes, now).answering
 
     def _versions(self, model: str, version: int | None) -> Sequence[ModelVersion]:
         with self._serving.database.read() as connection:

@@ -20,13 +20,15 @@ async def predict_rows(
     attributes: Mapping[str, Any],
     wait_seconds: float,
     key: str | None = None,
+    version: int | None = None,
 ) -> tuple[Prediction, ...]:
     """The answers to all inputs, for callers that know nothing but answers.
 
     As `ask_rows`; Held if a person has to answer any of them first, with what to ask for later:
-    such a caller must not take silence for a label. Conflict if the plan abstains from an answer.
+    such a caller must not take silence for a label. Conflict if the plan abstains from an answer,
+    or if another version than this one would answer.
     """
-    found = await ask_rows(serving, model, inputs, attributes, wait_seconds, key)
+    found = await ask_rows(serving, model, inputs, attributes, wait_seconds, key, version=version)
     _insist_on_labels(found)
     return found
 
@@ -40,6 +42,7 @@ async def ask_rows(
     key: str | None = None,
     *,
     wants_review: bool = False,
+    version: int | None = None,
 ) -> tuple[Prediction, ...]:
     """What becomes of all inputs, answered or held.
 
@@ -58,6 +61,7 @@ async def ask_rows(
             waiting=wait_seconds > 0,
             wants_review=wants_review,
             part_of=part_of,
+            version=version,
         )
         try:
             found = await predict(command, serving.predicting, ready.wait)

@@ -31,7 +31,7 @@ class PredictCommand:
 
     waiting: the caller stays on the line for a person's answer. wants_review: a person is to look
     at the answer whatever the model says. part_of: where this is one row of a request that has
-    several, which of them and of which request.
+    several, which of them and of which request. version: the only one that may answer.
     """
 
     model: str
@@ -42,6 +42,7 @@ class PredictCommand:
     waiting: bool = False
     wants_review: bool = False
     part_of: str = ""
+    version: int | None = None
 
     @property
     def digest(self) -> str:
@@ -135,13 +136,25 @@ async def _work(
     assignment: Assignment,
     now: datetime,
 ) -> Record:
+    _insist(command, assignment.answering)
     try:
         ran = await run(generation, assignment, command.payload, world.patience)
     except ModelFailed:
         await _keep_failure(failed_exposures(assignment, command.attributes, now), world, now)
         raise
     asked = await _asked(command, world, now)
-    return record(asked, assignment, ran.outcome, ran.raws, ran.failures, ran.timing)
+    written = record(asked, assignment, ran.outcome, ran.raws, ran.failures, ran.timing)
+    _insist(command, written.prediction.version)  # another one may have stood in
+    return written
+
+
+def _insist(command: PredictCommand, answering: int | None) -> None:
+    if command.version not in {None, answering}:
+        by = "a person" if answering is None else f"version {answering}"
+        raise Conflict(
+            f"{command.model}@{command.version} was asked for, but by the rollout {by}"
+            " answers such requests; leave the version out"
+        )
 
 
 def _in_time(world: Predicting, now: datetime) -> None:

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Invalid
-from registry.domain.plan import Answers, Flags, Review, StagePlan, Step
+from registry.domain.plan import Answers, Flags, Review, Scope, StagePlan, Step
 from registry.domain.stages import Stage
 from serving.api.body import row_bytes
 from serving.api.invocations import read_inputs
@@ -117,6 +117,20 @@ def test_a_version_that_the_rollout_does_not_choose_is_refused(serve: Any):
     other = client.post("/v2/models/waste/versions/1/infer", json=body, headers=UNIT)
     assert other.status_code == 409
     assert "leave the version out" in other.json()["error"]
+
+
+def test_a_version_whose_daily_limit_is_used_up_is_refused_and_nothing_is_stored(
+    serve: Any, database: Database
+):
+    client = serve(StagePlan(Stage.LIMITED_SCOPE, scope=Scope(at_most_per_day=1)))
+    images = [image("metal")]
+    body = {"inputs": [tensor(images, data=in_base64(*images))]}
+    pinned = "/v2/models/waste/versions/2/infer"
+    assert client.post(pinned, json=body, headers=UNIT).status_code == 200
+    for headers in (UNIT, UNIT | {"Idempotency-Key": "key"}):
+        refused = client.post(pinned, json=body, headers=headers)
+        assert (refused.status_code, stored(database)) == (409, 1), refused.text
+        assert "version 1 answers" in refused.json()["error"]
 
 
 def test_the_server_and_its_models_describe_themselves(serve: Any):
