@@ -18,18 +18,22 @@ class Kept:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._documents: dict[object, tuple[float, dict[str, Any]]] = {}
-        self._lock = Lock()
+        self._locks: dict[object, Lock] = {}
 
     def get(self, key: object, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The document, made by one caller at a time."""
-        with self._lock:
+        """The document, made by one caller at a time; others get other documents meanwhile."""
+        with self._locks.setdefault(key, Lock()):
             until, document = self._documents.get(key, (0.0, {}))
             began = self._clock()
             if began < until:
                 return document
             document = make()
             took = self._clock() - began
-            self._documents = {k: v for k, v in self._documents.items() if v[0] > began}
+            # Copied at one stroke, since others add theirs meanwhile.
+            for other, (over, _) in list(self._documents.items()):
+                if over <= began:
+                    self._documents.pop(other, None)
             if took > _QUICK_SECONDS:
                 self._documents[key] = (began + 21 * took, document)
+            self._locks.pop(key, None)  # names come from callers: there is no end of them
             return document

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from fastapi import APIRouter
@@ -26,8 +27,9 @@ def add(routes: APIRouter, serving: Serving) -> None:
         Whoever knew how they do on gold items could find out which ones they are.
         """
         now, name = serving.clock(), None if who.lead else who.name
-        key = ("people", days, name)
-        return serving.kept.get(key, lambda: _people(serving, name, days, now))
+        whole = ceil(days)
+        key = ("people", whole, name)
+        return serving.kept.get(key, lambda: _people(serving, name, whole, now))
 
     @routes.get("/queues")
     def queues(who: Who, days: Days = 7.0) -> dict[str, Any]:
@@ -43,8 +45,8 @@ def add(routes: APIRouter, serving: Serving) -> None:
 
 def queues_document(serving: Serving, days: float = 7.0) -> dict[str, Any]:
     """The queues of every model."""
-    now = serving.clock()
-    return serving.kept.get(("queues", days), lambda: _queues(serving, days, now))
+    now, whole = serving.clock(), ceil(days)
+    return serving.kept.get(("queues", whole), lambda: _queues(serving, whole, now))
 
 
 def _people(serving: Serving, name: str | None, days: float, now: datetime) -> dict[str, Any]:

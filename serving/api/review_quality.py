@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -29,9 +30,9 @@ def add(routes: APIRouter, serving: Serving) -> None:
         bounded for answers that nobody would judge; beside it the plain share among the reviewed.
         The counts of gold items are for leads alone: after each answer they tell what it was.
         """
-        now = serving.clock()
+        now, whole = serving.clock(), ceil(days)
         found: dict[str, Any] = serving.kept.get(
-            ("quality", model, days), lambda: _quality(serving, model, now, days)
+            ("quality", model, whole), lambda: _quality(serving, model, now, whole)
         )
         return found if who.lead else {**found, "gold": None}
 

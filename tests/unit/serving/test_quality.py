@@ -1,7 +1,11 @@
 """What strata of reviewed answers say of all answers."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import numpy as np
 import pytest
+from waiting import PATIENCE
 
 from serving.api.kept import Kept
 from serving.domain.accuracy import Known
@@ -98,3 +102,23 @@ def test_what_takes_long_to_make_is_kept_and_what_does_not_is_made_anew():
     assert [kept.get("a", lambda: make(2.0))["made"] for _ in range(2)] == [3, 3]
     clock[0] += 41
     assert kept.get("a", lambda: make(2.0)) == {"made": 4}
+
+
+def test_a_document_that_takes_long_does_not_hold_up_another_one():
+    kept, begun, gate = Kept(), Event(), Event()
+
+    def slow() -> dict[str, str]:
+        begun.set()
+        assert gate.wait(PATIENCE)
+        return {"made": "slow"}
+
+    with ThreadPoolExecutor(2) as callers:
+        first = callers.submit(kept.get, "a", slow)
+        assert begun.wait(PATIENCE)
+        try:
+            other = callers.submit(kept.get, "b", lambda: {"made": "quick"})
+            assert other.result(PATIENCE / 4) == {"made": "quick"}
+            assert not first.done()
+        finally:
+            gate.set()
+        assert first.result(PATIENCE) == {"made": "slow"}
