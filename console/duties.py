@@ -28,12 +28,11 @@ from registry.services.tick import intent, tick
 from registry.services.watch import watch, watch_finds
 from serving.adapters.unit import SqlServingUnit
 from serving.domain.prediction import Prediction
+from serving.ports import ServingUnit
 from serving.services import bias
 from serving.services.settle import answer_late, close_due
 
 _CLOSED_A_TURN = 1000
-# Windows are closed one by one, as they come in a usual turn; the longer the turn, the more at a
-# time, so that outcomes keep pace with any number of reviewers.
 _ONE_BY_ONE, _MOST_AT_ONCE = 20, 64
 _log = structlog.get_logger()
 
@@ -75,16 +74,21 @@ def notifications(wiring: Wiring, now: Callable[[], datetime]) -> tuple[Duty, ..
 
 
 def _close(wiring: Wiring, now: datetime) -> None:
-    """One at a time: a reviewer who asks for the next item waits for no more than one of these."""
-    wiring.ledger.write(lambda unit: unit.reviews.reap(now)).result()
-    done = 0
-    while done < _CLOSED_A_TURN:
-        limit = min(1 + done // _ONE_BY_ONE * 8, _MOST_AT_ONCE)
+    """One at a time: a reviewer who asks for the next item waits for no more than one of these.
+
+    Of many more at a time, so that outcomes keep pace with any number of reviewers.
+    """
+    due = wiring.ledger.write(partial(_reap, now=now)).result()
+    limit = 1 if due <= _ONE_BY_ONE else _MOST_AT_ONCE
+    for _ in range(0, due, limit):
         closed = wiring.ledger.write(partial(close_due, now=now, limit=limit)).result()
         _answered(wiring, closed.answered)
-        done += closed.items
-        if closed.items < limit:
-            return
+
+
+def _reap(unit: ServingUnit, now: datetime) -> int:
+    """Free what was leased for too long; gives how many windows are over."""
+    unit.reviews.reap(now)
+    return len(unit.reviews.to_close(now, _CLOSED_A_TURN))
 
 
 def _late(wiring: Wiring, now: datetime) -> None:
