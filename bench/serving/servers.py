@@ -152,7 +152,12 @@ def _require_free(port: int) -> None:
 
 def _listens(port: int) -> bool:
     with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        try:
+            asked.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def busy_seconds(pid: int) -> float:
