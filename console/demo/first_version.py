@@ -99,9 +99,8 @@ def limited_scope(scene: Scene) -> None:
     """Inside the scope the model's answers go out after a verdict; outside a person answers."""
     story = scene.story
     replies, document = scene.gather("requests from two sites", scene.photographs())
-    routed = scene.followed(replies)
-    outside = [reply for reply in routed if reply.picture.attributes["site"] == "south"]
-    inside = [reply for reply in routed if reply.picture.attributes["site"] == "north"]
+    outside = [reply for reply in replies if reply.picture.attributes["site"] == "south"]
+    inside = [reply for reply in replies if reply.picture.attributes["site"] == "north"]
     story.observe(
         f"all {len(outside)} requests from outside the scope went to a person without the model",
         observed=bool(outside) and all("no-version" in reply.flags for reply in outside),
@@ -120,7 +119,7 @@ def gradual(scene: Scene, tracking_uri: str) -> None:
     """A growing share of the users, then live; MLflow's alias follows."""
     story = scene.story
     replies, document = scene.gather("requests of many users", scene.photographs())
-    users = _by_user(scene.followed(replies))
+    users = _by_user(replies)
     chosen = sum(1 for answers in users.values() if True in answers)
     story.observe(
         f"the version takes part for {share(chosen, len(users))} of the users, and a user "
@@ -132,7 +131,7 @@ def gradual(scene: Scene, tracking_uri: str) -> None:
     story.number("gradual at 25 %: reviews until the gates passed", reviews(document))
     scene.soon(lambda: _may_go_on(scene.rollout()), 10)
     scene.promote("gradual at 100 %")
-    more = scene.followed(scene.send("requests of everybody", scene.photographs()[:EVERYBODY]))
+    more = scene.send("requests of everybody", scene.photographs()[:EVERYBODY])
     scene.reviewed()
     answered = [reply for reply in more if reply.last.get("decided_by") == "model"]
     right = sum(reply.right for reply in answered)

@@ -19,7 +19,6 @@ USERS = 400
 WAVE = 24
 PATIENCE_SECONDS = 20.0
 GATE_PATIENCE_SECONDS = 6.0
-FOLLOWS_WITHIN_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 
 Document = Mapping[str, Any]
@@ -37,7 +36,6 @@ class Scene:
     callers: Callers
     reviewer: Reviewer
     rng: random.Random
-    changed_at: float = 0.0
 
     def photographs(self, folder: str = "live", **attributes: str) -> list[Picture]:
         """The photographs of a folder in a new order, each once, from users of two sites."""
@@ -111,14 +109,9 @@ class Scene:
             digest = str(self.rollout()["evidence_digest"])
             self.cli.run("rollout", "approve", MODEL, "--evidence", digest, by=approved_by)
         document = self.cli.run("rollout", "promote", MODEL)
-        self.changed_at = time.monotonic()
         where = place(document)
         self.story.require(f"version {document['version']} is now {to}", observed=where == to)
         return document
-
-    def followed(self, replies: Sequence[Reply]) -> list[Reply]:
-        """Those sent after serving had to know the last promotion, a second after it."""
-        return [r for r in replies if r.sent_at > self.changed_at + FOLLOWS_WITHIN_SECONDS]
 
     def _judged(self) -> Document:
         """The rollout; drift is measured every few moments, so it is given a few."""

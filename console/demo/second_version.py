@@ -28,7 +28,7 @@ def second_version(scene: Scene) -> None:
     replies, document = scene.gather("requests from two sites", scene.photographs())
     by_site = {
         (reply.picture.attributes["site"], reply.first["version"])
-        for reply in scene.followed(replies)
+        for reply in replies
         if not reply.held
     }
     story.observe(
@@ -39,7 +39,7 @@ def second_version(scene: Scene) -> None:
     story.require("the gates pass", observed=passes(document))
     story.number("version 2 in limited scope: reviews until the gates passed", reviews(document))
     scene.promote("gradual at 25 %")
-    sent = scene.followed(scene.send("requests of many users", scene.photographs()[:144]))
+    sent = scene.send("requests of many users", scene.photographs()[:144])
     answers = [reply for reply in sent if not reply.held]
     mine = sum(reply.first["version"] == 2 for reply in answers)
     story.observe(

@@ -27,13 +27,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a caller was told at first, in the end, and after how long; times are monotonic."""
+    """What a caller was told at first, in the end, and after how many seconds."""
 
     picture: Picture
     held: bool
     first: Mapping[str, Any]
     last: Mapping[str, Any]
-    sent_at: float
     seconds: float
 
     @property
@@ -69,7 +68,7 @@ class Callers:
         held = response.status_code == httpx.codes.ACCEPTED
         if held and wait:
             last = self._answer(response.headers["Location"])
-        return Reply(picture, held, first, last, began, time.monotonic() - began)
+        return Reply(picture, held, first, last, time.monotonic() - began)
 
     def _post(self, picture: Picture) -> httpx.Response:
         """Send, and when the service asks to come back later, do so."""
