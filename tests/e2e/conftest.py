@@ -28,6 +28,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def open_page(site: Site, chromium: Browser) -> Iterator[Open]:
     """Opens pages as ada; at the end no page may have complained in its console."""
+    site.test += 1
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -38,6 +39,7 @@ def open_page(site: Site, chromium: Browser) -> Iterator[Open]:
         context = chromium.new_context(viewport=viewport, reduced_motion="reduce", **options)
         context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
+        context.add_cookies([{"name": "test", "value": str(site.test), "url": site.url}])
         if name:
             context.add_cookies([{"name": "stagegate_actor", "value": name, "url": site.url}])
         page = context.new_page()
