@@ -14,7 +14,10 @@ from registry.adapters.bundle import Bundle, write_bundle
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.adapters.onnx_model import OnnxModel
+from registry.adapters.prepare import preprocessor
+from registry.adapters.proof_pictures import proof_pictures
 from registry.documents.preprocessing import Preprocessing, Resize
+from registry.documents.proof import make_proof
 from registry.domain.observations import FeatureBlock, Observations
 from registry.domain.versions import ModelVersion
 
@@ -70,6 +73,9 @@ def make_bundle(folder: Path, created_at: datetime, author: str = "ann") -> Bund
         seen = runs.run(inputs)
         yield replace(seen, labels=labels)
 
+    asked = proof_pictures()
+    prepare = preprocessor(DOCUMENT).prepare
+    said = runs.run(np.stack([prepare(data) for data in asked.values()])).probabilities
     blocks = (FeatureBlock("colours", 3),)
     fitted = MonitoringReferenceFitter().fit(COLOURS, blocks, observe(), observe())
     fields = {
@@ -84,7 +90,12 @@ def make_bundle(folder: Path, created_at: datetime, author: str = "ann") -> Bund
         "author": author,
         "created_at": created_at,
     }
-    files = {"model.onnx": model, "preprocessing.json": DOCUMENT.document(), **fitted}
+    files = {
+        "model.onnx": model,
+        "preprocessing.json": DOCUMENT.document(),
+        "proof.json": make_proof(asked, said).document(),
+        **fitted,
+    }
     return write_bundle(folder / "files", fields, files)
 
 

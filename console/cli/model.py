@@ -1,4 +1,4 @@
-"""`stagegate model`: register versions, look at them, verify them."""
+"""`stagegate model`: register versions, look at them, verify and export them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console.cli import versions
+from console.cli.export import export
 from console.cli.model_text import registered_text, version_document
 from console.cli.progress import bars
 from console.cli.session import Session, session
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from registry.services.make_bundle import Tools
     from registry.services.registration_request import Registration
 
-model_app = typer.Typer(help="Register, list, show and verify versions.", no_args_is_help=True)
+model_app = typer.Typer(
+    help="Register, list, show, verify and export versions.", no_args_is_help=True
+)
 
 
 @model_app.command()
@@ -191,4 +194,5 @@ model_app.command("list")(versions.list_versions)
 model_app.command("show")(versions.show)
 model_app.command("diff")(versions.diff)
 model_app.command("verify")(versions.verify)
+model_app.command("export")(export)
 model_app.command("delete")(versions.delete)

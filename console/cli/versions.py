@@ -31,7 +31,7 @@ def list_versions(
 ) -> None:
     """List the versions with their stages and the versions of Python, torch and fastai."""
     here = session(context)
-    with _units(here) as unit:
+    with units(here) as unit:
         rows = [(version, _stage(unit, version)) for version in unit.versions.list(name)]
     documents = [version_document(version, stage) for version, stage in rows]
     here.show({"versions": documents}, lambda: versions_text(documents))
@@ -49,8 +49,8 @@ def show(
     from registry.domain.environment import compatibility
 
     here = session(context)
-    with _units(here) as unit:
-        version = _find(unit, name)
+    with units(here) as unit:
+        version = find_version(unit, name)
         document = version_document(version, _stage(unit, version))
     environment, installed = version.environment, installed_environment()
     fits = compatibility(environment, installed, version.source_format)
@@ -71,7 +71,7 @@ def diff(
     from registry.services.compare import compare
 
     here = session(context)
-    with _units(here) as unit:
+    with units(here) as unit:
         one, other = unit.versions.get(name, first), unit.versions.get(name, second)
     found = compare(one, other, wiring_of(here).bundles, BundleFolders())
     document = difference_document(name, first, second, found)
@@ -89,8 +89,8 @@ def verify(
     from registry.services.verify import verify as run
 
     here = session(context)
-    with _units(here) as unit:
-        version = _find(unit, name)
+    with units(here) as unit:
+        version = find_version(unit, name)
     wiring = wiring_of(here)
     found = run(version, wiring.bundles, BundleFolders(), OnnxRuntimes(), installed_environment())
     document = verified_document(found)
@@ -139,7 +139,7 @@ def wiring_of(here: Session) -> "Wiring":
 
 
 @contextmanager
-def _units(here: Session) -> "Iterator[UnitOfWork]":
+def units(here: Session) -> "Iterator[UnitOfWork]":
     """One reading view of this home's database."""
     refuse_server(here)
     from console.migrate import check
@@ -160,7 +160,8 @@ def refuse_server(here: Session) -> None:
         )
 
 
-def _find(unit: "UnitOfWork", name: str) -> "ModelVersion":
+def find_version(unit: "UnitOfWork", name: str) -> "ModelVersion":
+    """The version of NAME@NUMBER; the newest of NAME."""
     model, number = named(name)
     if number is not None:
         return unit.versions.get(model, number)

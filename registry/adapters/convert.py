@@ -58,7 +58,8 @@ def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], loc
     import numpy as np
 
     from registry.adapters.declared_input import as_taken, probabilities
-    from registry.adapters.graph_parity import graph_difference, noise
+    from registry.adapters.drawn_inputs import drawn_inputs
+    from registry.adapters.graph_parity import graph_difference
     from registry.adapters.model_sources import check_behaviour, open_source
     from registry.adapters.onnx_wrap import wrap
 
@@ -82,7 +83,7 @@ def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], loc
         "preprocessing": declared.preprocessing.model_dump(mode="json"),
         "activation": wrapped.activation,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in wrapped.blocks],
-        "batches": graph_difference(wanted, wrapped.graph, noise(shape)),
+        "batches": graph_difference(wanted, wrapped.graph, drawn_inputs(declared.preprocessing)),
         "python": None,
         "globals": {"unknown": [], "unusual_calls": [], "known": {}},
         "jail": asdict(lock),

@@ -2,18 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from registry.adapters.drawn_inputs import Draw, drawn_inputs
 from registry.adapters.fastai_export import VisionExport, read_vision_export
 from registry.adapters.fastai_table import LEARNER, TableExport, read_table_export
-from registry.adapters.graph_parity import Inputs, noise
 from registry.adapters.inert_modules import build_module, build_tensor
 from registry.adapters.inert_pickle import InertArchive, Record
-from registry.adapters.made_rows import made_rows
-from registry.adapters.row_values import RowPreprocessor
 from registry.adapters.servable import Servable, image_servable, table_servable
 from registry.documents.preprocessing import AnyPreprocessing
-from registry.documents.table import TablePreprocessing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +20,7 @@ class ReadLearner:
     activation: str
     python: str | None
     servable: Servable
-    inputs: Inputs
+    inputs: Draw
 
 
 def read_learner(archive: InertArchive) -> ReadLearner:
@@ -52,7 +47,7 @@ def _vision(archive: InertArchive, export: VisionExport) -> ReadLearner:
     )
     return ReadLearner(
         export.labels, export.preprocessing, export.activation, export.python, servable,
-        noise(shape),
+        drawn_inputs(export.preprocessing),
     )  # fmt: skip
 
 
@@ -63,10 +58,5 @@ def _table(archive: InertArchive, export: TableExport) -> ReadLearner:
     model = build_module(archive, export.model).float()
     servable = table_servable(model, codes, numbers, export.activation)
     return ReadLearner(
-        export.labels, document, export.activation, export.python, servable, _rows(document)
+        export.labels, document, export.activation, export.python, servable, drawn_inputs(document)
     )
-
-
-def _rows(document: TablePreprocessing) -> Inputs:
-    prepare = RowPreprocessor(document).prepare
-    return lambda n, draw: np.stack([prepare(row) for row in made_rows(document, n, draw)])

@@ -1,19 +1,19 @@
 """Proving inside the converter that a graph answers like the model that it was made from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
+from registry.adapters.drawn_inputs import Draw
 from registry.adapters.onnx_model import INPUT
 from registry.domain.errors import Invalid
 from registry.domain.observations import FloatArray, InputArray
 
 TESTED_BATCHES = (1, 2, 5)
 Answers = Callable[[InputArray], FloatArray]
-Inputs = Callable[[int, np.random.Generator], InputArray]
 
 
-def graph_difference(wanted: Answers, graph: bytes, inputs: Inputs) -> dict[str, float]:
+def graph_difference(wanted: Answers, graph: bytes, inputs: Draw) -> dict[str, float]:
     """Largest difference of probabilities between model and graph, for each tested batch size.
 
     inputs: so many prepared inputs, drawn at random.
@@ -33,8 +33,3 @@ def graph_difference(wanted: Answers, graph: bytes, inputs: Inputs) -> dict[str,
             raise Invalid(f"the graph answers {found.shape} to {n} inputs, the model {said.shape}")
         differences[str(n)] = float(np.abs(found - said).max())
     return differences
-
-
-def noise(shape: Sequence[int]) -> Inputs:
-    """Draws images of this shape, of any colours."""
-    return lambda n, draw: draw.integers(0, 256, (n, *shape), dtype=np.uint8)

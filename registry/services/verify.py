@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from registry.documents.proof import NAME as PROOF
 from registry.documents.proof import read_proof
 from registry.domain.environment import Requirement, compatibility, require_fit
-from registry.domain.errors import Conflict, Invalid
+from registry.domain.errors import Invalid
 from registry.domain.parity import Parity, compare
 from registry.domain.versions import ModelVersion
 from registry.registration import BundleFinder, Bundles, Runtime
+from registry.services.open_version import open_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,7 @@ def verify(
     installed: Mapping[str, str],
 ) -> Verified:
     """Invalid or Conflict says which file was changed or which answers differ."""
-    bundle = bundles.open(finder.fetch(version))
-    if bundle.digest != version.digest:
-        raise Conflict(
-            f"the bundle of {version.name} has the digest {bundle.digest}, but {version.digest} was"
-            " registered: its manifest was replaced; register the version again"
-        )
+    bundle = open_version(version, finder, bundles)
     require_fit(version.name, version.environment, installed)
     proof = read_proof(bundle.read(PROOF))
     answering = runtime.open(bundle.preprocessing(), bundle.model)

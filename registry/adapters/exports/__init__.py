@@ -1,0 +1,1 @@
+"""Writing versions in other formats."""
