@@ -5,10 +5,12 @@
 Four services share one database and are asked without a pause, half of the units being the
 candidate's. At a random moment one transaction commits failures that cross the threshold of the
 `failures` gate; every other rollout is paused before. What is printed is the time from that commit
-to the last request that any of the processes routed to the candidate.
+to the last request that any of the processes routed to the candidate; and the load of the machine,
+which tells what others did to the cores meanwhile.
 """
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -64,6 +66,7 @@ def main() -> None:
 
 
 def _measure(kind: str, url: str, folder: Path, args: argparse.Namespace) -> None:
+    before = os.getloadavg()[0]
     upgrade(url)
     database, rng = Database(url), np.random.default_rng(args.seed)
     colours.record_versions(
@@ -95,6 +98,8 @@ def _measure(kind: str, url: str, folder: Path, args: argparse.Namespace) -> Non
                 f"p99 {np.quantile(found, 0.99):.2f} s, longest {max(found):.2f} s", flush=True,
             )  # fmt: skip
     print(f"{kind}: {asked:,} requests answered meanwhile, {callers.failed} failed", flush=True)
+    load = os.getloadavg()[0]
+    print(f"{kind}: load {before:.1f} before and {load:.1f} at the end, {os.cpu_count()} cores")
 
 
 @dataclass

@@ -107,6 +107,8 @@ class Controller:
         since = self._now() - self._renewed_at if self._renewed_at else None
         if self._led and since is not None and timedelta(0) <= since < self._lease / 8:
             return True
+        if not self._led and not self._is_free():
+            return False
         with self._database.begin() as connection:
             leases = SqlLeases(connection)
             at = self._now()
@@ -115,6 +117,12 @@ class Controller:
             self._stood_down()
         self._led, self._renewed_at = leads, at
         return leads
+
+    def _is_free(self) -> bool:
+        """Those that do not lead ask in every turn, and keep nobody from writing by that."""
+        with self._database.read() as connection:
+            leases = SqlLeases(connection)
+            return leases.is_free(self._name, self._holder, self._now(), self._lease)
 
     def _is_due(self, duty: Duty) -> bool:
         last = self._last_run.get(duty.name)

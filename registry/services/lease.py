@@ -7,6 +7,9 @@ from typing import Protocol
 class Leases(Protocol):
     """Where leases are kept; taking one is a single compare-and-set."""
 
+    def is_free(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Whether `take` would give the lease now; only reads."""
+
     def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Hold the lease until now + ttl if it is free, expired, or already this holder's.
 

@@ -59,6 +59,14 @@ def test_only_one_of_two_controllers_acts(database: Database, clock: Clock):
     assert done == ["first"]
 
 
+def test_one_that_does_not_lead_keeps_nobody_from_writing(database: Database, clock: Clock):
+    first, second, _ = two_controllers(database, clock)
+    assert first.turn()
+    with database.begin() as connection:  # while it is open a second writer would have to wait
+        connection.execute(sa.update(lease).values(name=lease.c.name))
+        assert not second.turn()
+
+
 def test_another_controller_takes_over_when_the_first_falls_silent(
     database: Database, clock: Clock
 ):

@@ -9,6 +9,8 @@ import msgspec
 import sqlalchemy as sa
 import sqlalchemy.orm
 
+from registry.adapters.database.write_lock import PATIENCE_SECONDS, begin_writing
+
 
 class Database:
     """The database at a SQLAlchemy URL.
@@ -74,7 +76,7 @@ def _json(value: Any) -> str:
 
 
 def _sqlite(url: str) -> sa.Engine:
-    arguments = {"timeout": 30, "check_same_thread": False}
+    arguments = {"timeout": PATIENCE_SECONDS, "check_same_thread": False}
     engine = sa.create_engine(url, connect_args=arguments, json_serializer=_json)
 
     @sa.event.listens_for(engine, "connect")
@@ -88,8 +90,10 @@ def _sqlite(url: str) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        reading = connection.get_execution_options().get("stagegate_read")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        if connection.get_execution_options().get("stagegate_read"):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            begin_writing(connection)
 
     return engine
 

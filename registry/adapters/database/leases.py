@@ -14,6 +14,11 @@ class SqlLeases:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
+    def is_free(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
+        """Whether `take` would give the lease now: it is held by nobody, or no longer."""
+        held = sa.select(t.c.name).where(t.c.name == name, sa.not_(_free(holder, now, ttl)))
+        return self._connection.execute(held).first() is None
+
     def take(self, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
         """Hold the lease until now + ttl if it is free, expired, or already this holder's."""
         values = {"holder": holder, "expires_at": now + ttl}
@@ -23,11 +28,7 @@ class SqlLeases:
             .on_conflict_do_update(
                 index_elements=["name"],
                 set_=values,
-                # An end far beyond any that could be given now was given by a clock that has been
-                # set back since; waiting for it would leave nobody in charge for as long.
-                where=sa.or_(
-                    t.c.holder == holder, t.c.expires_at <= now, t.c.expires_at > now + 2 * ttl
-                ),
+                where=_free(holder, now, ttl),
             )
             .returning(t.c.name)
         )
@@ -36,3 +37,11 @@ class SqlLeases:
     def release(self, name: str, holder: str) -> None:
         """Give the lease back at once; nothing happens if somebody else holds it."""
         self._connection.execute(sa.delete(t).where(t.c.name == name, t.c.holder == holder))
+
+
+def _free(holder: str, now: datetime, ttl: timedelta) -> sa.ColumnElement[bool]:
+    """An end far beyond any that could be given now was given by a clock that has been set back
+    since; waiting for it would leave nobody in charge for as long.
+    """
+    ends = t.c.expires_at
+    return sa.or_(t.c.holder == holder, ends <= now, ends > now + 2 * ttl)
