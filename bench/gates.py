@@ -408,6 +408,7 @@ def bursts(runs: int, rng: Random) -> None:
             ("error-rate, a tenth sampled, false rollbacks", HARM),
             ("paired-loss, false promotions", ALPHA),
             ("paired-loss, false rollbacks", HARM),
+            ("agreement, passed on the bound", ALPHA),
         )
         for (name, alpha), found in zip(names, said.T, strict=False):
             report(f"{crowd} units, {name}", [found], alpha)
@@ -418,8 +419,9 @@ def bursts(runs: int, rng: Random) -> None:
 def burst(rng: Random, crowd: int, visits: int = 800) -> tuple[bool, ...]:
     """Which gates pass and fail on a version that is wrong for exactly one unit in twenty.
 
-    `paired-loss` has a margin of 0.05 and a baseline that is never wrong. At last the error-rate
-    gate if each answer counted by itself.
+    `paired-loss` has a margin of 0.05 and a baseline that is never wrong. `agreement` asks for 0.95
+    of reviewers who are asked both about half of the answers, and disagree on those of the same
+    units. At last the error-rate gate if each answer counted by itself.
     """
     who, asked = visiting(visits, crowd, rng)
     bad = np.zeros(crowd, bool)
@@ -429,6 +431,7 @@ def burst(rng: Random, crowd: int, visits: int = 800) -> tuple[bool, ...]:
     seen = looks(wrong, rng)
     n, worst, best = np.arange(1, wrong.shape[1] + 1), wrong | seen.late, wrong & ~seen.late
     drawn, sample = rng.random(wrong.shape) < 0.1, 0.1
+    twice = rng.random(wrong.shape) < 0.5
     most = evalues.PASS_STAKES / (1 / sample - THETA)
     logs = (
         evalues.log_pass(worst.cumsum(1), n, THETA),
@@ -437,8 +440,9 @@ def burst(rng: Random, crowd: int, visits: int = 800) -> tuple[bool, ...]:
         path((drawn & best) / sample - THETA, evalues.HARM_STAKES / THETA),
         path(THETA - worst, evalues.PAIR_STAKES / (1 - THETA)),
         path(np.where(seen.late, -1.0, wrong) - THETA, evalues.PAIR_STAKES / (1 + THETA)),
+        evalues.log_pass((twice & worst).cumsum(1), np.maximum(twice.cumsum(1), 1), THETA),
     )
-    needed = (PASS_NEEDED, HARM_NEEDED) * 3
+    needed = (*(PASS_NEEDED, HARM_NEEDED) * 3, PASS_NEEDED)
     said = [bool((log[seen.seen] >= most).any()) for log, most in zip(logs, needed, strict=True)]
     every = np.arange(10, len(who) + 1, 10)
     errors_of = bad[who].cumsum()[every - 1]

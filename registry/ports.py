@@ -13,6 +13,7 @@ from registry.domain.evidence import (
     OutboxMessage,
     ReviewerCheck,
     ReviewerTally,
+    Second,
 )
 from registry.domain.evidence_log import LoggedAnswer
 from registry.domain.evidence_table import EvidenceTable
@@ -119,6 +120,12 @@ class Evidence(Protocol):
         Rows that have a verdict keep it; one that comes past its due time changes no gate any
         more. A label of None ("none of these") makes every answer
         an error.
+        """
+
+    def second(self, prediction_id: str, second: Second, now: datetime) -> None:
+        """Whether two people agreed on a prediction; the first word on it stays, none comes late.
+
+        now: when the second of them said so.
         """
 
     def read(self, rollout_id: str, stage: Stage) -> tuple[EvidenceRow, ...]:

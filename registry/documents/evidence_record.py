@@ -14,7 +14,7 @@ from typing import Any
 from registry.documents.exposure_record import exposures_record, form_of, traffic_record, until_of
 from registry.domain.evidence import Arm, CheckKind, DriftMeasurement, ReviewerCheck
 from registry.domain.evidence_log import EvidenceLog, LoggedAnswer, SettledTraffic
-from registry.domain.evidence_table import Rival, Standing
+from registry.domain.evidence_table import Other, Rival, Standing
 from registry.domain.exposure import ExposureTable
 
 _AT_ONCE = 5_000  # answers that are written down at once to be hashed
@@ -68,7 +68,9 @@ def answer_record(answer: LoggedAnswer) -> Answer:
     ]
 
 
-def answer_of(record: Answer, standing: int, rival: int, reviewer: str | None) -> LoggedAnswer:
+def answer_of(
+    record: Answer, standing: int, rival: int, other: int, reviewer: str | None
+) -> LoggedAnswer:
     """The answer that `answer_record` described, as it stood."""
     number, prediction, step, model, baseline, chance, segments, created, due, *who = record
     arm, drawn, unit, *epoch = who
@@ -89,6 +91,7 @@ def answer_of(record: Answer, standing: int, rival: int, reviewer: str | None) -
         unit=unit,
         epoch=epoch[0] if epoch else 0,
         reviewer=reviewer,
+        other=Other(other),
     )
 
 
@@ -103,6 +106,7 @@ def snapshot_record(log: EvidenceLog) -> dict[str, Any]:
         "ids": [answer.id for answer in log.answers],
         "standings": "".join(str(answer.standing.value) for answer in log.answers),
         "rivals": "".join(str(answer.rival.value) for answer in log.answers),
+        "others": "".join(str(answer.other.value) for answer in log.answers),
         "names": names,
         "reviewers": [places.get(answer.reviewer or "", -1) for answer in log.answers],
         "checks": [_check_record(check) for check in log.checks],
@@ -123,14 +127,18 @@ def log_of(
     if until is not None and exposures is not None:
         traffic = SettledTraffic(until, exposures.until(until.timestamp()), form_of(snapshot))
     names: Sequence[str] = snapshot["names"]
-    stood = (snapshot[part] for part in ("ids", "standings", "rivals", "reviewers"))
+    stood = (snapshot[part] for part in ("ids", "standings", "rivals", "others", "reviewers"))
     rows = zip(*stood, strict=True)
     return EvidenceLog(
         tuple(
             answer_of(
-                answers[number], int(standing), int(rival), names[place] if place >= 0 else None
+                answers[number],
+                int(standing),
+                int(rival),
+                int(other),
+                names[place] if place >= 0 else None,
             )
-            for number, standing, rival, place in rows
+            for number, standing, rival, other, place in rows
         ),
         None if snapshot["drift"] is None else _drift_of(snapshot["drift"]),
         tuple(_check_of(record) for record in snapshot["checks"]),

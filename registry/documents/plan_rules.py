@@ -3,7 +3,7 @@
 A value of the wrong shape is left to the schema: a rule only speaks where it understands.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,9 @@ _COMPARED_IN = {
     "paired-loss": (Stage.MANUAL_REVIEW.value,),
     "error-ratio": (Stage.MANUAL_REVIEW.value, Stage.GRADUAL.value),
 }
+
+# Why an answer is reviewed that may not go out at all, so that it is no evidence.
+_WITHHELD = {"out-of-domain", "low-confidence", "model-failed", "no-version"}
 
 Finding = tuple[Path, str]
 
@@ -141,11 +144,12 @@ def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[t
 
 
 def _checked_reviewers(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str, str]]:
-    """Checks of reviewers count from the rollout's start: this stage or one before makes them."""
+    """Gold items count from the rollout's start, second opinions in the stage they are about."""
     stages = _get(plan, "stages")
     until = stages[: next(i for i, one in enumerate(stages) if one is part) + 1]
     gold = any(_get(one, "review", "gold") for one in until)
-    twice = any(_more_than_one(_get(one, "review", "opinions")) for one in until)
+    withheld = set() if _get(plan, "flags", "then") == "review" else _WITHHELD
+    twice = _more_than_one(_get(part, "review", "opinions"), withheld)
     name = _get(gate, "type")
     if not gold and (name == "gold" or _get(gate, "reviewers") == "gold"):
         yield (
@@ -156,14 +160,17 @@ def _checked_reviewers(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str, s
     if name == "agreement" and not twice:
         yield (
             "type",
-            "no answer would be reviewed by two people; write for example `opinions: {audit: 2}` "
-            "in the stage's review",
+            "no answer of the candidate would be reviewed by two people; write for example "
+            "`opinions: {audit: 2}` in the stage's review",
         )
 
 
-def _more_than_one(opinions: Any) -> bool:
-    counts = opinions.values() if isinstance(opinions, Mapping) else ()
-    return any(isinstance(count, int) and count > 1 for count in counts)
+def _more_than_one(opinions: Any, withheld: Container[str]) -> bool:
+    """Whether two people judge any answers that callers may get."""
+    counts = opinions.items() if isinstance(opinions, Mapping) else ()
+    return any(
+        isinstance(count, int) and count > 1 and reason not in withheld for reason, count in counts
+    )
 
 
 def _get(value: Any, *path: str) -> Any:

@@ -20,6 +20,14 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
+class Second(StrEnum):
+    """What the second of two people said beside the first, before either knew more."""
+
+    WANTED = "wanted"  # two are to be asked
+    AGREED = "agreed"
+    DISAGREED = "disagreed"
+
+
 class Arm(StrEnum):
     """Whose answer a row of evidence is."""
 
@@ -34,8 +42,8 @@ class EvidenceRow:
     `inclusion_probability` is the chance that this answer had to be reviewed, fixed before any
     review; rows that were not sampled count through it. drawn: whether chance alone, without any
     flag, had it reviewed. unit: a number for who asked. epoch: the rollout's
-    generation then, 0 where nobody wrote it down. A verdict that is given at `due_at` or later
-    changes nothing any more.
+    generation then, 0 where nobody wrote it down. second: whether two reviewers agreed, if two are
+    asked. A verdict or a second opinion given at `due_at` or later changes nothing any more.
     """
 
     rollout_id: str
@@ -58,6 +66,7 @@ class EvidenceRow:
     drawn: bool = False
     unit: int | None = None
     epoch: int = 0
+    second: Second | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +86,14 @@ class CheckKind(StrEnum):
     """How a reviewer's work can be checked."""
 
     GOLD = "gold"  # the truth was known before
-    SECOND = "second"  # another person answered the same question
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewerCheck:
     """One piece of a reviewer's work that can be checked.
 
-    model_was_right: for gold, whether the model's answer is the known truth. agreed: for gold,
-    whether the reviewer's label is the known truth; for a second opinion, whether the two people,
-    who did not know of each other, gave the same label.
+    model_was_right: whether the model's answer is the known truth. agreed: whether the reviewer's
+    label is.
     """
 
     kind: CheckKind
@@ -111,8 +118,6 @@ class ReviewerTally:
     gold_wrong: int = 0
     known_errors: int = 0
     misses: int = 0
-    seconds: int = 0
-    disagreements: int = 0
 
 
 @dataclass(frozen=True, slots=True)

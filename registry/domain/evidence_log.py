@@ -15,6 +15,7 @@ from registry.domain.evidence import (
 )
 from registry.domain.evidence_table import (
     EvidenceTable,
+    Other,
     Rival,
     Standing,
     table_of,
@@ -31,7 +32,7 @@ LATEST_FORM = 2
 
 @dataclass(frozen=True, slots=True)
 class LoggedAnswer:
-    """One answer; only `standing`, `rival` and `reviewer` can change after it was given."""
+    """One answer; `standing`, `rival`, `reviewer` and `other` can change after it was given."""
 
     id: int
     prediction_id: str
@@ -49,6 +50,7 @@ class LoggedAnswer:
     unit: int | None = None
     epoch: int = 0
     reviewer: str | None = None
+    other: Other = Other.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,8 @@ def tally(checks: Sequence[ReviewerCheck]) -> ReviewerTally:
     """Checks of reviewers as numbers."""
     gold = [check for check in checks if check.kind is CheckKind.GOLD]
     known = [check for check in gold if check.model_was_right is False]
-    seconds = [check for check in checks if check.kind is CheckKind.SECOND]
     numbers = [(len(some), sum(not check.agreed for check in some)) for some in (gold, known)]
-    disagreements = sum(not check.agreed for check in seconds)
-    return ReviewerTally(*numbers[0], *numbers[1], len(seconds), disagreements)
+    return ReviewerTally(*numbers[0], *numbers[1])
 
 
 def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> EvidenceTable:
@@ -108,6 +108,7 @@ def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> Evidence
         [answer.id for answer in answers],
         [answer.standing for answer in answers],
         [answer.rival for answer in answers],
+        [answer.other for answer in answers],
         [None] * len(answers),  # what is past due stands so already
         [answer.chance for answer in answers],
         [answer.step for answer in answers],

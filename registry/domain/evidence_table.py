@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from registry.domain.evidence import Arm, EvidenceRow, Verdict
+from registry.domain.evidence import Arm, EvidenceRow, Second, Verdict
 from registry.domain.segments import Values
 
 NEVER = float("inf")
@@ -35,15 +35,27 @@ class Rival(IntEnum):
     UNKNOWN = 3  # it did, and nobody has said in time what was right
 
 
+class Other(IntEnum):
+    """What a second reviewer said beside the first."""
+
+    NONE = 0  # nobody was to be asked
+    AGREED = 1
+    DISAGREED = 2
+    WANTED = 3  # two were, and have not both said anything in time
+
+
+OTHERS = {None: Other.NONE, **{second: Other[second.name] for second in Second}}
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceTable:
     """n answers in prediction order, each column of shape (n,).
 
     ids: the rows' growing numbers. standings: of Standing, OVERDUE only where a verdict came too
-    late. rivals: of Rival. dues: until when a PENDING verdict counts, in seconds since 1970;
-    infinite where there is no end. chances: each answer's probability of review. steps: the step of
-    gradual in which it was given. of_baseline: answers of the baseline that were drawn to compare
-    with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a number
+    late. rivals: of Rival. others: of Other. dues: until when a PENDING verdict counts, in seconds
+    since 1970; infinite where there is no end. chances: each answer's probability of review. steps:
+    the step of gradual in which it was given. of_baseline: answers of the baseline that were drawn
+    to compare with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a number
     for the unit that asked, 0 if none did. epochs: the rollout's generation
     then. asked: when, in seconds since 1970. segments: per attribute the values, None where absent.
     """
@@ -51,6 +63,7 @@ class EvidenceTable:
     ids: Integers
     standings: npt.NDArray[np.int8]
     rivals: npt.NDArray[np.int8]
+    others: npt.NDArray[np.int8]
     dues: npt.NDArray[np.float64]
     chances: npt.NDArray[np.float64]
     steps: npt.NDArray[np.int32]
@@ -97,11 +110,11 @@ def table_of_columns(
     columns: Sequence[Sequence[Any]], segments: Mapping[str, Sequence[str | None]]
 ) -> EvidenceTable:
     """The table of these columns, in the order of the fields; a due date of None is never."""
-    dues = [NEVER if due is None else due.timestamp() for due in columns[3]]
-    plain = [*columns[:3], dues, *columns[4:-1], [moment.timestamp() for moment in columns[-1]]]
+    dues = [NEVER if due is None else due.timestamp() for due in columns[4]]
+    plain = [*columns[:4], dues, *columns[5:-1], [moment.timestamp() for moment in columns[-1]]]
     types = (
-        np.int64, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool, np.int64,
-        np.int32, np.float64,
+        np.int64, np.int8, np.int8, np.int8, np.float64, np.float64, np.int32, bool, bool,
+        np.int64, np.int32, np.float64,
     )  # fmt: skip
     values = {name: Values.of(column) for name, column in segments.items()}
     return _table(map(np.array, plain, types), values)
@@ -116,6 +129,7 @@ def table_of(
         range(first, first + len(rows)),
         [_standing(row) for row in rows],
         [_rival(row) for row in rows],
+        [OTHERS[row.second] for row in rows],
         [row.due_at if _standing(row) is Standing.PENDING else None for row in rows],
         [row.inclusion_probability for row in rows],
         [row.step for row in rows],

@@ -1,23 +1,37 @@
 """Gates on the reviewers: whether their verdicts are good enough to decide anything by.
 
+Two people's agreement is counted like verdicts: by the first answer of each visit, in prediction
+order up to the first that is pending. Ten pictures of one camera in a minute are one question, and
+what people disagree on may take longer than what they agree on. Where two were to be asked and have
+not both answered in time, they are taken to disagree for a pass.
+
 They never roll back. That people disagree, or miss what was known, says nothing about the
 candidate; it says that nothing is known of it yet.
 """
 
 import math
+from dataclasses import dataclass
 
 from registry.domain import evalues
+from registry.domain.error_rate_gate import behind
+from registry.domain.evidence_table import Other
 from registry.domain.gates import Evidence, Inconclusive, Judged, Passed, Result
 from registry.domain.plan import Defaults, GateSpec
 
 
 def agreement(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Two people who do not know of each other's answer give the same one often enough."""
-    seen = evidence.reviewers
+    tally = evidence.answers.whole
+    alike, apart, missing = (
+        sum(times for kind, times in tally.items() if kind.other == other)
+        for other in (Other.AGREED, Other.DISAGREED, Other.WANTED)
+    )
     least = float(str(spec.options["at_least"]))
-    said = f"agreement: {_items(seen.seconds)} answered by two reviewers"
-    said += f", who disagreed on {seen.disagreements}" if seen.seconds else ""
-    result = _result(said, seen.disagreements, seen.seconds, least, evidence.defaults)
+    said = f"agreement: {_items(alike + apart)} answered by two reviewers"
+    said += f", who disagreed on {apart}" if alike + apart else ""
+    said += f", and {missing} in time by one at most" if missing else ""
+    work = _Work(alike + apart, apart, missing, behind(tally.waiting))
+    result = _result(said, work, least, evidence.defaults)
     return (Judged(spec.type, result, dry_run=spec.dry_run),)
 
 
@@ -27,27 +41,39 @@ def gold(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     least = float(str(spec.options["at_least"]))
     said = f"gold: {_items(seen.gold)} of known truth answered"
     said += f", {seen.gold_wrong} wrongly" if seen.gold else ""
-    result = _result(said, seen.gold_wrong, seen.gold, least, evidence.defaults)
+    result = _result(said, _Work(seen.gold, seen.gold_wrong), least, evidence.defaults)
     return (Judged(spec.type, result, dry_run=spec.dry_run),)
 
 
-def _result(said: str, failures: int, checked: int, least: float, defaults: Defaults) -> Result:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """missing: what was not checked in time, taken at its worst. late: why some does not count."""
+
+    checked: int
+    failures: int
+    missing: int = 0
+    late: str = ""
+
+
+def _result(said: str, work: _Work, least: float, defaults: Defaults) -> Result:
     """Tests that failures are rarer than 1 - least, as the error-rate gate tests errors."""
     bound = round(1 - least, 12)
     alpha = round(1 - defaults.confidence, 12)
     against = round(1 - defaults.rollback_confidence, 12)
-    for_pass = float(evalues.log_pass(failures, checked, bound))
-    for_harm = float(evalues.log_harm(failures, checked, bound))
-    more = evalues.more_reviews(failures, checked, bound, alpha)
+    worst, all_of = work.failures + work.missing, work.checked + work.missing
+    for_pass = float(evalues.log_pass(worst, all_of, bound))
+    for_harm = float(evalues.log_harm(work.failures, all_of, bound))
+    more = evalues.more_reviews(worst, all_of, bound, alpha)
     numbers = {
-        "checked": checked,
-        "failures": failures,
-        "rate": 1 - failures / checked if checked else None,
+        "checked": work.checked,
+        "failures": work.failures,
+        "missing": work.missing,
+        "rate": 1 - work.failures / work.checked if work.checked else None,
         "at_least": least,
         "log_e_pass": for_pass,
         "log_e_pass_needed": -math.log(alpha),
         "more": more,
-        "against": [failures],
+        "against": [work.failures, work.missing],
     }
     if for_harm >= -math.log(against):
         return Inconclusive(
@@ -58,7 +84,7 @@ def _result(said: str, failures: int, checked: int, least: float, defaults: Defa
     if for_pass >= -math.log(alpha):
         return Passed(f"{said}: above {least:.4g} at confidence {defaults.confidence:.4g}", numbers)
     outlook = f"needs about {more} more" if more else "cannot pass at this rate"
-    return Inconclusive(f"{said}, {outlook}", numbers)
+    return Inconclusive(f"{said}, {outlook}{work.late}", numbers)
 
 
 def _items(count: int) -> str:

@@ -10,16 +10,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from registry.domain.evidence_table import EvidenceTable, Rival, Standing
+from registry.domain.evidence_table import EvidenceTable, Other, Rival, Standing
 
 
 class Kind(NamedTuple):
-    """What makes answers alike for a gate: their standing, their pair, their chance, their step."""
+    """What makes answers alike for a gate: their standing, pair, chance, step, second opinion."""
 
     standing: int
     rival: int
     chance: float
     step: int
+    other: int = Other.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,16 @@ class Kinds:
             return cls((), np.empty(0, np.intp))
         chances, chance_codes = np.unique(table.chances, return_inverse=True)
         steps, step_codes = np.unique(table.steps, return_inverse=True)
-        marks = standings.astype(np.intp) * len(Rival) + table.rivals
+        marks = (standings.astype(np.intp) * len(Rival) + table.rivals) * len(Other) + table.others
         whole = (marks * len(chances) + chance_codes) * len(steps) + step_codes
         present, codes = np.unique(whole, return_inverse=True)
         kinds = []
         for one in present.tolist():
             rest, step = divmod(one, len(steps))
             mark, chance = divmod(rest, len(chances))
+            mark, other = divmod(mark, len(Other))
             standing, rival = divmod(mark, len(Rival))
-            kinds.append(Kind(standing, rival, float(chances[chance]), int(steps[step])))
+            kinds.append(Kind(standing, rival, float(chances[chance]), int(steps[step]), other))
         return cls(tuple(kinds), codes)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from registry.domain.evidence import Arm, EvidenceRow, Verdict
+from registry.domain.evidence import Arm, EvidenceRow, Second, Verdict
 from registry.domain.exposure import Exposure
 from registry.domain.plan import Late
 from registry.domain.rollout import Rollout
@@ -88,13 +88,18 @@ def record(
     sampled = chance > 0 and asked.random_number < chance
     prediction = _prediction(asked, assignment, outcome, raws, chance)
     item = _item(asked, assignment, prediction, subject, reasons) if sampled else None
+    evidence = (
+        *_evidence(asked, assignment, raws, failures, chance, sampled),
+        *(_of_baseline(asked, assignment, raws, chance) if beside and sampled else ()),
+    )
+    if item is not None and item.opinions > 1:
+        evidence = tuple(
+            replace(row, second=None if row.verdict else Second.WANTED) for row in evidence
+        )
     return Record(
         prediction,
         _shadows(asked, assignment, raws, failures),
-        (
-            *_evidence(asked, assignment, raws, failures, chance, sampled),
-            *(_of_baseline(asked, assignment, raws, chance) if beside and sampled else ()),
-        ),
+        evidence,
         item,
         exposures(assignment, outcome, raws, failures, timing, asked.attributes, asked.now),
     )

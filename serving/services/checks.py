@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from registry.domain.evidence import CheckKind, ReviewerCheck
+from registry.domain.evidence import CheckKind, ReviewerCheck, Second
 from serving.domain.opinions import Opinion
 from serving.domain.review import Item, Queue
 from serving.ports import ServingUnit
@@ -12,17 +12,16 @@ from serving.ports import ServingUnit
 def check_second(unit: ServingUnit, item: Item, opinions: Sequence[Opinion], now: datetime) -> None:
     """Compare the newest opinion with the first, whether a lead is still to judge them or not.
 
-    What each said before seeing the model's answer counts: a model that sways both makes them
-    agree, and says nothing of the people.
+    The first comparison stays; it stands beside the verdict, so gold items have none. now: when the
+    opinion counts as given. What each said before seeing the model's answer counts: a model that
+    sways both makes them agree, and says nothing of the people.
     """
-    if len(opinions) < 2 or opinions[-1].queue is Queue.LEAD:
+    if len(opinions) < 2 or opinions[-1].queue is Queue.LEAD or item.gold is not None:
         return
     said = {one.slot: one.label for one in reversed(unit.review_log.all(item.id)) if one.counted}
     first, last = opinions[0], opinions[-1]
-    agreed = said[first.slot] == said[last.slot]
-    unit.registry.checks.add(
-        ReviewerCheck(CheckKind.SECOND, item.model, item.id, last.reviewer, agreed, now)
-    )
+    second = Second.AGREED if said[first.slot] == said[last.slot] else Second.DISAGREED
+    unit.registry.evidence.second(item.prediction_id, second, now)
 
 
 def check_gold(unit: ServingUnit, item: Item, opinion: Opinion, now: datetime) -> None:

@@ -51,7 +51,8 @@ def close(unit: ServingUnit, item_id: str, now: datetime) -> Prediction | None:
     task = unit.reviews.get(item_id)
     opinions = unit.review_log.current(item_id)
     result = resolve(task.item.opinions, opinions)
-    check_second(unit, task.item, opinions, now)
+    if opinions:
+        check_second(unit, task.item, opinions, _given_at(task.item, opinions[-1], now))
     match result:
         case MoreWanted():
             unit.reviews.ask_another(task, task.slot.queue)

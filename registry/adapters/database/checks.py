@@ -41,17 +41,17 @@ class SqlChecks:
     def tally(self, model: str, since: datetime) -> ReviewerTally:
         """The same as numbers."""
         c = reviewer_check.c
-        gold, second = c.kind == CheckKind.GOLD.value, c.kind == CheckKind.SECOND.value
+        gold, wrong = c.kind == CheckKind.GOLD.value, c.agreed.is_(False)
         known = gold & c.model_was_right.is_(False)
-        wrong = c.agreed.is_(False)
-        counted = (gold, gold & wrong, known, known & wrong, second, second & wrong)
+        counted = (gold, gold & wrong, known, known & wrong)
         query = sa.select(*(sa.func.count(sa.case((which, 1))) for which in counted))
         numbers = self._connection.execute(query.where(*_of(model, since))).one()
         return ReviewerTally(*map(int, numbers))
 
 
 def _of(model: str, since: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return reviewer_check.c.model == model, reviewer_check.c.at >= since
+    c = reviewer_check.c
+    return c.model == model, c.at >= since, c.kind.in_([kind.value for kind in CheckKind])
 
 
 def _check(row: Any) -> ReviewerCheck:

@@ -10,9 +10,18 @@ import sqlalchemy as sa
 from registry.adapters.database.dialect import horizon
 from registry.adapters.database.tables import OPEN_EVIDENCE as OPEN
 from registry.adapters.database.tables import drift_evidence, evidence
-from registry.domain.evidence import Arm, DriftMeasurement, EvidenceMark, EvidenceRow, Verdict
+from registry.domain.evidence import (
+    Arm,
+    DriftMeasurement,
+    EvidenceMark,
+    EvidenceRow,
+    Second,
+    Verdict,
+)
 from registry.domain.evidence_table import (
+    OTHERS,
     EvidenceTable,
+    Other,
     Rival,
     Standing,
     table_of,
@@ -21,7 +30,7 @@ from registry.domain.evidence_table import (
 from registry.domain.horizon import Horizon
 from registry.domain.stages import Stage
 
-_COLUMNS = 11
+_COLUMNS = 12
 _AT_ONCE = 1_000  # numbers in one query
 
 
@@ -47,6 +56,17 @@ class SqlEvidence:
         """
         values = {"prediction": prediction_id, "said": human_label, "by": reviewer, "now": now}
         self._connection.execute(_SETTLE, values)
+
+    def second(self, prediction_id: str, second: Second, now: datetime) -> None:
+        """Whether two people agreed on a prediction; the first word on it stays, none comes late.
+
+        now: when the second of them said so.
+        """
+        t = evidence.c
+        in_time = t.due_at.is_(None) | (t.due_at > now)
+        open_ = t.second == Second.WANTED.value
+        here = (t.prediction_id == prediction_id, open_, t.verdict.is_(None), in_time)
+        self._connection.execute(sa.update(evidence).where(*here).values(second=second.value))
 
     def read(self, rollout_id: str, stage: Stage) -> tuple[EvidenceRow, ...]:
         """All rows of a stage, in prediction order."""
@@ -87,6 +107,7 @@ class SqlEvidence:
             t.c.id,
             STANDING,
             RIVAL,
+            OTHER,
             sa.case((OPEN, t.c.due_at)),
             t.c.inclusion_probability,
             t.c.step,
@@ -220,6 +241,14 @@ def _rival() -> sa.ColumnElement[int]:
 # A verdict that came past its due time stays overdue, or what was counted would change.
 _TOO_LATE = sa.func.coalesce(evidence.c.decided_at >= evidence.c.due_at, sa.false())
 STANDING, RIVAL = _standing(), _rival()
+OTHER = sa.case(
+    *(
+        (evidence.c.second == second.value, other.value)
+        for second, other in OTHERS.items()
+        if second
+    ),
+    else_=Other.NONE.value,
+)
 
 # Made once: making a statement takes longer than running it. What equals no label is an error.
 _SETTLE = (
@@ -264,6 +293,7 @@ def _values(row: EvidenceRow) -> dict[str, Any]:
         "drawn": row.drawn,
         "unit": row.unit,
         "epoch": row.epoch,
+        "second": row.second.value if row.second else None,
     }
 
 
@@ -289,6 +319,7 @@ def _row(row: Any) -> EvidenceRow:
         drawn=row.drawn,
         unit=row.unit,
         epoch=row.epoch,
+        second=Second(row.second) if row.second else None,
     )
 
 

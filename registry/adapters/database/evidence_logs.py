@@ -6,12 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry.adapters.database.dialect import insert
-from registry.adapters.database.evidence import RIVAL, standing_at
+from registry.adapters.database.evidence import OTHER, RIVAL, standing_at
 from registry.adapters.database.tables import evidence as t
 from registry.adapters.database.tables import judged_evidence
 from registry.domain.evidence import Arm
 from registry.domain.evidence_log import LoggedAnswer
-from registry.domain.evidence_table import Rival, Standing
+from registry.domain.evidence_table import Other, Rival, Standing
 from registry.domain.stages import Stage
 
 
@@ -27,7 +27,7 @@ class SqlEvidenceLogs:
             t.c.id, t.c.prediction_id, t.c.step, t.c.model_label, t.c.baseline_label,
             t.c.inclusion_probability.label("chance"), t.c.segments, t.c.created_at, t.c.due_at,
             standing_at(now).label("standing"), RIVAL.label("rival"), t.c.arm, t.c.drawn, t.c.unit,
-            t.c.epoch, t.c.reviewer,
+            t.c.epoch, t.c.reviewer, OTHER.label("other"),
         )  # fmt: skip
         rows = self._connection.execute(
             sa.select(*columns)
@@ -51,4 +51,4 @@ class SqlEvidenceLogs:
 
 def _answer(row: Any) -> LoggedAnswer:
     said = {"standing": Standing(row.standing), "rival": Rival(row.rival), "arm": Arm(row.arm)}
-    return LoggedAnswer(**{**row._mapping, **said})
+    return LoggedAnswer(**{**row._mapping, **said, "other": Other(row.other)})

@@ -191,6 +191,8 @@ evidence = table(
     C("reviewer", sa.String(128), nullable=True),
     C("created_at", UtcDateTime, nullable=False),
     C("decided_at", UtcDateTime, nullable=True),
+    # "wanted" until two reviewers have "agreed" or "disagreed"; null where one is asked
+    C("second", sa.String(16), nullable=True),
     sa.Index(None, "rollout_id", "stage", "id"),
     sa.Index(None, "prediction_id"),
 )
@@ -211,7 +213,7 @@ sa.Index(
 reviewer_check = table(
     "reviewer_check",
     C("id", SERIAL, primary_key=True),
-    C("kind", sa.String(16), nullable=False),  # "gold" or "second"
+    C("kind", sa.String(16), nullable=False),  # "gold"; "second" in older rows
     C("model", sa.String(128), nullable=False),
     C("rollout_id", sa.String(36), nullable=True),
     C("item_id", sa.String(36), nullable=False),

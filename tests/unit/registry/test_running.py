@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.domain.evidence import Arm, EvidenceRow, Verdict
+from registry.domain.evidence import Arm, EvidenceRow, Second, Verdict
 from registry.domain.evidence_table import EvidenceTable, Standing, table_of
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence
@@ -29,6 +29,7 @@ GATES = [
     GateSpec("error-rate", {"at_most": 0.2, "per_segment": True}),
     GateSpec("paired-loss", {"margin": 0.05, "per_segment": True}),
     GateSpec("error-ratio", {"at_most": 1.5, "per_segment": True}),
+    GateSpec("agreement", {"at_least": 0.7}),
 ]
 ROLLOUT = cast(
     Rollout,
@@ -150,6 +151,7 @@ def stores(draw: st.DrawFn) -> list[Stored]:
             drawn=draw(st.booleans()),
             unit=draw(st.sampled_from([None, 1, 2, 3])),
             epoch=draw(st.sampled_from([1, 2])),
+            second=draw(st.sampled_from([None, *Second])),
         )
         stored = Stored(row, moment + timedelta(seconds=draw(slow)))
         if sampled and draw(st.booleans()):
