@@ -44,7 +44,12 @@ class Other(IntEnum):
     WANTED = 3  # two were, and have not both said anything in time
 
 
-OTHERS = {None: Other.NONE, **{second: Other[second.name] for second in Second}}
+OTHERS: Mapping[Second | None, Other] = {
+    None: Other.NONE,
+    Second.AGREED: Other.AGREED,
+    Second.DISAGREED: Other.DISAGREED,
+    Second.WANTED: Other.WANTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
