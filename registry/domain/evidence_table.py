@@ -60,8 +60,9 @@ class EvidenceTable:
     late. rivals: of Rival. others: of Other. dues: until when a PENDING verdict counts, in seconds
     since 1970; infinite where there is no end. chances: each answer's probability of review. steps:
     the step of gradual in which it was given. of_baseline: answers of the baseline that were drawn
-    to compare with. drawn: whether chance alone, without any flag, had this answer reviewed. units: a
-    number for the unit that asked, 0 if none did. epochs: the rollout's generation then. asked: when, in seconds since 1970. segments: per attribute the values, None where absent.
+    to compare with. drawn: whether chance alone, without any flag, had this answer reviewed. units:
+    a number for the unit that asked, 0 if none did. epochs: the rollout's generation then. asked:
+    when, in seconds since 1970. segments: per attribute the values, None where absent.
     """
 
     ids: Integers
