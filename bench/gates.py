@@ -226,16 +226,11 @@ def by_gold(runs: int, rng: Random) -> None:
         near = (bound > 0) & (found + 0.5 < n * bound)  # elsewhere there is no evidence
         logs = np.full(found.shape, -np.inf)
         at = np.nonzero(near)
-        logs[at] = evalues_pass(found[at], n[at[1]], bound[at])
+        logs[at] = evalues.log_pass(found[at], n[at[1]], bound[at])
         promoted.append((logs >= -np.log(0.8 * ALPHA)).any(1))
         unaware.append((found <= most).any(1))
     report("false promotions", promoted, ALPHA)
     print(f"  reviewers taken as faultless: {np.concatenate(unaware).mean():.2%} promoted")
-
-
-def evalues_pass(s: Array, n: Array, bound: Array) -> Array:
-    """`log_pass` for a bound of each count's own."""
-    return np.asarray(evalues.log_pass(s, n, bound))  # type: ignore[arg-type]
 
 
 def paired(runs: int, rng: Random) -> None:

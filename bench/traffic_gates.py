@@ -272,62 +272,79 @@ def losing(stream: Stream, share: float) -> Stream:
 
 
 World = Callable[[Stream, np.random.Generator], Verdicts]
+
+
+def failing_world(base: float, times: float, at_most: float, *, naive_pass: bool) -> World:
+    """A share `base` of units fails with the baseline, `times` as many with us; twice allowed."""
+    return lambda s, g: failures(s, failing(s, g, base, times), at_most, 2, naive_pass=naive_pass)
+
+
+def timed_world(times: float, quantile: float) -> World:
+    """The candidate is so many times as slow; 1.5 times is allowed."""
+    return lambda s, g: latency(s, timed(s, g, times), quantile, 1.5)
+
+
+def alarming_world(times: float, base: float = 0.15) -> World:
+    """A label is given so many times as often; half to twice is allowed."""
+    return lambda s, g: action(s, alarming(s, times, base), 0.5, 2, 0.05)
+
+
 # On the boundary: (what is false, the level, whether it is a pass), then the world.
 BOUNDARY: dict[str, tuple[str, World]] = {
     "failures at 2 x the baseline's and at the bound": (
         "pass",
-        lambda s, g: failures(s, failing(s, g, 0.05, 2), 0.05, 2, naive_pass=True),
+        failing_world(0.05, 2, 0.05, naive_pass=True),
     ),
     "failures at 2 x the baseline's": (
         "harm",
-        lambda s, g: failures(s, failing(s, g, 0.05, 2), 0.05, 2, naive_pass=False),
+        failing_world(0.05, 2, 0.05, naive_pass=False),
     ),
     "failures as the baseline's": (
         "harm",
-        lambda s, g: failures(s, failing(s, g, 0.05, 1), 0.05, 2, naive_pass=False),
+        failing_world(0.05, 1, 0.05, naive_pass=False),
     ),
     "latency at 1.5 x the baseline's": (
         "pass",
-        lambda s, g: latency(s, timed(s, g, 1.5), 0.9, 1.5),
+        timed_world(1.5, 0.9),
     ),
     "latency at 1.5 x the baseline's, harm": (
         "harm",
-        lambda s, g: latency(s, timed(s, g, 1.5), 0.9, 1.5),
+        timed_world(1.5, 0.9),
     ),
     "split as the weight says": ("harm", lambda s, g: split(s)),
     "alarms at 2 x the baseline's": (
         "pass",
-        lambda s, g: action(s, alarming(s, 2), 0.5, 2, 0.05),
+        alarming_world(2),
     ),
     "alarms at 0.5 x the baseline's": (
         "pass",
-        lambda s, g: action(s, alarming(s, 0.5, 0.3), 0.5, 2, 0.05),
+        alarming_world(0.5, 0.3),
     ),
     "alarms at 2 x the baseline's, harm": (
         "harm",
-        lambda s, g: action(s, alarming(s, 2), 0.5, 2, 0.05),
+        alarming_world(2),
     ),
 }
 POWER: dict[str, tuple[str, World]] = {
     "failures: 3 % of units against 0.3 %": (
         "harm",
-        lambda s, g: failures(s, failing(s, g, 0.003, 10), 0.01, 2, naive_pass=False),
+        failing_world(0.003, 10, 0.01, naive_pass=False),
     ),
     "failures: 0.2 % of units in both arms, bound 1 %": (
         "pass",
-        lambda s, g: failures(s, failing(s, g, 0.002, 1), 0.01, 2, naive_pass=False),
+        failing_world(0.002, 1, 0.01, naive_pass=False),
     ),
     "latency p99: twice as slow, 1.5 allowed": (
         "harm",
-        lambda s, g: latency(s, timed(s, g, 2.0), 0.99, 1.5),
+        timed_world(2.0, 0.99),
     ),
     "latency p99: as fast, 1.5 allowed": (
         "pass",
-        lambda s, g: latency(s, timed(s, g, 1.0), 0.99, 1.5),
+        timed_world(1.0, 0.99),
     ),
     "split: 15 % of the candidate's units lost": ("harm", lambda s, g: split(losing(s, 0.15))),
-    "alarms three times as often": ("harm", lambda s, g: action(s, alarming(s, 3), 0.5, 2, 0.05)),
-    "alarms as often": ("pass", lambda s, g: action(s, alarming(s, 1), 0.5, 2, 0.05)),
+    "alarms three times as often": ("harm", alarming_world(3)),
+    "alarms as often": ("pass", alarming_world(1)),
 }
 
 

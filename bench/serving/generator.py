@@ -57,6 +57,7 @@ class Caller(asyncio.Protocol):
     def _send(self) -> None:
         body = self._body()
         self._sent_at = time.perf_counter()
+        # asyncio gives a protocol the type of a transport that may not write
         self._transport.write(self._head % len(body) + body)  # type: ignore[attr-defined]
 
 

@@ -53,9 +53,9 @@ class Scene:
         found: Document = self.get(f"/v1/rollouts/{MODEL}")
         return found
 
-    def get(self, path: str, **params: object) -> Any:
+    def get(self, path: str, **params: str | float | None) -> Any:
         """A document of the HTTP API."""
-        response = self.http.get(path, params=params)  # type: ignore[arg-type]
+        response = self.http.get(path, params=params)
         response.raise_for_status()
         return response.json()
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 import httpx
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from registry.domain.errors import StagegateError
@@ -34,11 +41,11 @@ class Step:
     """A bar that moves."""
 
     progress: Progress
-    task: object
+    task: TaskID
 
     def forward(self, by: int = 1) -> None:
         """Move the bar."""
-        self.progress.advance(self.task, by)  # type: ignore[arg-type]
+        self.progress.advance(self.task, by)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ class Answering(litserve.LitAPI):
 
     def decode_request(self, request: Request) -> np.ndarray:
         """One row, or one uploaded image."""
+        # LitServe reads the annotation, and hands over the parsed JSON or form
         if workload == "w1":
             return row_of(request["inputs"][0])  # type: ignore[index]
         return array_of(workload, request["file"].file.read())  # type: ignore[index]
