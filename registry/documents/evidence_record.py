@@ -106,13 +106,19 @@ def snapshot_record(log: EvidenceLog) -> dict[str, Any]:
         "ids": [answer.id for answer in log.answers],
         "standings": "".join(str(answer.standing.value) for answer in log.answers),
         "rivals": "".join(str(answer.rival.value) for answer in log.answers),
-        "others": "".join(str(answer.other.value) for answer in log.answers),
+        **_others_record(log),
         "names": names,
         "reviewers": [places.get(answer.reviewer or "", -1) for answer in log.answers],
         "checks": [_check_record(check) for check in log.checks],
         "drift": None if log.drift is None else _drift_record(log.drift),
         "traffic": traffic_record(log.traffic),
     }
+
+
+def _others_record(log: EvidenceLog) -> dict[str, str]:
+    """What second reviewers said; not written down where none was to be asked."""
+    others = "".join(str(answer.other.value) for answer in log.answers)
+    return {"others": others} if others.strip("0") else {}
 
 
 def log_of(
@@ -127,8 +133,9 @@ def log_of(
     if until is not None and exposures is not None:
         traffic = SettledTraffic(until, exposures.until(until.timestamp()), form_of(snapshot))
     names: Sequence[str] = snapshot["names"]
-    stood = (snapshot[part] for part in ("ids", "standings", "rivals", "others", "reviewers"))
-    rows = zip(*stood, strict=True)
+    stood = (snapshot[part] for part in ("ids", "standings", "rivals", "reviewers"))
+    others = snapshot.get("others") or "0" * len(snapshot["ids"])
+    rows = zip(*stood, others, strict=True)
     return EvidenceLog(
         tuple(
             answer_of(
@@ -138,7 +145,7 @@ def log_of(
                 int(other),
                 names[place] if place >= 0 else None,
             )
-            for number, standing, rival, other, place in rows
+            for number, standing, rival, place, other in rows
         ),
         None if snapshot["drift"] is None else _drift_of(snapshot["drift"]),
         tuple(_check_of(record) for record in snapshot["checks"]),

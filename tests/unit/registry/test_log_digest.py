@@ -9,10 +9,11 @@ from registry.documents.evidence_record import (
     canonical,
     digest_of,
     log_digest,
+    log_of,
     snapshot_record,
 )
 from registry.domain.evidence_log import EvidenceLog, LoggedAnswer
-from registry.domain.evidence_table import Standing
+from registry.domain.evidence_table import Other, Standing
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -23,3 +24,13 @@ def test_the_digest_is_that_of_the_whole_log_however_many_portions_it_has(count:
     log = EvidenceLog((one,) * count)
     whole = [[answer_record(answer) for answer in log.answers], snapshot_record(log), None]
     assert log_digest(log) == digest_of(canonical(whole))
+
+
+@pytest.mark.parametrize("other", Other)
+def test_what_second_reviewers_said_comes_back_as_it_was_written(other: Other):
+    one = LoggedAnswer(
+        1, "p", 0, "a", None, 0.5, {}, NOW, None, Standing.CORRECT, reviewer="rae", other=other
+    )
+    log, snapshot = EvidenceLog((one,)), snapshot_record(EvidenceLog((one,)))
+    assert log_of({1: answer_record(one)}, snapshot) == log
+    assert ("others" in snapshot) is (other is not Other.NONE)  # older evidence has none
