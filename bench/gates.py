@@ -1,6 +1,6 @@
 """How often gates are wrong, and what they cost, by simulation.
 
-    python -m bench.gates [--runs 10000] [--seed 0]
+    python -m bench.gates [--runs 10000] [--seed 0] [--parts bursts segments]
 
 Every gate is looked at after every event. Candidates stand exactly on the bound that the gate must
 reject. Wrong answers take 15 times longer to review, and some are past due before; requests come
@@ -36,8 +36,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--runs", type=int, default=10_000)
     arguments.add_argument("--seed", type=int, default=0)
+    names = [part.__name__ for part in PARTS]
+    arguments.add_argument("--parts", nargs="+", choices=names, default=names, metavar="PART")
     chosen = arguments.parse_args()
     for number, part in enumerate(PARTS):
+        if part.__name__ not in chosen.parts:
+            continue
         began = time.perf_counter()
         print(f"\n{part.__doc__}")
         part(chosen.runs, np.random.default_rng([chosen.seed, number]))

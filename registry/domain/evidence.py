@@ -86,6 +86,7 @@ class CheckKind(StrEnum):
     """How a reviewer's work can be checked."""
 
     GOLD = "gold"  # the truth was known before
+    SECOND = "second"  # another person answered, too; only in what was kept of older promotions
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,15 +41,7 @@ class Other(IntEnum):
     NONE = 0  # nobody was to be asked
     AGREED = 1
     DISAGREED = 2
-    WANTED = 3  # two were, and have not both said anything in time
-
-
-OTHERS: Mapping[Second | None, Other] = {
-    None: Other.NONE,
-    Second.AGREED: Other.AGREED,
-    Second.DISAGREED: Other.DISAGREED,
-    Second.WANTED: Other.WANTED,
-}
+    UNKNOWN = 3  # two were, and there is no verdict of two in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +126,7 @@ def table_of(
         range(first, first + len(rows)),
         [_standing(row) for row in rows],
         [_rival(row) for row in rows],
-        [OTHERS[row.second] for row in rows],
+        [_other(row) for row in rows],
         [row.due_at if _standing(row) is Standing.PENDING else None for row in rows],
         [row.inclusion_probability for row in rows],
         [row.step for row in rows],
@@ -166,6 +158,15 @@ def _rival(row: EvidenceRow) -> Rival:
     if not row.sampled or row.verdict is None or row.reviewer is None or _too_late(row):
         return Rival.UNKNOWN
     return Rival.CORRECT if row.human_label == row.baseline_label else Rival.ERROR
+
+
+def _other(row: EvidenceRow) -> Other:
+    if row.second is None:
+        return Other.NONE
+    # It changes with the verdict alone, so that whoever follows verdicts has missed nothing.
+    if row.verdict is None or _too_late(row) or row.second is Second.WANTED:
+        return Other.UNKNOWN
+    return Other.AGREED if row.second is Second.AGREED else Other.DISAGREED
 
 
 def _too_late(row: EvidenceRow) -> bool:

@@ -2,8 +2,8 @@
 
 Two people's agreement is counted like verdicts: by the first answer of each visit, in prediction
 order up to the first that is pending. Ten pictures of one camera in a minute are one question, and
-what people disagree on may take longer than what they agree on. Where two were to be asked and have
-not both answered in time, they are taken to disagree for a pass.
+what people disagree on may take longer than what they agree on. Where two were to be asked and no
+verdict of theirs came in time, they are taken to disagree for a pass.
 
 They never roll back. That people disagree, or miss what was known, says nothing about the
 candidate; it says that nothing is known of it yet.
@@ -24,12 +24,12 @@ def agreement(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     tally = evidence.answers.whole
     alike, apart, missing = (
         sum(times for kind, times in tally.items() if kind.other == other)
-        for other in (Other.AGREED, Other.DISAGREED, Other.WANTED)
+        for other in (Other.AGREED, Other.DISAGREED, Other.UNKNOWN)
     )
     least = float(str(spec.options["at_least"]))
     said = f"agreement: {_items(alike + apart)} answered by two reviewers"
     said += f", who disagreed on {apart}" if alike + apart else ""
-    said += f", and {missing} in time by one at most" if missing else ""
+    said += f", and {missing} not in time by both" if missing else ""
     work = _Work(alike + apart, apart, missing, behind(tally.waiting))
     result = _result(said, work, least, evidence.defaults)
     return (Judged(spec.type, result, dry_run=spec.dry_run),)

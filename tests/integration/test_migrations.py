@@ -53,7 +53,7 @@ def test_evidence_that_was_there_before_is_of_the_baseline_that_always_was(datab
         connection.execute(sa.insert(old), [row])
     upgrade(database_url)
     with database.read() as connection:
-        assert connection.exec_driver_sql("SELECT epoch FROM evidence").scalars().all() == [0]
+        assert connection.exec_driver_sql("SELECT epoch, second FROM evidence").all() == [(0, None)]
         assert connection.exec_driver_sql("SELECT segments FROM exposure").scalars().all() == [None]
     downgrade(database_url, "0003")
     with database.read() as connection:

@@ -51,7 +51,7 @@ class SqlChecks:
 
 def _of(model: str, since: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     c = reviewer_check.c
-    return c.model == model, c.at >= since, c.kind.in_([kind.value for kind in CheckKind])
+    return c.model == model, c.at >= since, c.kind == CheckKind.GOLD.value
 
 
 def _check(row: Any) -> ReviewerCheck:

@@ -19,7 +19,6 @@ from registry.domain.evidence import (
     Verdict,
 )
 from registry.domain.evidence_table import (
-    OTHERS,
     EvidenceTable,
     Other,
     Rival,
@@ -242,12 +241,11 @@ def _rival() -> sa.ColumnElement[int]:
 _TOO_LATE = sa.func.coalesce(evidence.c.decided_at >= evidence.c.due_at, sa.false())
 STANDING, RIVAL = _standing(), _rival()
 OTHER = sa.case(
-    *(
-        (evidence.c.second == second.value, other.value)
-        for second, other in OTHERS.items()
-        if second
-    ),
-    else_=Other.NONE.value,
+    (evidence.c.second.is_(None), Other.NONE.value),
+    (evidence.c.verdict.is_(None) | _TOO_LATE, Other.UNKNOWN.value),
+    (evidence.c.second == Second.AGREED.value, Other.AGREED.value),
+    (evidence.c.second == Second.DISAGREED.value, Other.DISAGREED.value),
+    else_=Other.UNKNOWN.value,
 )
 
 # Made once: making a statement takes longer than running it. What equals no label is an error.

@@ -320,6 +320,7 @@ def test_checks_of_reviewers_count_once_each_and_from_a_moment_on(database: Data
         gold,  # sent again
         replace(gold, reviewer="sam", agreed=False),
         replace(gold, item_id="i2", model_was_right=True, agreed=False),
+        replace(gold, item_id="i3", kind=CheckKind.SECOND, model_was_right=None),  # an older one
         replace(gold, item_id="i5", model="cats"),
         replace(gold, item_id="i6", at=NOW - timedelta(seconds=1)),
     ]
