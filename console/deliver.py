@@ -8,7 +8,7 @@ import structlog
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.domain.evidence import OutboxMessage
+from registry.domain.evidence import LONGEST_WAIT, OutboxMessage
 
 Effect = Callable[[Mapping[str, Any]], None]
 # What needs no other system, and so happens exactly once: with the mark that it happened.
@@ -16,7 +16,6 @@ Within = Callable[[SqlUnitOfWork, Sequence[OutboxMessage], datetime], None]
 
 # In one transaction, which must not keep others waiting for long.
 WITHIN_AT_ONCE = 25
-LONGEST_WAIT = timedelta(minutes=5)
 _log = structlog.get_logger()
 
 

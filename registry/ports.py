@@ -71,7 +71,7 @@ class Rollouts(Protocol):
         """The generation of every rollout that there ever was, by its id."""
 
     def latest(self, model: str) -> Rollout | None:
-        """The active rollout, else the one that ended last."""
+        """The active rollout, else the one that was started last."""
 
     def live(self, model: str) -> Rollout | None:
         """The rollout in stage live; a model has one at most."""

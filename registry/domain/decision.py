@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from registry.domain.evidence import CLOCKS_DIFFER
 from registry.domain.gates import Failed, Inconclusive, Judged, Passed, Stale
 from registry.domain.rollout import Rollout
 from registry.domain.segments import Segment
@@ -127,16 +128,27 @@ def judge_watched(rollout: Rollout, gates: tuple[Judged, ...]) -> Judgement:
 
 def missing_times(rollout: Rollout, target: Place, now: datetime) -> tuple[str, ...]:
     """What a promotion still has to wait for, whatever the gates say."""
-    advance, missing = rollout.stage_plan.advance, []
-    left = advance.after_seconds - (now - rollout.stage_since).total_seconds()
-    if target.stage is not rollout.stage and left > 0:
-        missing.append(f"{rollout.stage.words} lasts {spoken(left)} more")
-    if rollout.stage_plan.steps:
-        bake = rollout.stage_plan.steps[rollout.step].bake_seconds
-        left = bake - (now - rollout.step_since).total_seconds()
-        if left > 0:
-            missing.append(f"the step of {rollout.weight:g} % bakes {spoken(left)} more")
+    plan, missing = rollout.stage_plan, []
+    if target.stage is not rollout.stage:
+        left = _left(plan.advance.after_seconds, rollout.stage_since, now)
+        missing += [f"{rollout.stage.words} lasts {left}"] if left else []
+    if plan.steps:
+        left = _left(plan.steps[rollout.step].bake_seconds, rollout.step_since, now)
+        missing += [f"the step of {rollout.weight:g} % bakes {left}"] if left else []
     return tuple(missing)
+
+
+def _left(seconds: float, since: datetime, now: datetime) -> str:
+    """How much longer, in words; empty once that long has passed."""
+    left = seconds - max(0.0, (now - since).total_seconds())
+    if left <= 0:
+        return ""
+    if since - now <= CLOCKS_DIFFER:
+        return f"{spoken(left)} more"
+    return (
+        f"{spoken(left)} from {since:%Y-%m-%d %H:%M} UTC on, when it began by a clock that was set "
+        "back since; override with a reason, or abort and start it again"
+    )
 
 
 def missing_approvals(rollout: Rollout, given: int, digest: str) -> tuple[str, ...]:

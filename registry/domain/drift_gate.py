@@ -39,9 +39,12 @@ def _result(evidence: Evidence) -> Result:
         return Stale(
             f"drift: evidence gathered before {since} is stale: domain shift: {what}", numbers
         )
-    if evidence.now - newest.at > MOST_AGE:
+    if abs(evidence.now - newest.at) > MOST_AGE:
+        when = "over a day ago"
+        if newest.at > evidence.now:
+            when = "by a clock that was set back since"
         last = f"{newest.at:%Y-%m-%d %H:%M} UTC"
-        return Inconclusive(f"drift: inputs were last compared at {last}, over a day ago", numbers)
+        return Inconclusive(f"drift: inputs were last compared at {last}, {when}", numbers)
     if evidence.compared < ENOUGH_INPUTS:
         more = ENOUGH_INPUTS - evidence.compared
         return Inconclusive(

@@ -11,6 +11,11 @@ from registry.domain.stages import Stage
 # An answer can be undone for a while after it was given, and is handed in when that is over. If
 # that is later than this after its due time, it counts as given late: gates wait no longer for it.
 VERDICT_GRACE = timedelta(seconds=60)
+# What replicas' clocks may differ by. What is said to have happened later than this from now was
+# said by a clock that has been set back since.
+CLOCKS_DIFFER = timedelta(minutes=1)
+# No effect on another system is put off for longer before it is tried again.
+LONGEST_WAIT = timedelta(minutes=5)
 
 
 class Verdict(StrEnum):

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from registry.domain.errors import Invalid
+from registry.domain.evidence import CLOCKS_DIFFER
 
 SECRET_BYTES = 32  # the specification asks for 24 to 64
 OLD_SECRET_SIGNS_FOR = timedelta(hours=24)
@@ -186,6 +187,12 @@ def next_try(delivery: Delivery, answer: Answer, now: datetime) -> datetime | No
         return None
     delay = _DELAYS[min(delivery.attempts, len(_DELAYS) - 1)]
     return now + min(max(delay, answer.retry_after or delay), _DELAYS[-1])
+
+
+def is_due(delivery: Delivery, now: datetime) -> bool:
+    """Whether it may be tried now; what a clock put off that was set back since need not wait."""
+    last = delivery.tried_at or delivery.created_at
+    return delivery.next_at <= now or last > now + CLOCKS_DIFFER
 
 
 def knock_again(delivery: Delivery, now: datetime) -> datetime:

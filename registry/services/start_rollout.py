@@ -1,7 +1,7 @@
 """Start a rollout in the first stage of its plan."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from registry.documents.plan_record import plan_digest
 from registry.documents.plan_yaml import Path
@@ -35,7 +35,7 @@ def start_rollout(
         step=0,
         generation=1,
         started_by=actor,
-        started_at=_after_the_last(unit, plan.model, now),
+        started_at=now,
         stage_since=now,
         step_since=now,
     )
@@ -80,12 +80,6 @@ def baseline_of(unit: UnitOfWork, plan: Plan) -> int | None:
     if plan.baseline == "none":
         return None
     return unit.live.get(plan.model)[0] if plan.baseline == "live" else int(plan.baseline)
-
-
-def _after_the_last(unit: UnitOfWork, model: str, now: datetime) -> datetime:
-    """A clock that was set back must not make the newer rollout the older one."""
-    last = unit.rollouts.latest(model)
-    return now if last is None else max(now, last.started_at + timedelta(microseconds=1))
 
 
 def _objection_to_version(unit: UnitOfWork, plan: Plan, name: str) -> StagegateError | None:

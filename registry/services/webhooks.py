@@ -17,6 +17,7 @@ from registry.domain.webhooks import (
     body_of,
     checked_url,
     event_type,
+    is_due,
     knock_again,
     next_try,
     patterns,
@@ -144,7 +145,7 @@ def due(unit: UnitOfWork, now: datetime) -> tuple[tuple[Endpoint, Delivery], ...
     """What may be sent now: the oldest delivery of each endpoint, since they keep their order."""
     able = [endpoint for endpoint in unit.webhooks.list() if endpoint.disabled_at is None]
     heads = ((endpoint, unit.webhooks.first(endpoint.id)) for endpoint in able)
-    return tuple((e, d) for e, d in heads if d is not None and d.next_at <= now)
+    return tuple((e, d) for e, d in heads if d is not None and is_due(d, now))
 
 
 def settle(unit: UnitOfWork, delivery: Delivery, answer: Answer, now: datetime) -> None:

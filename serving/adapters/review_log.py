@@ -46,7 +46,7 @@ class SqlReviewLog:
             informed=task.informed,
             supersedes=slot.decision_id if verdict.revises else None,
             bulk=verdict.bulk,
-            seconds=(now - began).total_seconds() if began else None,
+            seconds=_seconds(began, now),
             seen=seen_digest(task.item, task.presentation, verdict.page, informed=task.informed),
             page=verdict.page,
             idempotency_key=verdict.idempotency_key,
@@ -98,5 +98,10 @@ _CURRENT = (
 
 
 @cache
+def _seconds(began: datetime | None, now: datetime) -> float | None:
+    """How long it took; unknown where a clock was set back meanwhile."""
+    return (now - began).total_seconds() if began and began <= now else None
+
+
 def _add(dialect: str) -> sa.Executable:
     return insert_for(dialect, d).on_conflict_do_nothing().returning(d.c.id)

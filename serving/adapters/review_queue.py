@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry.domain.errors import NotFound
+from registry.domain.evidence import CLOCKS_DIFFER
 from serving.adapters import review_counts
 from serving.adapters.review_lanes import lane_for, lease, lease_first, members, open_lanes
 from serving.adapters.review_rows import item_in, item_out, slot_in
@@ -22,7 +23,6 @@ from serving.adapters.rows import label_out
 from serving.domain.prediction import Label
 from serving.domain.review import (
     LONGEST_WINDOW,
-    SKEW,
     Item,
     ItemState,
     Presentation,
@@ -123,7 +123,7 @@ class SqlReviewQueue:
         the item. What was claimed well after now was claimed before the clock was set back, and
         would run out as much later.
         """
-        when = {"now": now, "ahead": now + SKEW}
+        when = {"now": now, "ahead": now + CLOCKS_DIFFER}
         ids = self._connection.execute(_RUN_OUT, when).scalars().all()
         if ids:
             ready = sa.update(s).where(s.c.id.in_(ids)).values(state=SlotState.READY, free_at=None)
@@ -190,7 +190,7 @@ class SqlReviewQueue:
 
     def to_close(self, now: datetime, limit: int) -> tuple[str, ...]:
         """Items whose window is over, or as far off as none is unless the clock was set back."""
-        when = {"now": now, "ahead": now + LONGEST_WINDOW + SKEW}
+        when = {"now": now, "ahead": now + LONGEST_WINDOW + CLOCKS_DIFFER}
         return tuple(self._connection.execute(_OVER, {**when, "most": limit}).scalars())
 
     def ask_another(self, task: Task, queue: Queue) -> bool:

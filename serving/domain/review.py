@@ -15,7 +15,6 @@ from serving.domain.prediction import Code, Flag, Label
 
 LEASE = timedelta(minutes=10)
 LONGEST_WINDOW = timedelta(minutes=10)  # to undo an answer; its caller waits meanwhile
-SKEW = timedelta(minutes=1)  # by which the clocks of replicas may differ
 AUDIT_SHARE = 0.2  # of all claims goes to the audit queue, whatever else waits
 # What nobody waits for any more comes after everything else, in the order of its random number.
 _LAST = 1e11

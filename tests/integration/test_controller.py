@@ -133,6 +133,17 @@ def test_a_clock_set_back_leaves_no_lease_that_nobody_can_take(database: Databas
     assert done == ["first", "second"]
 
 
+def test_whoever_leads_goes_on_when_the_clock_is_set_back(database: Database, clock: Clock):
+    first, second, done = two_controllers(database, clock)
+    first.turn()
+    clock.go_on(-3_600)
+    assert first.turn()
+    assert not second.turn()
+    clock.go_on(1)
+    assert first.turn()
+    assert done == ["first"] * 3
+
+
 def test_a_stopped_controller_gives_the_lease_back_at_once(database: Database, clock: Clock):
     first, second, _ = two_controllers(database, clock)
     first.turn()
@@ -251,6 +262,24 @@ def test_a_failed_effect_is_tried_again_later_and_keeps_its_place(database: Data
     assert deliver(database, effects, NOW + timedelta(seconds=0.5)) == 0
     assert deliver(database, effects, NOW + timedelta(seconds=10)) == 3
     assert [n for n in happened if n != 3] == [1, 2]
+
+
+def test_a_clock_set_back_puts_no_effect_off_for_as_long(database: Database):
+    happened: list[object] = []
+
+    def add(n: int, at: datetime) -> None:
+        with database.begin() as connection:
+            SqlUnitOfWork(connection).outbox.add("mlflow.alias", {"model": "bears", "n": n}, at)
+
+    effects = {"mlflow.alias": lambda payload: happened.append(payload["n"])}
+    within = {"news": lambda _, messages, __: happened.extend(m.payload["n"] for m in messages)}
+    add(1, NOW + timedelta(days=400))
+    add(2, NOW)
+    with database.begin() as connection:
+        outbox = SqlUnitOfWork(connection).outbox
+        outbox.add("news", {"model": "bears", "n": 3}, NOW + timedelta(days=400))
+    assert deliver(database, effects, NOW, within) == 3
+    assert sorted(map(str, happened)) == ["1", "2", "3"]
 
 
 def test_an_effect_inside_that_fails_keeps_back_those_after_it_alone(database: Database):

@@ -62,6 +62,31 @@ def test_evidence_that_was_there_before_is_of_the_baseline_that_always_was(datab
     assert found == ["p"]
 
 
+def test_rollouts_that_were_there_before_are_numbered_in_their_order(database_url: str):
+    command.upgrade(_config(database_url), "0005")
+    database = Database(database_url)
+    order = [("cats", 1, "c"), ("bears", 2, "b"), ("bears", 1, "a"), ("bears", 3, "d")]
+    with database.begin() as connection:
+        for model, day, name in order:
+            row = {"model": model, "name": name, "day": f"2026-06-0{day} 12:00:00"}
+            connection.execute(sa.text(_OLD_ROLLOUT), row)
+    upgrade(database_url)
+    query = "SELECT model, id, number FROM rollout ORDER BY model, number"
+    with database.read() as connection:
+        found = [tuple(row) for row in connection.exec_driver_sql(query)]
+    downgrade(database_url, "0005")
+    upgrade(database_url)
+    with database.read() as connection:
+        assert [tuple(row) for row in connection.exec_driver_sql(query)] == found
+    database.close()
+    assert found == [("bears", "a", 1), ("bears", "b", 2), ("bears", "d", 3), ("cats", "c", 1)]
+
+
+_OLD_ROLLOUT = """
+INSERT INTO rollout (id, model, version, version_digest, plan, plan_digest, salt, stage, step,
+  generation, started_by, started_at, stage_since, step_since)
+VALUES (:name, :model, 1, 'v', '{}', 'p', 's', 'rolled-back', 0, 1, 'bob', :day, :day, :day)
+"""
 _OF_AN_EXPOSURE = (
     "rollout_id", "stage", "step", "epoch", "share", "candidate", "unit", "failed", "created_at"
 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from registry.adapters.database.tables import outbox as t
-from registry.domain.evidence import OutboxMessage
+from registry.domain.evidence import LONGEST_WAIT, OutboxMessage
 
 
 class SqlOutbox:
@@ -34,18 +34,18 @@ class SqlOutbox:
             .group_by(t.c.topic, t.c.model)
             .scalar_subquery()
         )
-        due = _MESSAGES.where(t.c.id.in_(first), t.c.available_at <= now)
-        rows = self._connection.execute(due.order_by(t.c.id))
+        due = _MESSAGES.where(t.c.id.in_(first), _able(now)).order_by(t.c.id)
+        rows = self._connection.execute(due)
         return tuple(OutboxMessage(**row._mapping) for row in rows)
 
     def waiting(self, first: OutboxMessage, now: datetime, limit: int) -> tuple[OutboxMessage, ...]:
         """This effect and those after it of its topic and model, up to one that is to wait."""
         like = (t.c.topic == first.topic, t.c.model == first.payload["model"], t.c.id >= first.id)
-        query = _MESSAGES.add_columns(t.c.available_at).where(*like, t.c.done_at.is_(None))
+        query = _MESSAGES.add_columns(_able(now)).where(*like, t.c.done_at.is_(None))
         # Locked, so that another process whose lease has just run out finds them done.
         query = query.order_by(t.c.id).limit(limit).with_for_update()
         rows = self._connection.execute(query).all()
-        able = takewhile(lambda row: row.available_at <= now, rows)
+        able = takewhile(lambda row: row[-1], rows)
         return tuple(OutboxMessage(*row[:-1]) for row in able)
 
     def done(self, messages: Sequence[OutboxMessage], now: datetime) -> None:
@@ -66,6 +66,11 @@ class SqlOutbox:
         last = self._connection.execute(sa.select(sa.func.max(t.c.id)).where(*mine)).scalar()
         waits = sa.select(sa.exists().where(*mine, t.c.done_at.is_(None)))
         return last or 0, bool(self._connection.execute(waits).scalar())
+
+
+def _able(now: datetime) -> sa.ColumnElement[bool]:
+    """Now, or as far off as no try is put off unless the clock was set back since."""
+    return sa.or_(t.c.available_at <= now, t.c.available_at > now + LONGEST_WAIT)
 
 
 _ADD = sa.insert(t)

@@ -13,17 +13,19 @@ from registry.domain.stages import Stage
 
 
 class SqlRollouts:
-    """Implements registry.ports.Rollouts."""
+    """Implements registry.ports.Rollouts; a model's rollouts are numbered as they come."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def add(self, rollout: Rollout) -> None:
         """Store a new rollout; Conflict if the model has an active one."""
+        last = sa.select(sa.func.coalesce(sa.func.max(t.c.number), 0))
+        number = last.where(t.c.model == rollout.model).scalar_subquery() + 1
         values = {"id": rollout.id, "plan": plan_document(rollout.plan), **_values(rollout)}
         try:
             with self._connection.begin_nested():
-                self._connection.execute(sa.insert(t).values(**values))
+                self._connection.execute(sa.insert(t).values(**values, number=number))
         except sa.exc.IntegrityError as error:
             raise Conflict(
                 f"{rollout.model} already has an active rollout; abort it or wait for its end"
@@ -60,18 +62,19 @@ class SqlRollouts:
     def stages(self, model: str) -> Mapping[int, Stage]:
         """The stage of the last rollout of each version that had one."""
         query = sa.select(t.c.version, t.c.stage).where(t.c.model == model)
-        rows = self._connection.execute(query.order_by(t.c.started_at, t.c.id))
+        rows = self._connection.execute(query.order_by(t.c.number))
         return {row.version: Stage(row.stage) for row in rows}
 
     def generations(self) -> Mapping[str, int]:
         """The generation of every rollout that there ever was, by its id."""
-        rows = self._connection.execute(sa.select(t.c.id, t.c.generation).order_by(t.c.started_at))
+        query = sa.select(t.c.id, t.c.generation).order_by(t.c.model, t.c.number)
+        rows = self._connection.execute(query)
         return {row.id: row.generation for row in rows}
 
     def latest(self, model: str) -> Rollout | None:
         """The active rollout, else the one that started last."""
         return self.active(model) or self._first(
-            sa.select(t).where(t.c.model == model).order_by(t.c.started_at.desc(), t.c.id.desc())
+            sa.select(t).where(t.c.model == model).order_by(t.c.number.desc())
         )
 
     def live(self, model: str) -> Rollout | None:
@@ -83,7 +86,7 @@ class SqlRollouts:
         return self._first(
             sa.select(t)
             .where(t.c.model == model, t.c.version == version)
-            .order_by(t.c.started_at.desc(), t.c.id.desc())
+            .order_by(t.c.number.desc())
         )
 
     def _first(self, query: sa.Select[Any]) -> Rollout | None:

@@ -57,7 +57,9 @@ rollout = table(
     C("baseline_generation", sa.Integer, nullable=False, server_default="0"),
     # At most one candidate rollout for a model: its name while active, else null.
     C("active_model", sa.String(128), nullable=True, unique=True),
-    sa.Index(None, "model", "started_at"),
+    # 1 for a model's first; no clock tells which of two rollouts is the newer one
+    C("number", sa.Integer, nullable=False, server_default="0"),
+    sa.Index(None, "model", "number", unique=True),
 )
 
 # One row whose value grows with every change of a route; replicas poll it.

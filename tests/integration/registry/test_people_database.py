@@ -102,6 +102,16 @@ def place(database: Database) -> Place:
     return made
 
 
+def test_a_clock_set_back_shuts_nobody_out(place: Place):
+    place.clock.now = START + timedelta(days=30)
+    guesses = [_error(lambda: place.accounts.log_in("ada", "wrong", "10.0.0.1")) for _ in range(11)]
+    assert isinstance(guesses[-1], TooManyAttempts)
+    place.clock.now = START
+    assert not isinstance(
+        _error(lambda: place.accounts.log_in("ada", "wrong", "10.0.0.1")), TooManyAttempts
+    )
+
+
 def test_guesses_at_the_same_time_do_not_pass_the_limit_together(place: Place):
     guess = lambda: place.accounts.log_in("ada", "wrong", "10.0.0.1")  # noqa: E731
     with ThreadPoolExecutor(8) as pool:

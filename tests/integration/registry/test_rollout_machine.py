@@ -386,7 +386,7 @@ class Machine(RuleBasedStateMachine):
             stored = unit.rollouts.active("bears")
             live = unit.rollouts.live("bears")
             numbers = unit.live.get("bears")
-            every = sa.select(rollouts.c.stage).order_by(rollouts.c.started_at, rollouts.c.id)
+            every = sa.select(rollouts.c.stage).order_by(rollouts.c.number)
             stages = list(connection.execute(every).scalars())
         assert _described(stored) == _expected(self.candidate)
         assert _described(live) == _expected(self.live)

@@ -319,6 +319,15 @@ def test_a_comparison_of_long_ago_does_not_pass() -> None:
     assert "last compared at 2026-05-31 11:59 UTC, over a day ago" in older.sentence
 
 
+def test_a_comparison_by_a_clock_that_was_set_back_since_does_not_pass() -> None:
+    ahead = drift_of(replace(a_measurement(alarm=False), at=NOW + timedelta(days=2)))
+    assert isinstance(ahead, Inconclusive)
+    assert ahead.sentence == (
+        "drift: inputs were last compared at 2026-06-03 12:00 UTC, by a clock that was set back "
+        "since"
+    )
+
+
 def test_a_shift_is_known_by_when_it_began_however_often_it_is_measured() -> None:
     shift = replace(a_measurement(alarm=True), detail={"episode": {"since": "monday"}})
     later = replace(shift, at=NOW + timedelta(hours=1))

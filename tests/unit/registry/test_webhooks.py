@@ -19,6 +19,7 @@ from registry.domain.webhooks import (
     checked_url,
     event_type,
     headers,
+    is_due,
     knock_again,
     next_try,
     patterns,
@@ -214,3 +215,13 @@ def test_only_a_2xx_is_a_success():
     assert [Answer(s, "").accepted for s in (200, 204, 299, 301, 404, 500, None)] == (
         [True] * 3 + [False] * 4
     )
+
+
+def test_a_clock_set_back_puts_no_message_off_for_as_long() -> None:
+    ahead = NOW + timedelta(days=400)
+    assert is_due(a_delivery(created_at=ahead, next_at=ahead), NOW)
+    tried = {"created_at": NOW, "tried_at": ahead, "next_at": ahead + timedelta(hours=5)}
+    assert is_due(a_delivery(**tried), NOW)
+    waits = {"created_at": NOW, "tried_at": NOW, "next_at": NOW + timedelta(hours=5)}
+    assert not is_due(a_delivery(**waits), NOW + timedelta(hours=4))
+    assert not is_due(a_delivery(**waits), NOW - timedelta(seconds=30)), "another replica's clock"

@@ -1,0 +1,137 @@
+"""A clock that is set back: order, waits, harm, the audit log and certificates stay true."""
+
+from datetime import timedelta
+
+import pytest
+from rollout_world import PLAN, World
+
+from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.documents.certificate import certificate_of
+from registry.domain.certificate import judge_again
+from registry.domain.errors import GatesNotPassed
+from registry.domain.rollout import Rollout
+from registry.domain.stages import Stage
+from registry.services import control
+from registry.services.certify import certify
+from registry.services.check_audit import check_audit
+from registry.services.judge import GateMemory
+from registry.services.promote import promote
+from registry.services.tick import intent, tick
+
+pytestmark = pytest.mark.integration
+BACK = timedelta(days=-400)
+SHORT = "  deadline: {after: 30d"
+LONG = "  advance: {after: 7d}\n  deadline: {after: 30d"
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
+
+
+def promoted(world: World, **wishes: object) -> Rollout:
+    return world.do(lambda u: promote(u, "bears", "bob", world.now, **wishes))  # type: ignore[arg-type, return-value]
+
+
+def set_back(world: World) -> None:
+    world.now += BACK
+
+
+def test_the_newer_rollout_is_the_one_that_was_started_later(world: World) -> None:
+    world.start()
+    world.do(lambda u: control.abort(u, "bears", "eve", world.now))
+    set_back(world)
+    later = world.start()
+    world.do(lambda u: control.abort(u, "bears", "eve", world.now))
+    assert world.rollout().id == later.id
+    assert later.started_at == world.now, "it says when it was started, by the clock that there was"
+    with world.database.read() as connection:
+        rollouts = SqlUnitOfWork(connection).rollouts
+        last = rollouts.of_version("bears", 2)
+        assert last is not None
+        assert (last.id, rollouts.stages("bears")) == (later.id, {2: Stage.ROLLED_BACK})
+
+
+def test_a_stage_without_a_least_length_does_not_begin_to_have_one(world: World) -> None:
+    world.start()
+    world.review(correct=80)
+    set_back(world)
+    assert promoted(world).stage is Stage.LIMITED_SCOPE
+
+
+def test_a_stage_that_has_one_says_from_when_it_counts_and_how_to_go_on(world: World) -> None:
+    began = world.start(PLAN.replace(SHORT, LONG)).stage_since
+    world.review(correct=80)
+    world.wait(days=3)
+    with pytest.raises(GatesNotPassed, match=r"manual review lasts 4 d more$"):
+        promoted(world)
+    set_back(world)
+    with pytest.raises(GatesNotPassed) as refused:
+        promoted(world)
+    assert refused.value.reasons == (
+        f"manual review lasts 7 d from {began:%Y-%m-%d %H:%M} UTC on, when it began by a clock "
+        "that was set back since; override with a reason, or abort and start it again",
+    )
+    assert promoted(world, override=True, reason="the clock").stage is Stage.LIMITED_SCOPE
+
+
+def test_clocks_of_replicas_that_differ_by_seconds_are_no_clock_that_was_set_back(
+    world: World,
+) -> None:
+    world.start(PLAN.replace(SHORT, LONG))
+    world.review(correct=80)
+    world.wait(seconds=-20)
+    with pytest.raises(GatesNotPassed, match=r"manual review lasts 7 d more$"):
+        promoted(world)
+
+
+def test_harm_is_taken_back_also_while_a_stage_has_not_begun_by_the_clock(world: World) -> None:
+    world.start()
+    memory = GateMemory()
+
+    def turn() -> Rollout | None:
+        with world.database.read() as connection:
+            seen = intent(SqlUnitOfWork(connection), world.rollout(), world.now, memory)
+        return world.do(lambda u: tick(u, "bears", world.now, seen))  # type: ignore[return-value]
+
+    world.review(correct=20)
+    assert turn() is None
+    set_back(world)
+    world.review(correct=1)
+    assert turn() is None
+    world.review(errors=40)
+    taken = turn()
+    assert taken is not None
+    assert taken.stage is Stage.ROLLED_BACK
+
+
+def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_did(
+    world: World,
+) -> None:
+    world.start()
+    world.wait(hours=1)
+    world.review(correct=80)
+    promoted(world)
+    set_back(world)
+    world.review(correct=120)
+    world.measure_drift(alarm=False)
+    promoted(world, override=True, reason="the drift gate waits for the clock")
+    world.wait(minutes=1)
+    world.review(correct=200)
+    promoted(world, override=True, reason="the step bakes by the other clock")
+    world.wait(days=-1)
+    promoted(world, override=True, reason="on")
+    assert [action for _, action in world.actions()] == [
+        "started", "promoted", "overridden", "overridden", "overridden"
+    ]  # fmt: skip
+    with world.database.read() as connection:
+        unit = SqlUnitOfWork(connection)
+        assert check_audit(unit).intact
+        times = [event.at for event in unit.audit.read("bears")]
+        document = certify(unit, "bears")
+    assert times != sorted(times)
+    found = judge_again(certificate_of(document))
+    assert [one.before.stage for one in found] == [
+        Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL, Stage.GRADUAL
+    ]  # fmt: skip
