@@ -1,5 +1,6 @@
 """Taking a version back when versions were tried more than once: abort always works."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 
@@ -206,10 +207,10 @@ def test_a_start_during_an_undo_takes_the_version_that_is_live_after_it(world: W
 
 def waiting_for_a_lock(database: Database) -> Callable[[], bool]:
     """Says whether a transaction that begins after this waits for the present one."""
-    begun: list[str] = []
+    tried: list[str] = []
 
-    def note(*event: object) -> None:
-        begun.append(str(event[2]))
+    def note(connection: sqlite3.Connection, *_: object) -> None:
+        connection.set_trace_callback(tried.append)
 
     def on_postgresql() -> bool:
         query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
@@ -218,5 +219,5 @@ def waiting_for_a_lock(database: Database) -> Callable[[], bool]:
 
     if not database.is_sqlite:
         return on_postgresql
-    sa.event.listen(database.engine, "before_cursor_execute", note)
-    return lambda: "BEGIN IMMEDIATE" in begun
+    sa.event.listen(database.engine, "checkout", note)
+    return lambda: "BEGIN IMMEDIATE" in tried
