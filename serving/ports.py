@@ -10,7 +10,7 @@ from monitoring.domain.window import LiveWindow
 from registry.domain.observations import FloatArray, InputArray, Observations
 from registry.ports import UnitOfWork
 from serving.domain.admission import Record
-from serving.domain.bias import Accepted, Standing
+from serving.domain.bias import Standing, Trials
 from serving.domain.opinions import Event, Opinion, Verdict
 from serving.domain.prediction import (
     DecidedBy,
@@ -256,8 +256,8 @@ class ReviewBias(Protocol):
     def keep(self, model: str, standing: Standing) -> None:
         """Store what was measured."""
 
-    def accepted(self, model: str, since: datetime) -> tuple[Accepted, Accepted]:
-        """How many of its known errors were accepted: when it was shown, and when not."""
+    def trials(self, model: str, since: datetime) -> tuple[Trials, ...]:
+        """What became of its errors, for each kind of item that was drawn alike."""
 
 
 class ServingUnit(Protocol):

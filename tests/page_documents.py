@@ -307,9 +307,10 @@ def an_estimate(value: float, half: float, n: float = 200.0) -> dict[str, float]
 
 def a_bias(**changes: Any) -> dict[str, Any]:
     document = {
-        "sentence": "automation bias: reviewers accept 20 of 40 of the model's errors when its "
-        "answer is shown and 4 of 40 when it is not, a difference of 40 points (20 points to 57 "
-        "points), beyond the limit of 10 points: its answer is shown after the reviewer's own",
+        "sentence": "automation bias: of the model's errors that a second person found, reviewers "
+        "accepted 20 of 40 when its answer was shown and 4 of 40 when it was not; among items "
+        "alike the difference is 40 points (20 points to 56 points), beyond the limit of 10 "
+        "points: its answer is shown after the reviewer's own",
         "estimate": {"value": 0.4, "low": 0.2, "high": 0.57, "n": 80},
         "at_most": 0.1,
         "shown": {"errors": 40, "accepted": 20},

@@ -7,17 +7,15 @@ import sqlalchemy as sa
 
 from registry.adapters.database.dialect import insert
 from serving.adapters.review_tables import review_bias as b
-from serving.adapters.review_tables import review_decision as d
+from serving.adapters.review_tables import review_decision, review_slot
 from serving.adapters.review_tables import review_item as t
-from serving.domain.bias import Accepted, Standing
-from serving.domain.review import ItemState, Presentation, Queue, Source, presented
+from serving.domain.bias import Accepted, Standing, Trials
+from serving.domain.review import ItemState, Presentation, Queue, Source
 
 _SAID = t.c.model_answer["prediction"].as_string()
-_TRUTH = sa.case(
-    (t.c.gold_of.is_not(None), t.c.truth["prediction"].as_string()),
-    else_=t.c.outcome["prediction"].as_string(),
-)
+_TRUTH = t.c.outcome["prediction"].as_string()
 _SETTLED = (Source.AGREED.value, Source.ADJUDICATED.value)
+_ARMS = (Presentation.SHOWN.value, Presentation.BLIND.value)
 
 
 class SqlReviewBias:
@@ -36,52 +34,53 @@ class SqlReviewBias:
         row = self._connection.execute(sa.select(b).where(b.c.model == model)).first()
         if row is None:
             return None
-        shown, blind = (Accepted(*row.measured[arm]) for arm in ("shown", "blind"))
-        return Standing(shown, blind, row.at_most, row.measured_at, row.fallen_back_at)
+        each = row.measured.get("trials", ())  # before they were compared with their like: none
+        trials = tuple(Trials(*(Accepted(*arm) for arm in arms)) for arms in each)
+        return Standing(trials, row.at_most, row.measured_at, row.fallen_back_at)
 
     def keep(self, model: str, standing: Standing) -> None:
         """Store what was measured."""
-        arms = {"shown": standing.shown, "blind": standing.blind}
+        arms = [(each.shown, each.blind) for each in standing.trials]
         values = {
             "fallen_back_at": standing.fallen_back_at,
             "at_most": standing.at_most,
-            "measured": {arm: [some.errors, some.accepted] for arm, some in arms.items()},
+            "measured": {"trials": [[[one.errors, one.accepted] for one in both] for both in arms]},
             "measured_at": standing.at,
         }
         new = insert(self._connection, b).values(model=model, **values)
         self._connection.execute(new.on_conflict_do_update(index_elements=["model"], set_=values))
 
-    def accepted(self, model: str, since: datetime) -> tuple[Accepted, Accepted]:
-        """How many of its known errors were accepted: when it was shown, and when not.
+    def trials(self, model: str, since: datetime) -> tuple[Trials, ...]:
+        """What became of its errors, for each kind of item that was drawn alike.
 
-        The truth of gold items is known, that of others once two people agree or a lead has
-        judged. What each person said first counts: where the model's answer comes after the
-        reviewer's own, that was said without it.
+        Whether an item shows the answer is drawn with one chance for all of a version, a stage and
+        some reasons. Counted are the errors that the second person found, who never saw it: what
+        the first one said has no say in that, whichever way they were asked.
         """
-        shown, blind = [0, 0], [0, 0]
-        for row in self._firsts(model, since):
-            how = presented(Presentation(row.presentation), row.slot, Queue(row.queue))
-            arm = shown if how is Presentation.SHOWN else blind
-            arm[0] += 1
-            arm[1] += row.label == row.said
-        return Accepted(*shown), Accepted(*blind)
+        kinds: dict[tuple[Any, ...], dict[str, Accepted]] = {}
+        for row in self._errors(model, since):
+            kind = (row.version, row.stage, row.codes)
+            arms = kinds.setdefault(kind, dict.fromkeys(_ARMS, Accepted()))
+            arms[row.presentation] += Accepted(1, int(row.label == row.said))
+        return tuple(Trials(*(arms[how] for how in _ARMS)) for _, arms in sorted(kinds.items()))
 
-    def _firsts(self, model: str, since: datetime) -> list[Any]:
-        """The first answer to each slot of an item on which the model is known to be wrong."""
-        known = sa.or_(t.c.gold_of.is_not(None), t.c.source.in_(_SETTLED))
+    def _errors(self, model: str, since: datetime) -> sa.CursorResult[Any]:
+        """Each item of the trials on which the model was wrong, with the first person's answer."""
+        first, second = (_opinion(number) for number in (1, 2))
         wrong = (
             t.c.model == model, t.c.created_at >= since, t.c.state == ItemState.DECIDED.value,
-            known, _SAID.is_not(None), _TRUTH.is_distinct_from(_SAID),
+            t.c.source.in_(_SETTLED), t.c.plants.is_not(None), t.c.gold_of.is_(None),
+            t.c.queue == Queue.WORK.value, t.c.presentation.in_(_ARMS), _SAID.is_not(None),
+            _TRUTH.is_distinct_from(_SAID), second.c.label.is_distinct_from(_SAID),
         )  # fmt: skip
-        query = (
-            sa.select(
-                d.c.item_id, d.c.slot, d.c.queue, d.c.label, t.c.presentation, _SAID.label("said")
-            )
-            .join(t, t.c.id == d.c.item_id)
-            .where(*wrong, d.c.counted, d.c.queue != Queue.LEAD.value)
-            .order_by(d.c.id)
-        )
-        firsts: dict[tuple[str, int], Any] = {}
-        for row in self._connection.execute(query):
-            firsts.setdefault((row.item_id, row.slot), row)
-        return list(firsts.values())
+        kind = (t.c.version, t.c.stage, t.c.codes, t.c.presentation)
+        query = sa.select(*kind, first.c.label, _SAID.label("said")).where(*wrong)
+        query = query.join(first, first.c.item_id == t.c.id)
+        return self._connection.execute(query.join(second, second.c.item_id == t.c.id))
+
+
+def _opinion(number: int) -> sa.Subquery:
+    """What stands as the answer to one slot of an item, if no lead gave it."""
+    s, d = review_slot.alias(), review_decision.alias()
+    stands = sa.select(s.c.item_id, d.c.label).join(d, d.c.id == s.c.decision_id)
+    return stands.where(s.c.number == number, d.c.queue != Queue.LEAD.value).subquery()

@@ -55,13 +55,12 @@ def _quality(serving: Serving, model: str, now: datetime, days: float) -> dict[s
 
 
 def _bias(standing: Standing) -> dict[str, Any]:
-    found = asdict(standing)
     return {
         "sentence": standing.sentence,
         "estimate": None if standing.bias is None else asdict(standing.bias),
         "at_most": standing.at_most,
-        "shown": found["shown"],
-        "blind": found["blind"],
+        "shown": asdict(standing.shown),
+        "blind": asdict(standing.blind),
         "measured_at": moment(standing.at),
         "fallen_back_at": moment(standing.fallen_back_at),
     }

@@ -157,14 +157,16 @@ def rogan_gladen(apparent: Estimate, known: Known, confidence: float = 0.95) -> 
     return Estimate(_within(value), _within(low), _within(high), apparent.n)
 
 
-def difference(first: Sequence[int], second: Sequence[int], confidence: float = 0.95) -> Estimate:
+def difference(
+    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+) -> Estimate:
     """first's share less second's, each (successes, n), with Newcombe's interval (1998, method 10).
 
     >>> found = difference((56, 70), (48, 80))
     >>> round(found.value, 4), round(found.low, 4), round(found.high, 4)
     (0.2, 0.0524, 0.3339)
     """
-    one, other = (wilson(float(s), float(n), confidence) for s, n in (first, second))
+    one, other = (wilson(s, n, confidence) for s, n in (first, second))
     below = sqrt((one.value - one.low) ** 2 + (other.high - other.value) ** 2)
     above = sqrt((one.high - one.value) ** 2 + (other.value - other.low) ** 2)
     value = one.value - other.value

@@ -25,8 +25,8 @@ from serving.domain.prediction import (
 )
 from serving.domain.review import (
     Item,
-    Presentation,
     drawn,
+    on_trial,
     opinions_wanted,
     presentation,
     queue_of,
@@ -248,8 +248,7 @@ def _item(
     held = prediction.status is Status.HELD
     rollout, review, queue = assignment.rollout, assignment.review, queue_of(reasons, held=held)
     how = presentation(review, queue, asked.presentation_number)
-    plants = asked.gold_id if asked.gold_number < review.gold else None
-    trial = plants is not None and how is Presentation.SHOWN
+    trial = on_trial(review, how, asked.gold_number)
     return Item(
         id=asked.item_id,
         prediction_id=asked.prediction_id,
@@ -259,7 +258,7 @@ def _item(
         reasons=reasons,
         labels=subject.labels if subject else assignment.labels,
         model_answer=subject.as_label() if subject else None,
-        presentation=how,
+        presentation=trial or how,
         payload_digest=asked.payload_digest,
         payload_type=asked.payload_type,
         queue=queue,
@@ -268,8 +267,8 @@ def _item(
         inclusion_probability=prediction.inclusion_probability,
         due_at=due,
         created_at=asked.now,
-        opinions=opinions_wanted(review, reasons, trial=trial),
-        plants=plants,
+        opinions=opinions_wanted(review, reasons, trial=trial is not None),
+        plants=asked.gold_id if asked.gold_number < review.gold else None,
     )
 
 

@@ -122,7 +122,7 @@ class Item:
 
     @property
     def is_trial(self) -> bool:
-        """Whether it shows the model's answer in order to measure what that does."""
+        """Whether it shows the model's answer to find out what that does, fall-back or not."""
         return self.presentation is Presentation.SHOWN and self.plants is not None
 
     @property
@@ -188,6 +188,17 @@ def presentation(review: Review, queue: Queue, draw: float) -> Presentation:
     return Presentation.SHOWN if draw < review.blind + review.shown else Presentation.ANSWER_FIRST
 
 
+def on_trial(review: Review, how: Presentation, draw: float) -> Presentation | None:
+    """How a trial is asked for: one half as drawn, the other without the model's answer.
+
+    What a trial is drawn from would all show the model's answer, so that its halves differ in
+    nothing else. None if the item is no trial; draw: the number that plants gold.
+    """
+    if how is not Presentation.SHOWN or draw >= review.gold:
+        return None
+    return Presentation.SHOWN if draw < review.gold / 2 else Presentation.BLIND
+
+
 def presented(drawn: Presentation, slot: int, queue: Queue) -> Presentation:
     """How an opinion on an item is asked for; the model's answer from the start only once.
 
@@ -225,7 +236,7 @@ def last_key(random_number: float) -> float:
 def opinions_wanted(review: Review, reasons: Sequence[Flag], *, trial: bool = False) -> int:
     """How many people must agree: the most that the plan asks for any of the reasons.
 
-    trial: the model's answer is shown, to find out what that does; a second person checks it.
+    trial: it is to be found out what showing the model's answer does; a second person checks it.
     """
     asked = max((review.opinions.get(reason.code.value, 1) for reason in reasons), default=1)
     return max(asked, 2) if trial else asked

@@ -28,8 +28,7 @@ def as_it_may_be_shown(unit: ServingUnit, task: Task, now: datetime) -> Task:
 
 def measure(unit: ServingUnit, model: str, at_most: float, now: datetime) -> Standing:
     """What the model's errors of the last 30 days say."""
-    shown, blind = unit.bias.accepted(model, now - WINDOW)
-    return stand(shown, blind, at_most, now, unit.bias.standing(model))
+    return stand(unit.bias.trials(model, now - WINDOW), at_most, now, unit.bias.standing(model))
 
 
 def is_news(unit: ServingUnit, model: str, found: Standing) -> bool:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import serving_app
 from review_desk import LATER, decide, take, taken, verdict, write
-from serving_fakes import NOW, a_raw, an_item
+from serving_fakes import NOW, an_item
 
 from console.duties import duties
 from console.wiring import Wiring
@@ -17,7 +17,7 @@ from registry.adapters.database.engine import Database
 from registry.domain.errors import Invalid
 from registry.domain.plan import Review, StagePlan, Step
 from registry.domain.stages import Stage
-from serving.domain.bias import Accepted, Standing
+from serving.domain.bias import Accepted, Standing, Trials
 from serving.domain.prediction import Label
 from serving.domain.review import Gold, Presentation, Queue, Task
 from serving.ports import ServingUnit
@@ -40,16 +40,15 @@ def sees(task: Task) -> bool:
 
 
 def trials(database: Database, first: int, items: int, says: Says) -> None:
-    """Items that show the model's answer and are checked by a second person, and by a lead."""
+    """As many items with the model's answer as without, checked by a second person, and a lead."""
 
     def add(unit: ServingUnit) -> None:
-        for n in range(first, first + items):
-            unit.reviews.add(
-                an_item(n, presentation=Presentation.SHOWN, opinions=2, plants=f"gold-{n}")
-            )
+        for n in range(first, first + 2 * items):
+            how = Presentation.BLIND if n % 2 else Presentation.SHOWN
+            unit.reviews.add(an_item(n, presentation=how, opinions=2, plants=f"gold-{n}"))
 
     write(database, add)
-    for _ in range(items):
+    for _ in range(2 * items):
         for who in ("ann", "bob"):
             task = taken(database, who)
             decide(database, verdict(task, who, says(sees(task))))
@@ -81,7 +80,7 @@ def next_shown(database: Database, number: int, **changes: object) -> Task:
 def test_who_follows_the_machine_sees_it_later_until_they_no_longer_do(database: Database):
     trials(database, 0, 14, follows(0.9, seed=1))
     found = measured(database)
-    assert (found.shown.errors, found.blind.errors >= 14) == (14, True)
+    assert (found.shown.errors, found.blind.errors) == (14, 14)
     assert (found.shown.accepted > 10, found.blind.accepted) == (True, 0)
     assert found.bias is not None
     assert found.bias.low > 0.3
@@ -138,22 +137,41 @@ def test_the_controller_measures_it_where_the_plan_shows_answers_first(database:
     assert low > 0.2
 
 
-def test_gold_items_and_first_answers_are_the_blind_side(database: Database):
-    """The model says glass; gold says metal, so that whoever says glass accepts an error."""
-    gold = {"queue": Queue.AUDIT, "presentation": Presentation.BLIND}
+def answered(database: Database, first: str, second: str, truth: str, **changes: Any) -> None:
+    """An item of a trial on which two people say this, and a lead that if they disagree."""
+    number = write(database, lambda u: len(u.reviews.find(state=None, model=None, limit=99)))
+    made = {"opinions": 2, "plants": f"gold-{number}"} | changes
+    write(database, lambda u: u.reviews.add(an_item(number, **made)))
+    for who, label in (("ann", first), ("bob", second)):
+        decide(database, verdict(taken(database, who), who, label))
+    if first != second:
+        decide(database, verdict(taken(database, "lea", lead=True), "lea", truth))
 
-    def add(unit: ServingUnit) -> None:
-        for number in range(3):
-            made = Gold(f"item-9{number:04d}", Label("metal", 1))
-            unit.reviews.add(an_item(number, gold=made, model_answer=a_raw().as_label(), **gold))
-        right = Gold("item-90009", Label("glass", 0))
-        unit.reviews.add(an_item(8, gold=right, **gold))
 
-    write(database, add)
-    for label in ("glass", "metal", "paper", "glass"):
-        decide(database, verdict(taken(database, "ann", draw=0.0), "ann", label))
-    assert write(database, lambda u: u.bias.accepted("waste", NOW)) == (Accepted(), Accepted(3, 1))
+def test_errors_count_that_a_second_person_found(database: Database):
+    """What the first one said must not decide whether an error is known of at all."""
+    shown, blind = ({"presentation": how} for how in (Presentation.SHOWN, Presentation.BLIND))
+    answered(database, MODEL, TRUTH, TRUTH, **shown)  # followed
+    answered(database, TRUTH, TRUTH, TRUTH, **shown)
+    answered(database, TRUTH, TRUTH, TRUTH, **blind)
+    answered(database, MODEL, TRUTH, MODEL, **blind)  # the model was right
+    answered(database, TRUTH, MODEL, TRUTH, **blind)  # overlooked by the second one
+    answered(database, MODEL, MODEL, TRUTH, **shown)  # overlooked by both
+    answered(database, TRUTH, TRUTH, TRUTH, **shown, plants=None)  # no trial
+    answered(database, TRUTH, TRUTH, TRUTH)  # shown after the answer
+    answered(database, TRUTH, TRUTH, TRUTH, **blind, stage=Stage.LIVE)
+    trials = write(database, lambda u: u.bias.trials("waste", NOW))
+    assert trials == (
+        Trials(Accepted(2, 1), Accepted(1, 0)), Trials(Accepted(), Accepted(1, 0)),
+    )  # fmt: skip
+
+
+def test_gold_items_are_no_trials(database: Database):
+    """They are always blind, so none of them could have been shown."""
+    gold = Gold("item-90000", Label(TRUTH, 1))
+    blind = {"queue": Queue.AUDIT, "presentation": Presentation.BLIND}
+    write(database, lambda u: u.reviews.add(an_item(0, gold=gold, **blind)))
+    decide(database, verdict(taken(database, "ann", draw=0.0), "ann", MODEL))
     found = measured(database)
-    assert (found.bias, found.has_fallen_back) == (None, False)
+    assert (found.trials, found.bias, found.has_fallen_back) == ((), None, False)
     assert found.sentence.startswith("automation bias: not measured yet")
-    assert not write(database, lambda u: u.reviews.find(state="ready", model=None, limit=9))

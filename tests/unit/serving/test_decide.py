@@ -12,7 +12,7 @@ from serving.domain.admission import Asked, record
 from serving.domain.decide import Abstain, Answer, Hold, StandIn, decide, decide_without, flag
 from serving.domain.failure import Failure
 from serving.domain.prediction import Code, DecidedBy, RawPrediction, Status
-from serving.domain.review import Presentation
+from serving.domain.review import Presentation, Queue, presented
 from serving.domain.routing import Assignment, assign
 
 UNREVIEWED = Review()
@@ -167,6 +167,30 @@ def test_a_shadow_that_failed_is_an_error_and_the_answer_is_as_it_was(
     assert written.item is None
     assert written.prediction.flags == ()
     assert written.prediction.decided_by is DecidedBy.BASELINE
+
+
+@pytest.mark.parametrize(
+    ("coin", "seen"),
+    [
+        (0.1, [Presentation.SHOWN, Presentation.BLIND, Presentation.BLIND]),
+        (0.3, [Presentation.BLIND] * 3),
+    ],
+)
+@pytest.mark.parametrize(("wanted", "asked_for"), [(1, 2), (2, 2), (3, 3)])
+def test_the_coin_of_a_trial_holds_for_every_opinion_that_the_plan_wants(
+    coin: float, seen: list[Presentation], wanted: int, asked_for: int
+):
+    """It is tossed when the request is admitted, so that nobody is asked otherwise later."""
+    plan = Review(blind=0.0, shown=1.0, gold=0.4, opinions={"out-of-domain": wanted})
+    assignment = candidate(FlaggedThen.HOLD, plan)
+    written = record(
+        asked(gold_number=coin, gold_id="g"), assignment, decide(assignment, ODD), {2: ODD}
+    )
+    assert written.item is not None
+    item = written.item
+    assert (item.opinions, item.plants, item.likeness) == (asked_for, "g", None)
+    assert [presented(item.presentation, n, Queue.WORK) for n in (1, 2, 3)] == seen
+    assert presented(item.presentation, 2, Queue.LEAD) is Presentation.BLIND
 
 
 def test_a_held_response_never_holds_a_label():

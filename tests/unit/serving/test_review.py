@@ -18,6 +18,7 @@ from serving.domain.review import (
     closes_at,
     drawn,
     gold_item,
+    on_trial,
     opinions_wanted,
     presentation,
     queue_of,
@@ -44,6 +45,19 @@ def test_the_plans_shares_say_how_an_item_is_shown(draw: float, expected: Presen
     review = Review(blind=0.1, shown=0.1)
     assert presentation(review, Queue.WORK, draw) is expected
     assert presentation(review, Queue.AUDIT, draw) is Presentation.BLIND
+
+
+@pytest.mark.parametrize(
+    ("draw", "expected"),
+    [(0.1, Presentation.SHOWN), (0.3, Presentation.BLIND), (0.4, None)],
+)
+def test_half_of_the_trials_hide_what_all_of_them_would_show(
+    draw: float, expected: Presentation | None
+):
+    review = Review(blind=0.1, shown=0.1, gold=0.4)
+    assert on_trial(review, Presentation.SHOWN, draw) is expected
+    assert on_trial(review, Presentation.ANSWER_FIRST, draw) is None
+    assert on_trial(review, Presentation.BLIND, draw) is None
 
 
 def test_only_what_was_drawn_and_is_not_waited_for_is_audit():
