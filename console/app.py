@@ -40,13 +40,20 @@ from serving.api import (
 from serving.api.front import Front
 
 
-def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None = None) -> Front:
+def create_app(
+    settings: Settings,
+    *,
+    serve: bool = False,
+    owner: Owner | None = None,
+    worker: int | None = None,
+) -> Front:
     """The application for these settings; with accounts on, the owner's key opens it as well.
 
     With `serve` its lifespan loads the models, answers predictions and runs the controller; without
     it only records can be read and changed, which is what the command line needs in process.
+    worker: its number, if it is one of several behind one port.
     """
-    wiring = Wiring(settings)
+    wiring = Wiring(settings, worker)
 
     def routes_changed() -> None:
         if serve:  # whoever changes a route through this replica sees it here at once
@@ -62,13 +69,7 @@ def create_app(settings: Settings, *, serve: bool = False, owner: Owner | None =
                 closing.callback(wiring.leases.close)
             closing.callback(wiring.serving.arrivals.end)
             if serve:
-                wiring.fleet.start()
-                closing.callback(wiring.fleet.close)
-                replica = Replica(settings.home)
-                closing.callback(replica.leave)
-                for loop in _loops(wiring, replica.name):
-                    loop.start()
-                    closing.callback(loop.stop)
+                _begin(wiring, closing)
             async with listening(wiring, owner, serve=serve):
                 yield
 
@@ -122,6 +123,20 @@ def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
         # What it says is who calls and how; anybody else's word for that is not taken.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.add_middleware(ServerTiming)
+
+
+def _begin(wiring: Wiring, closing: ExitStack) -> None:
+    """Load the models, run the controller, and tell other workers of this one."""
+    wiring.fleet.start()
+    closing.callback(wiring.fleet.close)
+    replica = Replica(wiring.settings.home, wiring.worker)
+    closing.callback(replica.leave)
+    for loop in _loops(wiring, replica.name):
+        loop.start()
+        closing.callback(loop.stop)
+    if wiring.shared_metrics:
+        wiring.shared_metrics.start()
+        closing.callback(wiring.shared_metrics.close)
 
 
 def _loops(wiring: Wiring, holder: str) -> tuple[Controller, ...]:

@@ -46,7 +46,8 @@ async def listening(wiring: Wiring, owner: Owner | None, *, serve: bool) -> Asyn
     from serving.api.grpc_service import GrpcServer
 
     away = (OperationalError, InterfaceError, PoolTimeout)
-    server = GrpcServer(wiring.serving, GrpcDoor(wiring, owner), away)
+    door, shared = GrpcDoor(wiring, owner), wiring.worker is not None
+    server = GrpcServer(wiring.serving, door, away, share_port=shared)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = await server.start(f"{host}:{settings.grpc_port}")
     structlog.get_logger().info("serving gRPC", host=settings.host, port=port)

@@ -40,6 +40,12 @@ def keep(owner: Owner, home: Path) -> None:
     write_private(home / FILE, json.dumps({"name": owner.identity.name, "key": owner.key}))
 
 
+def kept_owner(home: Path) -> Owner | None:
+    """Whoever started the home's running service, for its own other processes."""
+    key = kept_key(home)
+    return None if key is None else Owner(local_owner(), key)
+
+
 def kept_key(home: Path) -> str | None:
     """The key of the home's running service; None if it left none that we may read."""
     try:

@@ -13,15 +13,16 @@ FILE = "replica"
 
 
 class Replica:
-    """The name of the process that serves this home, kept in a file there.
+    """The name of the process that serves this home, kept in a file there; each worker has its own.
 
     The file is locked as long as the process lives; the kernel sees to the end of that. Whoever
     finds it locked is a second process on this home, and gets a name of its own.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, worker: int | None = None) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(home / FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        file = home / (FILE if worker is None else f"{FILE}-{worker}")
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
         self.name = self._kept() if self._locked() else uuid.uuid4().hex
 
     def leave(self) -> None:

@@ -1,31 +1,19 @@
-"""Running the service: database checked, models warmed, address announced, then answering."""
+"""Running the service: database checked, then one process that answers, or several workers."""
 
-import json
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from socket import socket
-from types import FrameType
 
 import structlog
-import uvicorn
 
 from console.accounts import admins
-from console.app import create_app
-from console.client import SERVICE_FILE, service_url
+from console.announcement import Announcement, not_listening
+from console.client import service_url
 from console.exposure import exposure, is_local, require_decision
 from console.migrate import check, current, upgrade
-from console.owner import FILE as OWNER_FILE
-from console.owner import Owner, keep, new_owner
-from console.patient_protocol import PatientProtocol
+from console.owner import new_owner
 from console.settings import Settings
 from registry.domain.errors import Conflict
-
-DRAIN_SECONDS = 10
 
 
 def run(settings: Settings) -> None:
@@ -44,27 +32,30 @@ def run(settings: Settings) -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     configure_logging(settings)
     prepare_database(settings)
-    owner = new_owner() if settings.accounts else None
     _warn(settings)
-    app = create_app(settings, serve=True, owner=owner)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        http=PatientProtocol,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # the application looks at them, if there is a proxy to trust
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    waiting = app.state.wiring.serving.arrivals
-    server = _Server(config, settings.home, owner, waiting.close)
+    announcement = Announcement(settings.home, new_owner() if settings.accounts else None)
+    if settings.workers > 1:
+        from console.supervisor import supervise
+
+        supervise(settings, announcement)
+    else:
+        _answer_alone(settings, announcement)
+
+
+def _answer_alone(settings: Settings, announcement: Announcement) -> None:
+    from console.answering import SoleServer
+
+    def listening(url: str) -> None:
+        announcement.leave_key()
+        announcement.announce(url)
+
+    server = SoleServer(settings, announcement.owner, listening, announcement.withdraw)
     try:
         server.run()
     except SystemExit as error:  # how uvicorn says that it could not start
-        raise Conflict(_not_listening(settings)) from error
+        raise not_listening(settings) from error
     if not server.started:
-        raise Conflict(_not_listening(settings))
+        raise not_listening(settings)
 
 
 def _warn(settings: Settings) -> None:
@@ -76,13 +67,6 @@ def _warn(settings: Settings) -> None:
         log.warning("nobody can log in yet: `stagegate user add NAME --role admin` adds somebody")
 
 
-def _not_listening(settings: Settings) -> str:
-    return (
-        f"the service could not listen on {settings.host}:{settings.port}; is the port taken? "
-        "The lines above say more; `--port 0` takes a free one"
-    )
-
-
 def prepare_database(settings: Settings) -> None:
     """Make the embedded database of a new home; refuse any other that is at a wrong revision."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold secrets
@@ -92,11 +76,15 @@ def prepare_database(settings: Settings) -> None:
     check(url)
 
 
-def configure_logging(settings: Settings) -> None:
-    """Structured lines on stderr, for people or as JSON; other libraries' lines join them."""
+def configure_logging(settings: Settings, **said: object) -> None:
+    """Structured lines on stderr, for people or as JSON; other libraries' lines join them.
+
+    said: what every line of ours says besides.
+    """
     level = getattr(logging, settings.log_level.upper())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        lambda _, __, line: {**line, **said},
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -116,40 +104,3 @@ def configure_logging(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, force=True)
-
-
-class _Server(uvicorn.Server):
-    """Tells the home where it listens while it does, and callers who wait when it stops."""
-
-    def __init__(
-        self, config: uvicorn.Config, home: Path, owner: Owner | None, stopping: Callable[[], None]
-    ) -> None:
-        super().__init__(config)
-        self._home = home
-        self._owner = owner
-        self._stopping = stopping
-
-    async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Listen, then write the address down for the command line."""
-        await super().startup(sockets)
-        if not self.started:
-            return
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        if self._owner:
-            keep(self._owner, self._home)
-        (self._home / SERVICE_FILE).write_text(json.dumps({"url": url, "pid": os.getpid()}))
-        structlog.get_logger().info("serving", url=url, pid=os.getpid())
-
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Take the address away, then drain."""
-        for name in (SERVICE_FILE, OWNER_FILE) if self._owner else (SERVICE_FILE,):
-            with suppress(FileNotFoundError):
-                (self._home / name).unlink()
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop at the first signal and, unlike uvicorn, end with status 0 afterwards."""
-        super().handle_exit(sig, frame)
-        self._stopping()
-        self._captured_signals = [s for s in self._captured_signals if s != signal.SIGTERM]

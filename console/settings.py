@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8800, ge=0, le=65_535)
     grpc_port: int = Field(0, ge=0, le=65_535)
+    workers: int = Field(1, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     auth: Literal["on", "off"] = "off"

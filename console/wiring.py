@@ -14,9 +14,11 @@ from console.deliver import Effect
 from console.provider import OpenIdProvider
 from console.provider_door import ProviderDoor
 from console.settings import Settings
+from console.workers_folder import workers_folder
 from monitoring.adapters.evidently_report import EvidentlyReports
 from monitoring.adapters.metrics import Metrics
 from monitoring.adapters.reference_files import CachedReferences
+from monitoring.adapters.shared_metrics import SharedMetrics
 from monitoring.adapters.windows import SqlWindows
 from monitoring.domain.window import LiveWindow
 from monitoring.services.attainable_level import require_level
@@ -49,9 +51,13 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Wiring:
-    """The parts of one process, each made when it is first asked for."""
+    """The parts of one process, each made when it is first asked for.
+
+    worker: its number among the processes behind one port; None if it is the only one.
+    """
 
     settings: Settings
+    worker: int | None = None
 
     @cached_property
     def database(self) -> Database:
@@ -89,6 +95,13 @@ class Wiring:
         return Metrics()
 
     @cached_property
+    def shared_metrics(self) -> SharedMetrics | None:
+        """The same beside those of the other workers."""
+        if self.worker is None:
+            return None
+        return SharedMetrics(self.metrics, workers_folder(self.settings.home), self.worker)
+
+    @cached_property
     def measurements(self) -> PrometheusMeasurements:
         """The same, as serving feeds them."""
         return PrometheusMeasurements(self.metrics)
@@ -112,7 +125,13 @@ class Wiring:
         """The loaded versions."""
         batching = Batching(self.settings.batch_max_size, self.settings.batch_max_delay_ms / 1000)
         return LiveFleet(
-            self.database, self.load, self.keep_window, self.measurements, now, batching
+            self.database,
+            self.load,
+            self.keep_window,
+            self.measurements,
+            now,
+            batching,
+            processes=self.settings.workers,
         )
 
     @cached_property
@@ -129,7 +148,8 @@ class Wiring:
             draw=random.SystemRandom().random,
             new_id=new_id,
             max_upload_bytes=self.settings.max_upload_bytes,
-            render_metrics=self.metrics.render,
+            render_metrics=(self.shared_metrics or self.metrics).render,
+            worker=self.worker,
             check=self.why_not_ready,
             lease=timedelta(seconds=self.settings.lease_seconds),
             undo=timedelta(seconds=self.settings.undo_seconds),

@@ -90,13 +90,16 @@ def run_command(home: Path, database_url: str, *words: str) -> "subprocess.Compl
 
 
 @contextmanager
-def running(home: Path, database_url: str) -> Iterator[Service]:
-    """A service on this home and database, ready to answer; ended afterwards if it still runs."""
+def running(home: Path, database_url: str, *words: str) -> Iterator[Service]:
+    """A service on this home and database, ready to answer; ended afterwards if it still runs.
+
+    words: more of its command line.
+    """
     settings = load_settings(home=home, database_url=database_url)
     log, watched = home.with_suffix(".log"), home.with_suffix(".watched")
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, WATCH, str(watched), "--home", str(home), "up", "--port", "0"],
+            [sys.executable, WATCH, str(watched), "--home", str(home), "up", "--port", "0", *words],
             env=environment(database_url),
             stdout=output,
             stderr=output,

@@ -14,11 +14,14 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free one.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that answer. [default: 1]")
+    ] = None,
 ) -> None:
-    """Run the service: HTTP API, pages and controller in one process."""
+    """Run the service: HTTP API, pages and controller, in one process or several workers."""
     from console.service import run
 
-    run(session(context).settings(host=host, port=port))
+    run(session(context).settings(host=host, port=port, workers=workers))
 
 
 def demo(

@@ -26,10 +26,14 @@ _PREFIX = "stagegate"
 
 
 class Metrics:
-    """The metrics of one process; safe to call from many threads."""
+    """The metrics of one process; safe to call from many threads.
+
+    registry: what this process counted and measured. looked_up: what is read from the database
+    whenever somebody asks, and is the same from whichever process that shares it.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self.registry, self.looked_up = CollectorRegistry(), CollectorRegistry()
         self._predictions = self._counter(
             "predictions",
             "Requests answered or held.",
@@ -49,30 +53,32 @@ class Metrics:
         self._batch = Histogram(
             "batch_size", "Inputs in a batch.", (), _PREFIX, buckets=_SIZES, registry=self.registry
         )
-        self._review_open = self._gauge(
+        self._review_open = self._standing(
             "review_open", "Open items, under each reason.", ("queue", "reason")
         )
-        self._review_oldest = self._gauge("review_oldest_seconds", "Age of the oldest open item.")
+        self._review_oldest = self._standing(
+            "review_oldest_seconds", "Age of the oldest open item."
+        )
         self._review_decisions = self._counter("review_decisions", "Answers of reviewers.")
         in_queue = ("model", "queue")
         self._in_queues = {
-            "waiting": self._gauge("review_waiting", "Opinions that are asked for.", in_queue),
-            "due_within_hour": self._gauge(
+            "waiting": self._standing("review_waiting", "Opinions that are asked for.", in_queue),
+            "due_within_hour": self._standing(
                 "review_due_within_hour", "Of those, due within the hour.", in_queue
             ),
-            "overdue": self._gauge("review_overdue", "Of those, past due.", in_queue),
-            "oldest_seconds": self._gauge(
+            "overdue": self._standing("review_overdue", "Of those, past due.", in_queue),
+            "oldest_seconds": self._standing(
                 "review_queue_oldest_seconds", "Age of the oldest of those.", in_queue
             ),
-            "decisions_per_hour": self._gauge(
+            "decisions_per_hour": self._standing(
                 "review_decisions_per_hour", "Answers of the last hour.", in_queue
             ),
         }
         bounded = ("model", "bound")
-        self._fallback = self._gauge(
+        self._fallback = self._standing(
             "review_fallback_ratio", "Held requests that a fallback answered, 7 days.", bounded
         )
-        self._gold = self._gauge(
+        self._gold = self._standing(
             "review_gold_accuracy", "Gold items answered rightly, 7 days.", bounded
         )
         self._bias = self._gauge(
@@ -100,7 +106,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """The body of /metrics, in the text format of CONTENT_TYPE."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry) + generate_latest(self.looked_up)
 
     def predicted(
         self,
@@ -238,6 +244,9 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
         return Gauge(name, text, labels, _PREFIX, registry=self.registry)
+
+    def _standing(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, text, labels, _PREFIX, registry=self.looked_up)
 
     def _seconds(self, what: str, text: str) -> Histogram:
         return Histogram(

@@ -77,13 +77,16 @@ class LiveFleet:
         measurements: Measurements,
         clock: Callable[[], datetime],
         batching: Batching,
+        *,
+        processes: int = 1,
     ) -> None:
+        """processes: how many share this machine's processors, this one included."""
         self._database = database
         self._load = load
         self._measurements = measurements
         self._clock = clock
         self._batching = batching
-        self._pool = _preparing()
+        self._pool = _preparing(processes)
         self._loader = Loader(self._engine)
         self._keeper = Keeper(keep_window, clock)
         self._lock = threading.Lock()
@@ -249,9 +252,9 @@ class LiveFleet:
                 self._keeper.retire(_name(key), self._engines.pop(key))
 
 
-def _preparing() -> ThreadPoolExecutor | None:
+def _preparing(processes: int) -> ThreadPoolExecutor | None:
     """Threads for preparing inputs, where there are processors that they could use."""
-    threads = min(PREPARING_THREADS_AT_MOST, _processors() - 1)
+    threads = min(PREPARING_THREADS_AT_MOST, max(1, _processors() // processes) - 1)
     return ThreadPoolExecutor(threads, thread_name_prefix="prepare") if threads else None
 
 

@@ -49,13 +49,22 @@ class GrpcServer:
     """Listens beside the HTTP server, in the same loop."""
 
     def __init__(
-        self, serving: Serving, admit: Admit, unavailable: tuple[type[Exception], ...]
+        self,
+        serving: Serving,
+        admit: Admit,
+        unavailable: tuple[type[Exception], ...],
+        *,
+        share_port: bool = False,
     ) -> None:
-        """unavailable: errors that mean that the database is away."""
+        """unavailable: errors that mean that the database is away.
+
+        share_port: whether others may listen on the same port, as workers do.
+        """
         self._serving = serving
         self._inference = Inference(serving)
         self._admit = admit
         self._unavailable = unavailable
+        self._share_port = share_port
         self._server: Any = None
 
     async def start(self, address: str) -> int:
@@ -63,7 +72,10 @@ class GrpcServer:
         import grpc
 
         limit = self._serving.max_upload_bytes
-        options = [("grpc.max_receive_message_length", limit), ("grpc.so_reuseport", 0)]
+        options = [
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.so_reuseport", int(self._share_port)),
+        ]
         self._server = grpc.aio.server(options=options)
         self._server.add_generic_rpc_handlers((self._handlers(),))
         try:

@@ -16,8 +16,9 @@ def router(serving: Serving) -> APIRouter:
 
     @routes.get("/healthz")
     async def alive() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "alive"}
+        """The process answers; where several workers do, it says which one it is."""
+        which = {} if serving.worker is None else {"worker": str(serving.worker)}
+        return {"status": "alive", **which}
 
     @routes.get("/readyz", responses=NOT_READY)
     def ready() -> JSONResponse:

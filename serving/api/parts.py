@@ -27,6 +27,7 @@ class Serving:
     lease: for how long an item is a reviewer's. undo: for how long their answer can be taken back
     before its caller hears it. leases: where items are handed out, so that nobody who asks for one
     waits behind answers; None: the ledger, where the database lets one write at a time anyway.
+    worker: which of the processes behind one port this is; None if it is the only one.
     """
 
     database: Database
@@ -46,6 +47,7 @@ class Serving:
     undo: timedelta = timedelta(0)
     kept: Kept = field(default_factory=Kept)
     leases: Ledger | None = None
+    worker: int | None = None
 
     @property
     def predicting(self) -> Predicting:

@@ -43,3 +43,15 @@ def test_a_file_that_was_cut_short_is_written_anew(tmp_path: Path):
     again = Replica(tmp_path)
     assert first.name == again.name == (tmp_path / FILE).read_text()
     again.leave()
+
+
+def test_each_worker_of_a_home_has_a_name_and_keeps_it(tmp_path: Path):
+    workers = [Replica(tmp_path, number) for number in (None, 1, 2)]
+    names = [worker.name for worker in workers]
+    for worker in workers:
+        worker.leave()
+    again = [Replica(tmp_path, number) for number in (None, 1, 2)]
+    assert [worker.name for worker in again] == names
+    assert len(set(names)) == 3
+    for worker in again:
+        worker.leave()
