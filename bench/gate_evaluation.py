@@ -10,6 +10,7 @@ exposures) and 10 verdicts come in.
 """
 
 import argparse
+import os
 import resource
 import time
 import uuid
@@ -111,7 +112,7 @@ def run(database: Database, chosen: argparse.Namespace) -> None:
     memory = GateMemory()
     took, gates = look(database, rollout, now, memory)
     print(f"from the beginning: {took:.0f} ms, {len(gates)} verdicts of gates, {peak()}")
-    times = []
+    times, worked = [], []
     for number in range(chosen.looks):
         now += timedelta(seconds=20)
         with database.begin() as connection:
@@ -123,12 +124,16 @@ def run(database: Database, chosen: argparse.Namespace) -> None:
             unit = SqlUnitOfWork(connection)
             for name in waiting[number * 10 : number * 10 + 10]:
                 unit.evidence.settle(name, "teddy", "rae", now)
+        began = time.process_time()
         times.append(look(database, rollout, now, memory)[0])
+        worked.append((time.process_time() - began) * 1_000)
     afresh, again = look(database, rollout, now, GateMemory())
     same = again == look(database, rollout, now, memory)[1]
     print(
         f"{chosen.database}, {chosen.stage}, after 20 answers and 10 verdicts more: "
-        f"median {median(times):.1f} ms, slowest {max(times):.1f} ms over {len(times)} looks"
+        f"median {median(times):.1f} ms, slowest {max(times):.1f} ms over {len(times)} looks; "
+        f"of the processor median {median(worked):.1f} ms, most {max(worked):.1f} ms; "
+        f"load {os.getloadavg()[0]:.1f}"
     )
     print(f"read afresh: {afresh:.0f} ms; the same verdicts: {same}; {peak()}")
 

@@ -15,7 +15,7 @@ from console.duties import deliveries, duties, judgements, notifications
 from console.grpc_door import listening
 from console.in_process import ActingAs
 from console.owner import Owner
-from console.replica import Replica
+from console.replica import Replica, take_over
 from console.same_origin import SameOrigin
 from console.session_cookie import SessionCookie
 from console.settings import Settings
@@ -131,6 +131,7 @@ def _begin(wiring: Wiring, closing: ExitStack) -> None:
     closing.callback(wiring.fleet.close)
     replica = Replica(wiring.settings.home, wiring.worker)
     closing.callback(replica.leave)
+    take_over(wiring.database, replica)
     for loop in _loops(wiring, replica.name):
         loop.start()
         closing.callback(loop.stop)

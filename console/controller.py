@@ -37,7 +37,7 @@ class Controller:
     The lease of this name in the database decides which process; when that one dies another takes
     over once the lease has run out. A duty that fails is logged and tried again in the next turn,
     and does not keep the others from running. `stood_down` is called when another took over.
-    `holder`: a name that no other process that runs has, under which this one may have led before.
+    `holder`: a name that no other process has.
     """
 
     def __init__(

@@ -19,6 +19,9 @@ class Leases(Protocol):
     def release(self, name: str, holder: str) -> None:
         """Give the lease back at once."""
 
+    def pass_on(self, holder: str, heir: str) -> None:
+        """Whatever the one holds is the other's, until it would have run out."""
+
 
 def hold(leases: Leases, name: str, holder: str, now: datetime, ttl: timedelta) -> bool:
     """Take or renew the lease; False while somebody else holds it."""

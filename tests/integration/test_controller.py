@@ -1,10 +1,13 @@
 """One controller acts for all replicas, and the outbox delivers what was committed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from waiting import PATIENCE
 
 from console.controller import INTERVAL_SECONDS, LEASE_SECONDS, Controller, Duty
 from console.deliver import deliver
+from console.replica import Replica, take_over
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import lease
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -151,14 +155,48 @@ def test_a_stopped_controller_gives_the_lease_back_at_once(database: Database, c
     assert second.turn()
 
 
-def test_a_process_that_comes_back_under_its_name_leads_at_once(database: Database, clock: Clock):
-    def controller(holder: str) -> Controller:
-        duties = [Duty("a", str)]
-        return Controller("outbox", database, duties, clock, lease_seconds=60, holder=holder)
+def a_controller(database: Database, clock: Clock, holder: str) -> Controller:
+    duties = [Duty("a", str)]
+    return Controller("outbox", database, duties, clock, lease_seconds=60, holder=holder)
 
-    assert controller("replica-1").turn()
-    assert not controller("replica-2").turn()
-    assert controller("replica-1").turn()
+
+def served(database: Database, clock: Clock, replica: Replica) -> Controller:
+    """As the service begins on a home."""
+    take_over(database, replica)
+    return a_controller(database, clock, replica.name)
+
+
+def test_whoever_serves_the_home_of_one_that_died_leads_at_once(
+    database: Database, clock: Clock, tmp_path: Path
+):
+    before = Replica(tmp_path)
+    assert served(database, clock, before).turn()
+    assert not served(database, clock, Replica(tmp_path / "other")).turn()
+    before.leave()
+    assert served(database, clock, Replica(tmp_path)).turn()
+
+
+def test_of_those_that_serve_a_home_and_its_copies_one_leads(
+    database: Database, clock: Clock, tmp_path: Path
+):
+    """Twelve copies begin at once; whoever led from the original stands down at its next turn."""
+    home = tmp_path / "home"
+    original = served(database, clock, Replica(home))
+    assert original.turn()
+    copies = [shutil.copytree(home, tmp_path / f"copy-{number}") for number in range(12)]
+    gate = threading.Barrier(len(copies))
+
+    def begin(copy: Path) -> Controller:
+        replica = Replica(copy)
+        gate.wait(PATIENCE)
+        return served(database, clock, replica)
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        controllers = [original, *pool.map(begin, copies)]
+    clock.go_on(8)
+    for _ in range(2):
+        assert sorted(one.turn() for one in controllers) == [False] * 12 + [True]
+    assert not original.turn()
 
 
 def test_loops_of_different_names_do_not_keep_each_other_out(database: Database, clock: Clock):

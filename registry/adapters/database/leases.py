@@ -38,6 +38,10 @@ class SqlLeases:
         """Give the lease back at once; nothing happens if somebody else holds it."""
         self._connection.execute(sa.delete(t).where(t.c.name == name, t.c.holder == holder))
 
+    def pass_on(self, holder: str, heir: str) -> None:
+        """Whatever the one holds is the other's, until it would have run out."""
+        self._connection.execute(sa.update(t).where(t.c.holder == holder).values(holder=heir))
+
 
 def _free(holder: str, now: datetime, ttl: timedelta) -> sa.ColumnElement[bool]:
     """An end far beyond any that could be given now was given by a clock that has been set back
