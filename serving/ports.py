@@ -11,7 +11,7 @@ from registry.domain.observations import FloatArray, InputArray, Observations
 from registry.ports import UnitOfWork
 from serving.domain.admission import Record
 from serving.domain.bias import Standing, Trials
-from serving.domain.opinions import Event, Opinion, Verdict
+from serving.domain.opinions import Event, Opinion, Passing, Verdict
 from serving.domain.prediction import (
     DecidedBy,
     Fallback,
@@ -239,6 +239,11 @@ class ReviewLog(Protocol):
 
     def note(self, item_id: str, actor: str, action: str, now: datetime, **detail: object) -> None:
         """Append what somebody did with an item."""
+
+    def note_once(
+        self, sent: Passing, action: str, now: datetime, **detail: object
+    ) -> Event | None:
+        """Append it if it is sent for the first time; what was noted then, if it is not."""
 
     def events(self, item_id: str) -> tuple[Event, ...]:
         """What people did with an item besides answering it, as it happened."""

@@ -500,6 +500,7 @@ class FakeApi:
         self.undone: list[str] = []
         self.comments: list[tuple[str, str, str]] = []
         self.escalations: list[dict[str, Any]] = []
+        self.snoozes: dict[tuple[str, int, str], str] = {}
         self.broken: str = ""
         self.lease_seconds = 600
         self.model_says = {"prediction": "glass", "probabilities": {"glass": 0.58, "metal": 0.31}}
@@ -619,9 +620,12 @@ class FakeApi:
         return {"id": item["id"]}
 
     def _snooze(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
-        self._own(item, body, actor)
-        item.update(state="snoozed", snoozed_until=body["until"])
-        return {"id": item["id"]}
+        request = (item["id"], body["epoch"], body["idempotency_key"])
+        if request not in self.snoozes:
+            self._own(item, body, actor)
+            item.update(state="snoozed", snoozed_until=body["until"])
+        until = self.snoozes.setdefault(request, body["until"])
+        return {"id": item["id"], "until": until}
 
     def _comment(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         self.comments.append((item["id"], actor, body["text"]))

@@ -1,6 +1,7 @@
 """Reviewers at a queue in a database, without a service between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -8,8 +9,9 @@ from serving_fakes import NOW, a_prediction, an_item
 
 from registry.adapters.database.engine import Database
 from registry.domain.people import Identity, Role
+from serving.adapters.ledger import GroupLedger
 from serving.adapters.unit import SqlServingUnit
-from serving.domain.opinions import Verdict
+from serving.domain.opinions import Passing, Verdict
 from serving.domain.review import Task
 from serving.ports import ServingUnit
 from serving.services import review
@@ -61,7 +63,24 @@ def verdict(
     return Verdict(task.item.id, reviewer, task.slot.epoch, label, "", key, **more)
 
 
+def passing(
+    task: Task, reviewer: str, reason: str = "", epoch: int | None = None, key: str = "k"
+) -> Passing:
+    return Passing(task.item.id, reviewer, epoch or task.slot.epoch, key, reason)
+
+
 def decide(
     database: Database, answer: Verdict, now: datetime = NOW, window: timedelta = timedelta(0)
 ) -> review.Decided:
     return write(database, lambda unit: review.decide(unit, answer, now, window))
+
+
+@contextmanager
+def replicas(url: str) -> Iterator[list[GroupLedger]]:
+    """Two that write to one database."""
+    databases = [Database(url), Database(url)]
+    ledgers = [GroupLedger(one) for one in databases]
+    yield ledgers
+    for ledger, one in zip(ledgers, databases, strict=True):
+        ledger.close()
+        one.close()

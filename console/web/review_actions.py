@@ -1,17 +1,19 @@
 """What a reviewer can do with an item besides answering it: one route an action."""
 
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
+from console.web.api import Document
 from console.web.render import HEADERS, Frame
 from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path
 from console.web.views.formatting import sequence
 from console.web.views.review_grid import grid_page
-from console.web.views.review_notices import Notice, saved, saved_all, skipped
+from console.web.views.review_notices import Notice, put_aside, saved, saved_all, skipped
 from registry.domain.errors import Conflict, Invalid
 
 Epoch = Annotated[int, Form()]
@@ -61,14 +63,19 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
 
 def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
     async def pass_on(
-        request: Request, reviewer: str, model: str, path: str, body: dict[str, Any], said: Notice
+        request: Request,
+        reviewer: str,
+        model: str,
+        path: str,
+        body: dict[str, Any],
+        said: Callable[[Document], Notice],
     ) -> Response:
         try:
-            await desk.api.post(path, body, reviewer)
+            done = await desk.api.post(path, body, reviewer)
         except Conflict as error:
             notice = Notice("That did not count.", "bad", str(error))
             return await desk.show_next(request, reviewer, model, notice, 409)
-        return await desk.show_next(request, reviewer, model, said)
+        return await desk.show_next(request, reviewer, model, said(done))
 
     @pages.post("/review/{item}/skip", dependencies=CHECKED)
     async def skip(
@@ -76,7 +83,7 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
     ) -> Response:
         body = {"epoch": epoch, "reason": reason}
         path = api_path(item, "skip")
-        return await pass_on(request, reviewer, model, path, body, skipped(reason))
+        return await pass_on(request, reviewer, model, path, body, lambda _: skipped(reason))
 
     @pages.post("/review/{item}/escalate", dependencies=CHECKED)
     async def escalate(
@@ -84,7 +91,8 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
     ) -> Response:
         body = {"epoch": epoch, "reason": reason}
         said = Notice("Passed on to a lead.", "plain", f"Reason: {reason}.")
-        return await pass_on(request, reviewer, model, api_path(item, "escalate"), body, said)
+        path = api_path(item, "escalate")
+        return await pass_on(request, reviewer, model, path, body, lambda _: said)
 
     @pages.post("/review/{item}/snooze", dependencies=CHECKED)
     async def snooze(
@@ -95,10 +103,11 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
         minutes: Annotated[int, Form(ge=1, le=30 * 24 * 60)],
         model: Text = "",
     ) -> Response:
-        until = desk.clock() + timedelta(minutes=minutes)
-        body = {"epoch": epoch, "until": until.isoformat()}
-        said = Notice("Put aside.", "plain", f"It comes back at {until:%H:%M} UTC.")
-        return await pass_on(request, reviewer, model, api_path(item, "snooze"), body, said)
+        until = (desk.clock() + timedelta(minutes=minutes)).isoformat()
+        # Sent again, it would be until later: what makes it the same is the choice.
+        body = {"epoch": epoch, "until": until, "idempotency_key": f"{minutes} minutes"}
+        path = api_path(item, "snooze")
+        return await pass_on(request, reviewer, model, path, body, put_aside)
 
 
 def _add_beside(pages: APIRouter, desk: Desk) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from registry.adapters.database.dialect import insert_for
+from registry.adapters.database.dialect import insert, insert_for
 from serving.adapters.review_rows import opinion_in, opinion_out
 from serving.adapters.review_tables import review_decision as d
 from serving.adapters.review_tables import review_event as e
 from serving.adapters.review_tables import review_slot as s
-from serving.domain.opinions import Event, Opinion, Verdict
+from serving.domain.opinions import Event, Opinion, Passing, Verdict
 from serving.domain.review import Task, seen_digest
 
 
@@ -76,11 +76,31 @@ class SqlReviewLog:
         values: Mapping[str, Any] = {"item_id": item_id, "at": now, "actor": actor}
         self._connection.execute(sa.insert(e).values(action=action, detail=detail, **values))
 
+    def note_once(
+        self, sent: Passing, action: str, now: datetime, **detail: object
+    ) -> Event | None:
+        """Append it if it is sent for the first time; what was noted then, if it is not.
+
+        The same request under way elsewhere is waited for: it may yet come to nothing.
+        """
+        request = {
+            "item_id": sent.item_id, "actor": sent.reviewer, "request": sent.request(action),
+        }  # fmt: skip
+        new = insert(self._connection, e).values(at=now, action=action, detail=detail, **request)
+        made = self._connection.execute(new.on_conflict_do_nothing().returning(e.c.id)).scalar()
+        if made is not None:
+            return None
+        return _event(self._connection.execute(sa.select(e).filter_by(**request)).one())
+
     def events(self, item_id: str) -> tuple[Event, ...]:
         """What people did with an item besides answering it, as it happened."""
         query = sa.select(e).where(e.c.item_id == item_id).order_by(e.c.id)
         rows = self._connection.execute(query)
-        return tuple(Event(row.at, row.actor, row.action, row.detail) for row in rows)
+        return tuple(_event(row) for row in rows)
+
+
+def _event(row: Any) -> Event:
+    return Event(row.at, row.actor, row.action, row.detail)
 
 
 # What every answer runs, made once: making a statement takes longer than running it.

@@ -131,7 +131,9 @@ review_event = table(
     C("actor", sa.String(128), nullable=False),
     C("action", sa.String(16), nullable=False),  # skipped, escalated, snoozed, undone, …
     C("detail", sa.JSON, nullable=False),
+    C("request", sa.String(320), nullable=True),  # what is done once however often it is sent
     sa.Index(None, "item_id", "id"),
+    sa.Index(None, "item_id", "actor", "request", unique=True),
 )
 
 # Items that somebody has passed on; much else is written down of every item.

@@ -23,28 +23,23 @@ def _add_passing_on(routes: APIRouter, serving: Serving) -> None:
     async def skip(item: Name, body: SkipBody, actor: Actor) -> dict[str, Any]:
         """Pass an item on to others."""
         now = serving.clock()
-        await serving.write(
-            lambda unit: actions.skip(unit, item, actor, body.epoch, body.reason, now)
-        )
+        await serving.write(lambda unit: actions.skip(unit, body.passing(item, actor), now))
         return {"id": item, "status": "skipped"}
 
     @routes.post("/{item}/escalate")
     async def escalate(item: Name, body: SkipBody, actor: Actor) -> dict[str, Any]:
         """Pass an item on to a lead, whose answer settles it."""
         now = serving.clock()
-        await serving.write(
-            lambda unit: actions.escalate(unit, item, actor, body.epoch, body.reason, now)
-        )
+        await serving.write(lambda unit: actions.escalate(unit, body.passing(item, actor), now))
         return {"id": item, "status": "escalated"}
 
     @routes.post("/{item}/snooze")
     async def snooze(item: Name, body: SnoozeBody, actor: Actor) -> dict[str, Any]:
         """Put an item aside for everybody until a moment."""
         now = serving.clock()
-        await serving.write(
-            lambda unit: actions.snooze(unit, item, actor, body.epoch, body.until, now)
-        )
-        return {"id": item, "status": "snoozed", "until": body.until.isoformat()}
+        sent = body.passing(item, actor)
+        until = await serving.write(lambda unit: actions.snooze(unit, sent, body.until, now))
+        return {"id": item, "status": "snoozed", "until": until.isoformat()}
 
     @routes.post("/{item}/comment")
     async def comment(item: Name, body: CommentBody, actor: Actor) -> dict[str, Any]:

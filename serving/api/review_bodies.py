@@ -1,11 +1,12 @@
 """What reviewers send."""
 
+from hashlib import sha256
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, StrictBool
 
 from serving.api.text import Epoch, Name, Storable, Text
-from serving.domain.opinions import BULK_AT_MOST, Verdict
+from serving.domain.opinions import BULK_AT_MOST, Passing, Verdict
 
 Page = Annotated[Name, Field(max_length=64)] | None
 Label = Annotated[Storable, Field(max_length=256)] | None
@@ -60,16 +61,32 @@ class AdjudicationBody(BaseModel):
         return Verdict(item, reviewer, 0, self.label, self.comment, key, final=self.final)
 
 
-class SkipBody(LeaseBody):
+class PassingBody(LeaseBody):
+    """Doing something else with an item than answering it."""
+
+    idempotency_key: Name | None = None
+
+
+class SkipBody(PassingBody):
     """Passing an item on."""
 
     reason: Text = ""
 
+    def passing(self, item: str, reviewer: str) -> Passing:
+        """Without a key of the sender's own, the same reason for the same claim is the same."""
+        key = self.idempotency_key or sha256(self.reason.encode()).hexdigest()
+        return Passing(item, reviewer, self.epoch, key, self.reason)
 
-class SnoozeBody(LeaseBody):
+
+class SnoozeBody(PassingBody):
     """Putting an item aside."""
 
     until: AwareDatetime
+
+    def passing(self, item: str, reviewer: str) -> Passing:
+        """Without a key of the sender's own, the same end for the same claim is the same."""
+        key = self.idempotency_key or self.until.isoformat()
+        return Passing(item, reviewer, self.epoch, key)
 
 
 class CommentBody(BaseModel):

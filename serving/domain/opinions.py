@@ -58,6 +58,21 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
+class Passing:
+    """What a reviewer does with an item instead of answering it, as sent."""
+
+    item_id: str
+    reviewer: str
+    epoch: int
+    idempotency_key: str
+    reason: str = ""
+
+    def request(self, action: str) -> str:
+        """The same whenever it is sent again; a key is good for one action on one claim."""
+        return f"{action}:{self.epoch}:{self.idempotency_key}"
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that a person did with an item besides answering it."""
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from registry.domain.errors import Conflict, Forbidden, Invalid, NotFound
-from serving.domain.opinions import BULK_AT_MOST, Verdict
+from serving.domain.opinions import BULK_AT_MOST, Passing, Verdict
 from serving.domain.review import LEASE, ItemState, Queue, SlotState, Task
 from serving.ports import ServingUnit
 from serving.services.review import NO_WINDOW, Decided, decide, hand_over, undo
@@ -13,37 +13,34 @@ from serving.services.review import NO_WINDOW, Decided, decide, hand_over, undo
 SNOOZE_AT_MOST = timedelta(days=30)
 
 
-def skip(
-    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime
-) -> None:
-    """Pass an item on to others; Conflict if someone else has it."""
-    task = unit.reviews.get(item_id)
-    if not unit.reviews.pass_on(task, reviewer, epoch, task.slot.queue):
-        raise _taken(task)
-    unit.review_log.note(item_id, reviewer, "skipped", now, reason=reason)
+def skip(unit: ServingUnit, sent: Passing, now: datetime) -> None:
+    """Pass an item on to others; Conflict if someone else has it.
+
+    Sending the same again gives the same result, as it does for `escalate` and `snooze`.
+    """
+    _pass_on(unit, sent, "skipped", now)
 
 
-def escalate(
-    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, reason: str, now: datetime
-) -> None:
+def escalate(unit: ServingUnit, sent: Passing, now: datetime) -> None:
     """Pass an item on to a lead, whose answer settles it; Conflict if someone else has it."""
-    task = unit.reviews.get(item_id)
-    if not unit.reviews.pass_on(task, reviewer, epoch, Queue.LEAD):
-        raise _taken(task)
-    unit.review_log.note(item_id, reviewer, "escalated", now, reason=reason)
+    _pass_on(unit, sent, "escalated", now, Queue.LEAD)
 
 
-def snooze(
-    unit: ServingUnit, item_id: str, reviewer: str, epoch: int, until: datetime, now: datetime
-) -> None:
-    """Put an item aside for everybody until a moment; Conflict if someone else has it."""
+def snooze(unit: ServingUnit, sent: Passing, until: datetime, now: datetime) -> datetime:
+    """Put an item aside for everybody until a moment; Conflict if someone else has it.
+
+    Gives the moment at which it comes back: sent again, the one that was sent first.
+    """
+    task = unit.reviews.get(sent.item_id)
+    if earlier := unit.review_log.note_once(sent, "snoozed", now, until=until.isoformat()):
+        return datetime.fromisoformat(earlier.detail["until"])
     if not now < until <= now + SNOOZE_AT_MOST:
         raise Invalid(
             f"until {until.isoformat()} is not within the next {SNOOZE_AT_MOST.days} days"
         )
-    if not unit.reviews.keep(item_id, reviewer, epoch, SlotState.SNOOZED, until):
-        raise _taken(unit.reviews.get(item_id))
-    unit.review_log.note(item_id, reviewer, "snoozed", now, until=until.isoformat())
+    if not unit.reviews.keep(sent.item_id, sent.reviewer, sent.epoch, SlotState.SNOOZED, until):
+        raise _taken(task)
+    return until
 
 
 def comment(unit: ServingUnit, item_id: str, actor: str, text: str, now: datetime) -> None:
@@ -155,6 +152,22 @@ def undo_bulk(unit: ServingUnit, name: str, reviewer: str, now: datetime) -> tup
     if not given:
         raise NotFound(f"{reviewer} has given no answers under {name!r}.")
     return tuple(undo(unit, one.item_id, reviewer, one.epoch, now) for one in given)
+
+
+def _pass_on(
+    unit: ServingUnit, sent: Passing, action: str, now: datetime, queue: Queue | None = None
+) -> None:
+    """Noted first: whoever sends the same meanwhile waits for it, and finds it done or undone."""
+    task = unit.reviews.get(sent.item_id)
+    if earlier := unit.review_log.note_once(sent, action, now, reason=sent.reason):
+        if earlier.detail["reason"] != sent.reason:
+            raise Invalid(
+                f"The idempotency key {sent.idempotency_key!r} was used with another reason; "
+                "send a new key with a new reason."
+            )
+        return
+    if not unit.reviews.pass_on(task, sent.reviewer, sent.epoch, queue or task.slot.queue):
+        raise _taken(task)
 
 
 def _taken(task: Task) -> Conflict:

@@ -89,6 +89,12 @@ def skipped(reason: str) -> Notice:
     return Notice("Skipped.", "plain", f"Reason: {reason}.")
 
 
+def put_aside(answer: Mapping[str, Any]) -> Notice:
+    """What to say after a snooze."""
+    end = parse_time(answer.get("until"))
+    return Notice("Put aside.", "plain", f"It comes back at {end:%H:%M} UTC." if end else "")
+
+
 def quoted(label: object) -> str:
     """A label as a sentence names it."""
     return "“none of these”" if label is None else f"“{label}”"

@@ -31,7 +31,7 @@ from registry.services.tick import tick
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.review_tables import review_decision
 from serving.adapters.tables import prediction, scope_count
-from serving.domain.opinions import Verdict
+from serving.domain.opinions import Passing, Verdict
 from serving.domain.review import Task
 from serving.domain.routing import Quota
 from serving.ports import ServingUnit
@@ -127,11 +127,12 @@ class Replica:
         label = choice.choice(["glass", "glass", "metal"])
         window = choice.choice([review.NO_WINDOW, WINDOW])
         verdict = Verdict(item, who, epoch, label, "", key)
+        sent = Passing(item, who, epoch, key)
         match choice.randrange(8):
             case 0:
-                self.write("", lambda u: review_actions.skip(u, item, who, epoch, "hm", now()))
+                self.write("", lambda u: review_actions.skip(u, sent, now()))
             case 1:
-                self.write("", lambda u: review_actions.escalate(u, item, who, epoch, "", now()))
+                self.write("", lambda u: review_actions.escalate(u, sent, now()))
             case 2:
                 self.write("", lambda u: settle.cancel(u, task.item.prediction_id, now()))
             case _:

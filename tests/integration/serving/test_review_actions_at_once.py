@@ -4,15 +4,14 @@ import random
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from review_desk import fill, write
+from review_desk import fill, replicas, write
 from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
@@ -22,7 +21,7 @@ from registry.domain.people import Identity, Role
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.review_tables import review_decision, review_item, review_slot
 from serving.adapters.tables import prediction
-from serving.domain.opinions import Verdict
+from serving.domain.opinions import Passing, Verdict
 from serving.domain.review import Presentation, Task
 from serving.ports import ServingUnit
 from serving.services import review, review_actions, settle
@@ -77,10 +76,11 @@ class Reviewer:
         self.counted += [key] if said and said.opinion.counted else []
 
     def snooze(self, task: Task) -> None:
-        item, epoch, name = task.item.id, task.slot.epoch, self.who.name
+        item, name = task.item.id, self.who.name
+        sent = Passing(item, name, task.slot.epoch, uuid.uuid4().hex)
         self.do(lambda u: review_actions.comment(u, item, name, "later", now()))
         until = now() + WINDOW
-        self.do(lambda u: review_actions.snooze(u, item, name, epoch, until, now()))
+        self.do(lambda u: review_actions.snooze(u, sent, until, now()))
 
     def in_bulk(self, task: Task) -> None:
         item, epoch, key = task.item.id, task.slot.epoch, uuid.uuid4().hex
@@ -101,16 +101,6 @@ class Reviewer:
         held = self.ledger.read(lambda u: u.reviews.find(state="leased", model=None, limit=5))
         for task in held:
             self.do(lambda u, i=task.item.id: review_actions.release(u, i, self.who.name, now()))
-
-
-@contextmanager
-def replicas(url: str) -> Iterator[list[GroupLedger]]:
-    databases = [Database(url), Database(url)]
-    ledgers = [GroupLedger(one) for one in databases]
-    yield ledgers
-    for ledger, one in zip(ledgers, databases, strict=True):
-        ledger.close()
-        one.close()
 
 
 def time_passes(ledger: GroupLedger, over: threading.Event) -> None:

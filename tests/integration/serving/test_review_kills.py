@@ -1,15 +1,12 @@
 """Reviewers' processes die in the middle of their work, and nothing is lost, doubled or stuck."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from killed import said_until_killed
 from review_desk import WINDOW, decide, fill, take, taken, verdict, write
 from serving_fakes import NOW
 
@@ -25,22 +22,6 @@ pytestmark = pytest.mark.integration
 CHILD = Path(__file__).parents[2] / "reviewing_child.py"
 SETTLING = CHILD.with_name("settling_child.py")
 ITEMS, LINES = 120, 40
-
-
-def said_until_killed(lines: int, program: Path, *arguments: str) -> list[str]:
-    """What a program had said when it was killed, which was after so many lines."""
-    root = str(program.parents[1])
-    child = subprocess.Popen(
-        [sys.executable, str(program), *arguments],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root},
-    )  # fmt: skip
-    assert child.stdout is not None
-    with child.stdout:
-        said = [child.stdout.readline() for _ in range(lines)]
-        child.send_signal(signal.SIGKILL)
-        said += child.stdout.readlines()
-    child.wait()
-    return said
 
 
 def reviewed_until_killed(url: str) -> list[tuple[str, str]]:

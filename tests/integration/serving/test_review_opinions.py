@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from review_desk import LATER, WINDOW, decide, fill, take, taken, verdict, write
+from review_desk import LATER, WINDOW, decide, fill, passing, take, taken, verdict, write
 from serving_fakes import NOW, a_prediction, an_item
 from waiting import PATIENCE
 
@@ -111,7 +111,7 @@ def test_a_lead_judges_from_the_list_unless_they_had_a_say(database: Database):
     asked = replace(verdict(task, "lea", "glass"), epoch=0)
     with pytest.raises(Conflict, match="waits for no lead"):
         write(database, lambda u: actions.adjudicate(u, asked, NOW))
-    write(database, lambda u: actions.escalate(u, "item-00000", "ann", 1, "unsure", NOW))
+    write(database, lambda u: actions.escalate(u, passing(task, "ann", "unsure"), NOW))
     assert take(database, "ann") is None
     mine = replace(asked, reviewer="ann")
     with pytest.raises(Forbidden, match="had a say"):
@@ -127,7 +127,7 @@ def test_nobody_gets_an_item_twice_whatever_was_done_with_it(database: Database)
     fill(database, 1, opinions=2)
     names = ["ann", "bob", "cleo", "dora"]
     skipped = taken(database, "ann")
-    write(database, lambda u: actions.skip(u, "item-00000", "ann", skipped.slot.epoch, "", NOW))
+    write(database, lambda u: actions.skip(u, passing(skipped, "ann"), NOW))
     slow = taken(database, "bob")
     quick = taken(database, "cleo", LATER)
     late = decide(database, verdict(slow, "bob", "glass"), LATER)
@@ -372,13 +372,13 @@ def test_urgent_work_does_not_starve_the_audit_items_and_they_come_by_their_numb
 
 def test_a_snoozed_item_rests_and_comes_back(database: Database):
     fill(database, 1)
-    taken(database, "ann")
+    task = taken(database, "ann")
     until = NOW + timedelta(hours=1)
-    write(database, lambda u: actions.snooze(u, "item-00000", "ann", 1, until, NOW))
+    write(database, lambda u: actions.snooze(u, passing(task, "ann"), until, NOW))
     assert take(database, "bob") is None
     assert taken(database, "bob", until).item.id == "item-00000"
     with pytest.raises(Invalid, match="within"):
-        write(database, lambda u: actions.snooze(u, "item-00000", "bob", 2, NOW, NOW))
+        write(database, lambda u: actions.snooze(u, passing(task, "bob", epoch=2), NOW, NOW))
 
 
 def test_a_released_item_is_free_and_its_holders_answer_counts_until_it_is_taken(

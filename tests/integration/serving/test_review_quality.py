@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from review_desk import LATER, WINDOW, decide, fill, taken, verdict, write
+from review_desk import LATER, WINDOW, decide, fill, passing, taken, verdict, write
 from serving_fakes import LABELS, NOW, an_item
 
 from registry.adapters.database.engine import Database
@@ -72,7 +72,7 @@ def test_answers_are_weighed_by_their_chance_and_bounded_by_those_passed_on(data
 def test_an_item_that_was_passed_on_is_lost_until_somebody_judges_it(database: Database):
     fill(database, 2, due_at=NOW + timedelta(hours=1))
     task = taken(database, "ann")
-    write(database, lambda u: actions.skip(u, task.item.id, "ann", task.slot.epoch, "?", NOW))
+    write(database, lambda u: actions.skip(u, passing(task, "ann"), NOW))
     (before,), _ = quality(database)
     assert (before.accuracy.waiting, before.accuracy.lost) == (1, 1)
     decide(database, verdict(taken(database, "bob"), "bob"))

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from review_desk import LATER, WINDOW, decide, fill, take, taken, verdict, write
+from review_desk import LATER, WINDOW, decide, fill, passing, take, taken, verdict, write
 from serving_fakes import NOW, a_prediction, an_item
 from waiting import PATIENCE
 
@@ -228,15 +228,13 @@ def test_a_skipped_item_goes_to_somebody_else(database: Database):
     fill(database, 1)
     item = take(database, "ann")
     assert item is not None
-    write(
-        database, lambda u: actions.skip(u, item.item.id, "ann", item.slot.epoch, "too dark", NOW)
-    )
+    write(database, lambda u: actions.skip(u, passing(item, "ann", "too dark"), NOW))
     assert take(database, "ann") is None
     other = take(database, "bob")
     assert other is not None
     assert other.slot.epoch == item.slot.epoch + 1
     with pytest.raises(Conflict):
-        write(database, lambda u: actions.skip(u, item.item.id, "ann", item.slot.epoch, "", NOW))
+        write(database, lambda u: actions.skip(u, passing(item, "ann", key="other"), NOW))
 
 
 def test_a_renewed_lease_keeps_others_out(database: Database):

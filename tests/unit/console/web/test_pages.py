@@ -303,6 +303,19 @@ def test_a_skip_needs_a_reason_and_is_confirmed():
     assert [skip["reason"] for skip in api.skips] == ["I cannot tell"]
 
 
+def test_what_is_put_aside_comes_back_when_it_was_to_come_back_first():
+    """Sent again later it would be until later; the choice makes it the same request."""
+    api = FakeApi([an_item(1), an_item(2)])
+    with browser(api) as client:
+        data = form(client.get("/review").text) | {"minutes": "15"}
+        first = client.post("/review/item-1/snooze", data=data, headers=ORIGIN)
+        (request,) = api.snoozes
+        api.snoozes[request] = "2026-11-23T12:05:00+00:00"  # as if sent ten minutes before
+        again = client.post("/review/item-1/snooze", data=data, headers=ORIGIN)
+    assert "It comes back at 12:15 UTC." in first.text
+    assert "It comes back at 12:05 UTC." in again.text
+
+
 def test_a_lease_is_renewed_until_it_is_lost():
     api = FakeApi([an_item(1)])
     with browser(api) as client:
