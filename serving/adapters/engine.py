@@ -137,20 +137,22 @@ class Engine:
             return _Job(array, future, ended)
         except StagegateError as error:
             future.set_exception(error)  # it belongs to whoever sent the input
-        except Exception as error:  # noqa: BLE001 - a transform may raise anything
+        except BaseException as error:  # noqa: BLE001 - a transform may raise anything, and exit
             future.set_exception(self._failure(error))
         return None
 
     def _loop(self) -> None:
-        while (first := self._jobs.get()) is not None:
+        """Whatever goes wrong in a turn is said to those whose turn it was; the next one comes."""
+        last = False
+        while not last and (first := self._jobs.get()) is not None:
             jobs, last = self._gather(first)
-            buckets: dict[tuple[int, ...], list[_Job]] = {}
-            for job in jobs:
-                buckets.setdefault(job.array.shape, []).append(job)
-            for same in buckets.values():
-                self._infer(same)
-            if last:
-                return
+            try:
+                self._turn(jobs)
+            except BaseException as error:  # noqa: BLE001 - or all others would wait for ever
+                _log.exception("inference failed", version=self._name)
+                for job in jobs:
+                    if not job.future.done():
+                        job.future.set_exception(self._failure(error))
 
     def _gather(self, first: _Job | _Raw) -> tuple[list[_Job], bool]:
         jobs, deadline = self._added([], first), time.perf_counter() + self._batching.delay_seconds
@@ -163,6 +165,13 @@ class Engine:
                 return jobs, True
             self._added(jobs, following)
         return jobs, False
+
+    def _turn(self, jobs: Sequence[_Job]) -> None:
+        buckets: dict[tuple[int, ...], list[_Job]] = {}
+        for job in jobs:
+            buckets.setdefault(job.array.shape, []).append(job)
+        for same in buckets.values():
+            self._infer(same)
 
     def _added(self, jobs: list[_Job], one: _Job | _Raw) -> list[_Job]:
         job = one if isinstance(one, _Job) else self._prepared(one.data, one.future)
@@ -185,7 +194,12 @@ class Engine:
             self._failed(jobs, error)
             return
         for row, job in enumerate(jobs):
-            self._answer(job, observations, scores, row)
+            try:
+                answer = self._answer(observations, scores, row)
+            except Exception as error:  # noqa: BLE001 - a row that cannot be read fails alone
+                job.future.set_exception(self._failure(error))
+            else:
+                job.future.set_result(answer)
         self._measurements.batched(
             len(jobs), began - jobs[0].queued_at, time.perf_counter() - began
         )
@@ -201,29 +215,24 @@ class Engine:
             return
         jobs[0].future.set_exception(self._failure(error))
 
-    def _failure(self, error: Exception) -> ModelFailed:
+    def _failure(self, error: BaseException) -> ModelFailed:
+        if isinstance(error, ModelFailed):
+            return error
         _log.error("model failed", version=self._name, error=str(error))
         return ModelFailed(
             f"{self._name} failed on this input ({type(error).__name__}); its log says more."
         )
 
-    def _answer(
-        self, job: _Job, observations: Observations, scores: Scores | None, row: int
-    ) -> None:
+    def _answer(self, observations: Observations, scores: Scores | None, row: int) -> RawPrediction:
         probabilities = observations.probabilities[row]
         if not np.isfinite(probabilities).all():
-            job.future.set_exception(
-                ModelFailed(f"{self._name} gave probabilities that are no numbers.")
-            )
-            return
-        job.future.set_result(
-            RawPrediction(
-                self._version,
-                self._runner.labels,
-                tuple(probabilities.tolist()),
-                None if scores is None else float(scores.p_values[row]),
-                "" if scores is None else scores.reason(row),
-            )
+            raise ModelFailed(f"{self._name} gave probabilities that are no numbers.")
+        return RawPrediction(
+            self._version,
+            self._runner.labels,
+            tuple(probabilities.tolist()),
+            None if scores is None else float(scores.p_values[row]),
+            "" if scores is None else scores.reason(row),
         )
 
 

@@ -13,13 +13,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
+
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Unavailable
 from serving.adapters.unit import SqlServingUnit
 from serving.ports import ServingUnit
 
+_log = structlog.get_logger(__name__)
 T = TypeVar("T")
 PATIENCE_SECONDS = 20.0
+_FAILED = "This could not be written, and the service's log says why; try again shortly."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +88,25 @@ class GroupLedger:
         self._thread.join()
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
+        """Whatever goes wrong with a group is said to those whose it was; the next one comes."""
+        last = False
+        while not last and (first := self._queue.get()) is not None:
             group, last = self._gather(first)
             # A caller that has left has cancelled its future; what nobody waits for is not written.
             wanted = [work for work in group if work.future.set_running_or_notify_cancel()]
-            began = time.perf_counter()
-            if wanted:
-                self._commit(wanted)
-            self._committed(time.perf_counter() - began)
-            if last:
-                return
+            try:
+                self._write(wanted)
+            except BaseException:  # noqa: BLE001 - or all others would wait for ever
+                _log.exception("ledger failed")
+                for work in wanted:
+                    if not work.future.done():
+                        work.future.set_exception(Unavailable(_FAILED))
+
+    def _write(self, wanted: list[_Work]) -> None:
+        began = time.perf_counter()
+        if wanted:
+            self._commit(wanted)
+        self._committed(time.perf_counter() - began)
 
     def _gather(self, first: _Work) -> tuple[list[_Work], bool]:
         group = [first]

@@ -67,6 +67,24 @@ def test_a_bad_record_fails_alone_and_the_others_are_written_once(database: Data
     assert found.id == "prediction-00001"
 
 
+def test_whatever_goes_wrong_with_a_group_nobody_waits_for_ever_and_the_next_is_written(
+    database: Database,
+):
+    def count(_: float) -> None:
+        raise RuntimeError("the metrics are away")
+
+    def end(_: ServingUnit) -> None:
+        raise SystemExit(1)
+
+    ledger = GroupLedger(database, count)
+    with pytest.raises(Unavailable, match="could not be written"):
+        ledger.write(end).result(PATIENCE)
+    for n in range(2):
+        ledger.write(lambda u, n=n: u.predictions.add(a_prediction(n))).result(PATIENCE)
+        assert ledger.read(lambda u, n=n: u.predictions.get(f"prediction-0000{n}")) is not None
+    ledger.close()
+
+
 def test_a_record_is_not_visible_before_its_future_resolves_and_is_after(database: Database):
     ledger = GroupLedger(database)
     ledger.write(lambda u: u.predictions.add(a_prediction(1))).result(PATIENCE)

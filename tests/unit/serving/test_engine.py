@@ -157,6 +157,65 @@ def test_answers_go_on_when_the_live_window_cannot_be_counted(pool: ThreadPoolEx
     made.close()
 
 
+class Ends(FakeRunner):
+    """Wants to end the process over metal, and paper has no shape to be put into a batch."""
+
+    def prepare(self, data: bytes) -> np.ndarray:
+        if data == image("paper"):
+            return None  # type: ignore[return-value]
+        return super().prepare(data)
+
+    def run(self, inputs: np.ndarray) -> tuple[Observations, object]:  # type: ignore[override]
+        if (inputs[:, 0, 0, 0] == 1).any():
+            raise SystemExit(1)
+        return super().run(inputs)
+
+
+class EndsEarly(FakeRunner):
+    """Wants to end the process as soon as it reads metal."""
+
+    def prepare(self, data: bytes) -> np.ndarray:
+        if data == image("metal"):
+            raise SystemExit(1)
+        return super().prepare(data)
+
+
+class Curt(FakeRunner):
+    """Leaves out the last of several inputs."""
+
+    def run(self, inputs: np.ndarray) -> tuple[Observations, object]:  # type: ignore[override]
+        return super().run(inputs[:-1] if len(inputs) > 1 else inputs)
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+@pytest.mark.parametrize(
+    ("runner", "bad"), [(Ends(), "metal"), (Ends(), "paper"), (EndsEarly(), "metal")]
+)
+def test_whatever_goes_wrong_in_a_turn_nobody_waits_for_ever_and_the_next_is_answered(
+    pool: ThreadPoolExecutor, runner: FakeRunner, bad: str, pooled: bool
+):
+    before = threading.enumerate()
+    made = engine(runner, pool if pooled else None)
+    for _ in range(3):
+        with pytest.raises(ModelFailed, match="waste@1 failed on this input"):
+            made.submit(image(bad)).result(PATIENCE)
+        assert made.submit(image("glass")).result(PATIENCE).label == "glass"
+    made.close(PATIENCE)
+    assert not [one for one in threading.enumerate() if one not in before and "infer" in one.name]
+
+
+def test_a_row_that_the_model_leaves_out_fails_alone():
+    runner = Curt()
+    made = engine(runner, None)
+    gate = blocked(runner, made)
+    futures = [made.submit(image(label)) for label in ("glass", "metal", "paper")]
+    gate.set()
+    assert [future.result(PATIENCE).label for future in futures[:2]] == ["glass", "metal"]
+    with pytest.raises(ModelFailed, match="waste@1 failed on this input"):
+        futures[2].result(PATIENCE)
+    made.close()
+
+
 def test_a_caller_that_leaves_before_its_turn_is_not_run(pool: ThreadPoolExecutor):
     runner = FakeRunner()
     made = engine(runner, pool)
