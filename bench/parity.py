@@ -203,13 +203,13 @@ def rows_of(source: Path, rows: int) -> Data:
 
 def run(recipe: Recipe, data: Data, scratch: Path) -> Result:
     """Train, export, convert, and ask both."""
-    library = _library(recipe)
+    library = library_of(recipe)
     learner = recipe.make(library, data)
     with learner.no_bar(), learner.no_logging():
         learner.fit(1, 1e-3)
     export = scratch / "export.pkl"
     learner.export(export)
-    document, graph = _converted(export, scratch)
+    document, graph = converted(export, scratch)
     original = library.load_learner(export)
     with original.no_bar(), original.no_logging():
         return _compared(recipe, original, data, document, graph)
@@ -249,7 +249,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
     return float((apart / np.maximum(np.abs(other.astype(np.float64)), 1.0)).max())
 
 
-def _converted(export: Path, scratch: Path) -> tuple[Any, Path]:
+def converted(export: Path, scratch: Path) -> tuple[Any, Path]:
     """As the jailed converter does, without its jail: these exports are our own."""
     from registry.adapters.fastai_servable import read_learner
     from registry.adapters.inert_pickle import read_archive
@@ -267,7 +267,7 @@ def _converted(export: Path, scratch: Path) -> tuple[Any, Path]:
     return learner.preprocessing, path
 
 
-def _library(recipe: Recipe) -> Any:
+def library_of(recipe: Recipe) -> Any:
     from registry.adapters.torch_shim import import_torchvision
 
     import_torchvision()

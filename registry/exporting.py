@@ -30,8 +30,15 @@ class Content:
     calibration: InputArray | None = None
 
 
+BATCHES = (1, 3, 32)
+
+
 class Exporter(Protocol):
     """One format."""
+
+    @property
+    def batches(self) -> Sequence[int]:
+        """How many inputs at once it is compared with: enough to see every way that it works."""
 
     def require(self) -> None:
         """Invalid says what is missing on this machine, and how it can be had."""

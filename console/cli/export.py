@@ -20,22 +20,25 @@ if TYPE_CHECKING:
 def export(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The newest if no number.")],
-    to: Annotated[
-        str, typer.Option("--to", help="torchscript, exported, onnx, onnx-int8 or triton.")
-    ],
+    to: Annotated[str, typer.Option("--to", help="The format; a wrong one lists them all.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A folder that is not there yet.")],
     calibration_data: Annotated[
         Path | None,
-        typer.Option(help="For onnx-int8: labelled inputs, to calibrate by and to judge by."),
+        typer.Option(
+            help="For onnx-int8 and onnx-pruned: labelled inputs, to calibrate by and to judge by."
+        ),
     ] = None,
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="For onnx-int8: integers of weights alone.")
     ] = False,
+    amount: Annotated[
+        float, typer.Option(help="For onnx-pruned: the share of each layer's weights to set to 0.")
+    ] = 0.3,
     agreement: Annotated[
-        float, typer.Option(help="For onnx-int8: least share of inputs that keep their class.")
+        float, typer.Option(help="With calibration data: least share that keeps its class.")
     ] = 0.95,
     accuracy_drop: Annotated[
-        float, typer.Option(help="For onnx-int8: by how much the accuracy may fall.")
+        float, typer.Option(help="With calibration data: by how much the accuracy may fall.")
     ] = 0.02,
 ) -> None:
     """Write a version in another format, and measure that it answers as it serves."""
@@ -47,7 +50,7 @@ def export(
 
     with units(here) as unit:
         version = find_version(unit, name)
-    settings = ExportSettings(dynamic, agreement, accuracy_drop)
+    settings = ExportSettings(dynamic, amount, agreement, accuracy_drop)
     request = ExportRequest(version, kind, output, settings, calibration_data)
     with bars(quiet=here.json) as progress:
         exported = export_version(request, _tools(wiring_of(here), request, progress))
@@ -67,7 +70,7 @@ def _tools(wiring: "Wiring", request: "ExportRequest", progress: "Progress") -> 
     from registry.services.export_version import ExportTools
 
     return ExportTools(
-        exporter=exporter(request.format, request.settings),
+        exporter=exporter(request.format, request.settings, wiring.settings.home / "environments"),
         loaders=LOADERS,
         inputs=INPUTS,
         finder=wiring.bundles,

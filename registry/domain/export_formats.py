@@ -11,12 +11,16 @@ class ExportFormat(StrEnum):
 
     TORCHSCRIPT = "torchscript"
     EXPORTED = "exported"
+    AOT_INDUCTOR = "aot-inductor"
+    EXECUTORCH = "executorch"
+    LITERT = "litert"
     ONNX = "onnx"
     ONNX_INT8 = "onnx-int8"
+    ONNX_PRUNED = "onnx-pruned"
     TRITON = "triton"
 
 
-INEXACT = frozenset({ExportFormat.ONNX_INT8})
+INEXACT = frozenset({ExportFormat.ONNX_INT8, ExportFormat.ONNX_PRUNED})
 """Formats whose numbers differ by design; they are judged by the classes that they give."""
 
 
@@ -24,16 +28,18 @@ INEXACT = frozenset({ExportFormat.ONNX_INT8})
 class ExportSettings:
     """How a version is to be exported.
 
-    dynamic: integers of weights alone, for onnx-int8. agreement: the least share of inputs whose
-    class stays. accuracy_drop: by how much the share of right answers may fall.
+    dynamic: integers of weights alone, for onnx-int8. amount: the share of each layer's weights
+    that become 0, for onnx-pruned. agreement: the least share of inputs whose class stays.
+    accuracy_drop: by how much the share of right answers may fall.
     """
 
     dynamic: bool = False
+    amount: float = 0.3
     agreement: float = 0.95
     accuracy_drop: float = 0.02
 
     def __post_init__(self) -> None:
-        for name in ("agreement", "accuracy_drop"):
+        for name in ("amount", "agreement", "accuracy_drop"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 option = name.replace("_", "-")

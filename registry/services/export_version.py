@@ -42,11 +42,12 @@ from registry.services.prove import spread
 from registry.services.stopwatch import Clock, interleaved, load_seconds
 
 REPORT = "export.json"
-BATCHES, TIMED_BATCHES = (1, 3, 32), (1, 32)
+TIMED_BATCHES = (1, 32)
 CALIBRATING, JUDGING, AT_ONCE = 300, 2000, 32
 _WAY_OUT = (
     "nothing was written. Formats in 32 bits must agree to the tolerance; for integers give more"
-    " or better calibration data, or say what you accept (--agreement, --accuracy-drop)"
+    " or better calibration data, for pruning less of --amount, or say what you accept"
+    " (--agreement, --accuracy-drop)"
 )
 
 
@@ -126,7 +127,9 @@ def export_version(request: ExportRequest, tools: ExportTools) -> Exported:
     looks at the target sees a whole export or none.
     """
     _check(request)
+    tools.progress("getting what it needs", 0, 1)
     tools.exporter.require()
+    tools.progress("getting what it needs", 1, 1)
     bundle = open_version(request.version, tools.finder, tools.bundles)
     proof = read_proof(bundle.read(PROOF))
     preprocessing = bundle.preprocessing()
@@ -234,7 +237,7 @@ def _judge_numbers(
     kept = tools.inputs.prepared(content.preprocessing, list(proof.encoded().values()))
     checks = [close("inputs of the bundle", loaded(kept)[1:2], [proof.wanted()])]
     served, draw = tools.loaders.served(content.graph), np.random.default_rng(0)
-    for batch in BATCHES:
+    for batch in tools.exporter.batches:
         drawn = tools.inputs.drawn(content.preprocessing, batch, draw)
         checks.append(close(f"drawn, batch of {batch}", loaded(drawn), served(drawn)))
     return checks

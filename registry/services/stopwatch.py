@@ -15,14 +15,18 @@ Clock = Callable[[], float]
 
 
 def interleaved(
-    models: Mapping[str, Runs], inputs: InputArray, clock: Clock, seconds: float = SECONDS
+    models: Mapping[str, Runs],
+    inputs: InputArray,
+    clock: Clock,
+    seconds: float = SECONDS,
+    most: int = MOST_ROUNDS,
 ) -> dict[str, float]:
     """The median milliseconds of each model for one call with these inputs."""
     for run in models.values():
         run(inputs)  # the first call makes room
     taken: dict[str, list[float]] = {name: [] for name in models}
     start = clock()
-    for done in range(MOST_ROUNDS):
+    for done in range(most):
         if done >= FEWEST_ROUNDS and clock() - start > seconds:
             break
         for name, run in models.items():

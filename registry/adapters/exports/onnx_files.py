@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from registry.adapters.exports.runs import run_onnx
-from registry.exporting import Content, Runs
+from registry.exporting import BATCHES, Content, Runs
 
 GRAPH = "model.onnx"
 
 
 class OnnxExporter:
     """Implements registry.exporting.Exporter."""
+
+    batches = BATCHES
 
     def require(self) -> None:
         """Nothing."""

@@ -17,13 +17,15 @@ from registry.adapters.exports.torch_parts import require_packages
 from registry.adapters.onnx_model import INPUT
 from registry.domain.errors import Invalid
 from registry.domain.observations import InputArray
-from registry.exporting import Content, Runs
+from registry.exporting import BATCHES, Content, Runs
 
 _BATCH = 16
 
 
 class OnnxInt8Exporter:
     """Implements registry.exporting.Exporter."""
+
+    batches = BATCHES
 
     def __init__(self, *, dynamic: bool) -> None:
         self.dynamic = dynamic

@@ -12,7 +12,7 @@ from typing import Any
 from registry.adapters.exports.torch_parts import module_of, require_packages, run_module
 from registry.adapters.onnx_model import OnnxModel
 from registry.domain.errors import Invalid
-from registry.exporting import Content, Runs
+from registry.exporting import BATCHES, Content, Runs
 
 SCRIPT, PROGRAM = "model.pt", "model.pt2"
 MOST = 4096
@@ -21,6 +21,8 @@ _EXAMPLE = 2  # of one, torch would make a constant
 
 class TorchScriptExporter:
     """Implements registry.exporting.Exporter."""
+
+    batches = BATCHES
 
     def require(self) -> None:
         """Torch and onnx."""
@@ -47,6 +49,8 @@ class TorchScriptExporter:
 
 class ProgramExporter:
     """Implements registry.exporting.Exporter."""
+
+    batches = BATCHES
 
     def require(self) -> None:
         """Torch and onnx."""

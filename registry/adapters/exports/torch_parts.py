@@ -12,13 +12,13 @@ from registry.domain.observations import FloatArray, InputArray
 from registry.exporting import Runs
 
 
-def require_packages(*names: str) -> None:
-    """Invalid if one of them is not installed."""
+def require_packages(*names: str, extra: str = "train") -> None:
+    """Invalid if one of them is not installed; `extra` brings them."""
     absent = [name for name in names if find_spec(name) is None]
     if absent:
         raise Invalid(
             f"this needs {' and '.join(absent)}, which is not installed here; install"
-            " stagegate[train]"
+            f" stagegate[{extra}]"
         )
 
 

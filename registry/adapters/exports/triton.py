@@ -9,7 +9,7 @@ from typing import Any
 from registry.adapters.exports.onnx_files import GRAPH
 from registry.adapters.exports.runs import run_onnx
 from registry.adapters.onnx_model import INPUT, OUTPUTS
-from registry.exporting import Content, Runs
+from registry.exporting import BATCHES, Content, Runs
 
 CONFIG, LABELS = "config.pbtxt", "labels.txt"
 MOST, PREFERRED, DELAY_MICROSECONDS = 32, (8, 16, 32), 2000
@@ -18,6 +18,8 @@ _IMAGE_RANK = 3
 
 class TritonExporter:
     """Implements registry.exporting.Exporter."""
+
+    batches = BATCHES
 
     def require(self) -> None:
         """Nothing: Triton itself is needed only to serve it."""

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,14 +16,18 @@ import colours
 import numpy as np
 import onnx
 import pytest
+import torch
 from command_line import stagegate
+from torch.nn.utils import prune as prune_module
 
 from console.cli.export_text import export_text
 from registry.adapters.bundle import Bundle, BundleFolders
 from registry.adapters.database.engine import Database
+from registry.adapters.exports import torch_parts
 from registry.adapters.exports.exporters import exporter
 from registry.adapters.exports.graph_module import GraphModule
 from registry.adapters.exports.onnx_files import OnnxExporter
+from registry.adapters.exports.onnx_pruned import without_smallest
 from registry.adapters.exports.runs import INPUTS, LOADERS
 from registry.adapters.onnx_runtimes import OnnxRuntimes
 from registry.adapters.samples import AnySamples
@@ -38,6 +44,7 @@ from registry.services.export_version import (
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
+ENVIRONMENTS = os.environ.get("TEST_ENVIRONMENTS")
 EXACT = (
     ExportFormat.ONNX,
     ExportFormat.TRITON,
@@ -72,7 +79,7 @@ class Finder:
 
 def export(bundle: Bundle, request: ExportRequest, **tools: Any) -> Exported:
     made = ExportTools(
-        exporter=exporter(request.format, request.settings),
+        exporter=exporter(request.format, request.settings, request.target.parent / "environments"),
         loaders=LOADERS,
         inputs=INPUTS,
         finder=Finder(bundle),
@@ -139,6 +146,109 @@ def test_triton_is_told_what_the_graph_takes(bundle: Bundle, tmp_path: Path):
         "versions: [ 7 ]",
     ):
         assert line in config
+
+
+def test_compiled_packages_answer_for_every_number_of_inputs_and_refuse_what_they_cannot_take(
+    bundle: Bundle, tmp_path: Path
+):
+    target = tmp_path / "out"
+    found = export(bundle, wanted(bundle, ExportFormat.AOT_INDUCTOR, target)).document()
+    assert [c["rows"] for c in found["parity"]["checks"]] == [5, 1, 2, 8, 15, 16, 32, 64]
+    asked = """
+import pathlib, runpy, sys
+import torch
+model = runpy.run_path(sys.argv[1])["load"](pathlib.Path(sys.argv[1]).parent)
+images = torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8)
+wanted = model(images)
+turned = images.to(memory_format=torch.channels_last)
+assert all(torch.equal(a, b) for a, b in zip(model(turned), wanted)), "another layout"
+many, none = images.repeat(11, 1, 1, 1), images[:0]
+for wrong in (images.float(), images[:, :, :8], images[0], none, many):
+    try:
+        model(wrong)
+    except ValueError as error:
+        print(error)
+"""
+    code = [sys.executable, "-c", asked, str(target / "model.py")]
+    told = subprocess.run(code, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert told.returncode == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert len(lines) == 5
+    assert "takes torch.uint8 of shape (n, 3, 16, 16)" in lines[0]
+    assert "1 to 64 inputs fit at once, not 66" in lines[4]
+
+
+def test_what_runs_on_small_machines_answers_as_it_serves(bundle: Bundle, tmp_path: Path):
+    pytest.importorskip("executorch", reason="needs stagegate[executorch]")
+    target = tmp_path / "out"
+    found = export(bundle, wanted(bundle, ExportFormat.EXECUTORCH, target)).document()
+    assert found["parity"]["passed"]
+    assert (target / "model.pte").read_bytes()[4:6] == b"ET"
+
+
+def test_litert_is_converted_elsewhere_and_answers_as_it_serves(bundle: Bundle, tmp_path: Path):
+    pytest.importorskip("ai_edge_litert", reason="needs stagegate[litert]")
+    if ENVIRONMENTS is None:
+        pytest.skip("name a folder for LiteRT's converter, 2.2 GB, in TEST_ENVIRONMENTS")
+    request = wanted(bundle, ExportFormat.LITERT, tmp_path / "out")
+    tool = exporter(request.format, request.settings, Path(ENVIRONMENTS))
+    assert export(bundle, request, exporter=tool).document()["parity"]["passed"]
+    assert (tmp_path / "out" / "model.tflite").read_bytes()[4:8] == b"TFL3"
+
+
+@pytest.mark.parametrize(
+    ("kind", "package", "extra"),
+    [
+        (ExportFormat.EXECUTORCH, "executorch", "executorch"),
+        (ExportFormat.LITERT, "ai_edge_litert", "litert"),
+    ],
+)
+def test_a_missing_extra_is_named_and_nothing_is_made(
+    kind: ExportFormat, package: str, extra: str, bundle: Bundle, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    monkeypatch.setattr(torch_parts, "find_spec", lambda name: None if name == package else name)
+    with pytest.raises(Invalid, match=rf"this needs {package}.*install stagegate\[{extra}\]"):
+        export(bundle, wanted(bundle, kind, tmp_path / "out"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pruning_zeroes_the_smallest_weights_of_each_layer_as_torch_does():
+    weights = np.random.default_rng(5).normal(size=(8, 4, 3, 3)).astype(np.float32)
+    module = torch.nn.Conv2d(4, 8, 3, bias=False)
+    module.weight.data = torch.from_numpy(weights.copy())
+    for amount in (0.0, 0.3, 0.5, 1.0):
+        prune: Any = prune_module.l1_unstructured
+        pruned = prune(module, "weight", amount=amount)
+        theirs = pruned.weight.detach().numpy()
+        assert (without_smallest(weights, amount) == theirs).all()
+        remove: Any = prune_module.remove
+        remove(module, "weight")
+        module.weight.data = torch.from_numpy(weights.copy())
+
+
+def test_a_pruned_graph_says_layer_by_layer_what_it_gave_up(
+    bundle: Bundle, pictures: Path, tmp_path: Path
+):
+    request = wanted(bundle, ExportFormat.ONNX_PRUNED, tmp_path / "out", pictures, amount=0.5)
+    found = export(bundle, request).document()
+    (layer,) = json.loads((tmp_path / "out" / "pruning.json").read_bytes())["layers"]
+    assert (layer["operator"], layer["shape"], layer["weights"]) == ("MatMul", [3, 3], 9)
+    assert layer["zeros"] >= 4
+    assert layer["norm_lost"] == 0  # six of the nine were zeros already
+    assert json.loads(json.dumps(found["details"]["layers"])) == [layer]
+    assert found["parity"]["same_class"] == 1
+    told = export_text({**found, "target": "out"})
+    assert "pruned weights" in told
+
+
+def test_pruning_everything_is_refused_and_leaves_nothing(
+    bundle: Bundle, pictures: Path, tmp_path: Path
+):
+    request = wanted(bundle, ExportFormat.ONNX_PRUNED, tmp_path / "out", pictures, amount=1.0)
+    with pytest.raises(Invalid, match=r"same class for .* less of --amount"):
+        export(bundle, request)
+    assert list(tmp_path.iterdir()) == []
 
 
 class Wrong(OnnxExporter):
@@ -234,7 +344,7 @@ def test_the_command_writes_and_says_the_same(bundle: Bundle, tmp_path: Path):
     assert "exists already" in second["detail"]
     wrong = stagegate("model", "export", "colours@1", "--to", "tea", "-o", "x", home=home)
     assert wrong.returncode == 2
-    assert "--to is torchscript, exported, onnx" in " ".join(wrong.stderr.split())
+    assert "--to is torchscript, exported, aot-inductor" in " ".join(wrong.stderr.split())
 
 
 def _twice(words: Sequence[str], home: Path) -> Sequence[Mapping[str, Any]]:
