@@ -93,7 +93,7 @@ class Engine:
             self._under_way += 1
             self._preparing += self._pool is not None
         future: Future[RawPrediction] = Future()
-        future.add_done_callback(self._left)
+        future.add_done_callback(self._answered)
         if self._pool is None:
             self._jobs.put(_Raw(data, future))
         else:
@@ -111,10 +111,21 @@ class Engine:
         self._jobs.put(None)
         self._thread.join(timeout)
 
-    def _left(self, _: "Future[RawPrediction]") -> None:
+    def _answered(self, future: "Future[RawPrediction]") -> None:
+        if not future.cancelled():  # else it takes a place here until it is dropped
+            self._left()
+
+    def _left(self) -> None:
         with self._changed:
             self._under_way -= 1
             self._changed.notify_all()
+
+    def _is_wanted(self, future: "Future[RawPrediction]") -> bool:
+        """Whether the caller still waits; from now on they cannot leave. Asked once for each."""
+        wanted = future.set_running_or_notify_cancel()
+        if not wanted:
+            self._left()
+        return wanted
 
     def _prepare_apart(self, data: bytes, future: "Future[RawPrediction]") -> None:
         try:
@@ -127,7 +138,8 @@ class Engine:
 
     def _prepared(self, data: bytes, future: "Future[RawPrediction]") -> _Job | None:
         """The input as the graph takes it; None if nobody waits for it or it cannot be read."""
-        if not future.set_running_or_notify_cancel():
+        if future.cancelled():
+            self._is_wanted(future)
             return None
         try:
             began = time.perf_counter()
@@ -136,10 +148,14 @@ class Engine:
             self._measurements.prepared(ended - began)
             return _Job(array, future, ended)
         except StagegateError as error:
-            future.set_exception(error)  # it belongs to whoever sent the input
+            self._refuse(future, error)  # it belongs to whoever sent the input
         except BaseException as error:  # noqa: BLE001 - a transform may raise anything, and exit
-            future.set_exception(self._failure(error))
+            self._refuse(future, self._failure(error))
         return None
+
+    def _refuse(self, future: "Future[RawPrediction]", error: StagegateError) -> None:
+        if self._is_wanted(future):
+            future.set_exception(error)
 
     def _loop(self) -> None:
         """Whatever goes wrong in a turn is said to those whose turn it was; the next one comes."""
@@ -175,7 +191,7 @@ class Engine:
 
     def _added(self, jobs: list[_Job], one: _Job | _Raw) -> list[_Job]:
         job = one if isinstance(one, _Job) else self._prepared(one.data, one.future)
-        if job is not None:
+        if job is not None and self._is_wanted(job.future):
             jobs.append(job)
         return jobs
 

@@ -45,9 +45,9 @@ def router(serving: Serving) -> APIRouter:
             raise UnsupportedInput(f"send application/json with {', '.join(FORMS)}, not {kind!r}")
         inputs = read_inputs(await read_body(request, serving.max_upload_bytes))
         attributes = read_attributes(request)
-        found = await predict_rows(
-            serving, model, inputs, attributes, preferred_wait(request), idempotency_key(request)
-        )
+        key, seconds = idempotency_key(request), preferred_wait(request)
+        work = predict_rows(serving, model, inputs, attributes, seconds, key)
+        found = await serving.callers.unless_gone(request, work)
         return JSONResponse({"predictions": [_row(one) for one in found]})
 
     return routes

@@ -48,6 +48,7 @@ class _Api:
     def __init__(self, serving: Serving) -> None:
         self._limit = serving.max_upload_bytes
         self._inference = Inference(serving)
+        self._callers = serving.callers
 
     def server(self) -> dict[str, Any]:
         """What this server is."""
@@ -106,7 +107,8 @@ class _Api:
         try:
             body = await read_body(request, self._limit)
             asked = read_request(body, request.headers.get(HEADER))
-            said, outputs = await self._inference.infer(request, model, version, asked.images)
+            work = self._inference.infer(request, model, version, asked.images)
+            said, outputs = await self._callers.unless_gone(request, work)
         except StagegateError as error:
             return _refused(error)
         if asked.id is not None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from registry.adapters.database.engine import Database
 from serving.adapters.payloads import PayloadStore
 from serving.api.kept import Kept
+from serving.api.leaving import Callers
 from serving.domain.review import LEASE
 from serving.ports import Fleet, Ledger, Measurements, ServingUnit
 from serving.services.predict import Predicting
@@ -46,6 +47,7 @@ class Serving:
     lease: timedelta = LEASE
     undo: timedelta = timedelta(0)
     kept: Kept = field(default_factory=Kept)
+    callers: Callers = field(default_factory=Callers)
     leases: Ledger | None = None
     worker: int | None = None
 

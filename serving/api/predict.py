@@ -83,16 +83,22 @@ async def answer(serving: Serving, model: str, request: Request) -> Response:
         waiting=seconds > 0,
         wants_review=wants_review(request),
     )
+    found = await serving.callers.unless_gone(request, _answered(command, serving, seconds))
+    return respond(found, serving, seconds)
+
+
+async def _answered(command: PredictCommand, serving: Serving, seconds: float) -> Prediction:
     found = await predict(command, serving.predicting)
     if found.status is Status.HELD and seconds:
         found = await wait_for(serving.ledger, serving.arrivals, found.id, seconds)
-    return respond(found, serving, seconds)
+    return found
 
 
 async def _ask_rows(model: str, request: Request, serving: Serving, seconds: float) -> Response:
     rows, attributes = await read_rows(request, serving.max_upload_bytes)
     key, asked = idempotency_key(request), wants_review(request)
-    found = await ask_rows(serving, model, rows, attributes, seconds, key, wants_review=asked)
+    work = ask_rows(serving, model, rows, attributes, seconds, key, wants_review=asked)
+    found = await serving.callers.unless_gone(request, work)
     return (
         respond(found[0], serving, seconds) if len(found) == 1 else respond_to_rows(found, seconds)
     )

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from serving.adapters.payloads import UNKNOWN
@@ -26,9 +26,10 @@ def router(serving: Serving) -> APIRouter:
     routes = APIRouter(prefix="/v1/predictions", tags=["predictions"])
 
     @routes.get("/{prediction_id}", responses=SHOWN)
-    async def show(prediction_id: Name, wait: Wait = 0) -> JSONResponse:
+    async def show(request: Request, prediction_id: Name, wait: Wait = 0) -> JSONResponse:
         """The answer, or the state of a held request; `wait` stays until it is answered."""
-        found = await wait_for(serving.ledger, serving.arrivals, prediction_id, wait)
+        waiting = wait_for(serving.ledger, serving.arrivals, prediction_id, wait)
+        found = await serving.callers.unless_gone(request, waiting)
         held = found.status is Status.HELD
         after = {"Retry-After": str(shapes.retry_after(found, serving.clock()))} if held else {}
         return JSONResponse(shapes.prediction(found), headers=after)

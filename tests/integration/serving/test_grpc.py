@@ -4,7 +4,7 @@ import asyncio
 import json
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 import serving_app
 from fastapi import Request
 from serving_fakes import FakeRunner, image
+from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.domain.errors import Forbidden
@@ -135,6 +136,23 @@ def test_the_server_and_its_models_describe_themselves(serving: Serving):
         assert "registered are waste" in unknown.details()
 
     talk(serving, GRADUAL, look)
+
+
+def test_a_call_that_is_cancelled_waits_for_no_person(serving: Serving):
+    async def until(claim: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not claim():
+                await asyncio.sleep(0.01)
+
+    async def leave(ask: Client) -> None:
+        fields = {"model_name": "waste", "inputs": [tensor(image())]}
+        fields["raw_input_contents"] = raw(image())
+        waiting = asyncio.create_task(ask("ModelInfer", UNIT, ("prefer", "wait=120"), **fields))
+        await until(lambda: serving.arrivals.waited_for)
+        waiting.cancel()
+        await until(lambda: not serving.arrivals.waited_for)
+
+    talk(serving, SUPERVISED, leave)
 
 
 def test_a_look_at_a_model_holds_up_nobody_else_while_the_database_is_slow(serving: Serving):

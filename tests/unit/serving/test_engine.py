@@ -47,6 +47,33 @@ def test_requests_that_wait_run_in_one_batch(pool: ThreadPoolExecutor):
     assert runner.observed == 4
 
 
+def test_whoever_has_left_takes_no_place_in_a_batch(pool: ThreadPoolExecutor):
+    for where in (pool, None):
+        runner = FakeRunner()
+        made = engine(runner, where)
+        gate = blocked(runner, made)
+        left, stayed = made.submit(image("metal")), made.submit(image("glass"))
+        assert left.cancel()
+        gate.set()
+        assert stayed.result(PATIENCE).label == "glass"
+        made.close()
+        assert sum(runner.batches) == 2
+        assert left.cancelled()
+
+
+def test_who_has_left_still_counts_until_the_input_is_let_go_of(pool: ThreadPoolExecutor):
+    runner = FakeRunner()
+    made = engine(runner, pool, under_way=3)
+    gate = blocked(runner, made)
+    for future in [made.submit(image()) for _ in range(2)]:
+        assert future.cancel()
+    with pytest.raises(Unavailable):
+        made.submit(image())
+    gate.set()
+    made.close()
+    assert made.submit(image())
+
+
 def test_no_batch_is_larger_than_allowed(pool: ThreadPoolExecutor):
     runner = FakeRunner()
     made = engine(runner, pool, size=3)
