@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from registry.adapters.tokens import new_token
 from registry.domain.errors import Forbidden, Unavailable
 
 # Signatures that only the provider's private key can make; never "none" or a shared secret.
@@ -36,12 +35,11 @@ class OpenIdProvider:
         self._scopes = scopes
         self._kept: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
-    def begin(self, redirect_uri: str) -> tuple[str, Attempt]:
-        """Where to send a browser, and what must fit when it comes back."""
+    def begin(self, redirect_uri: str, attempt: Attempt) -> str:
+        """Where to send a browser."""
         from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
         from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-        attempt = Attempt(new_token(), new_token(), new_token())
         url = prepare_grant_uri(
             self._endpoint("authorization_endpoint"),
             self._client_id,
@@ -53,18 +51,18 @@ class OpenIdProvider:
             code_challenge=create_s256_code_challenge(attempt.verifier),
             code_challenge_method="S256",
         )
-        return str(url), attempt
+        return str(url)
 
-    def finish(self, redirect_uri: str, code: str, nonce: str, verifier: str) -> Mapping[str, Any]:
+    def finish(self, redirect_uri: str, code: str, attempt: Attempt) -> Mapping[str, Any]:
         """The checked claims of whoever logged in; Forbidden if anything does not fit."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": redirect_uri,
             "client_id": self._client_id,
-            "code_verifier": verifier,
+            "code_verifier": attempt.verifier,
         }
-        return self._claims(self._token(form), nonce)
+        return self._claims(self._token(form), attempt.nonce)
 
     def _token(self, form: Mapping[str, str]) -> Mapping[str, Any]:
         import httpx

@@ -1,4 +1,8 @@
-"""Logins through an OpenID provider, from leaving for it to a session here."""
+"""Logins through an OpenID provider, from leaving for it to a session here.
+
+Anybody may leave for it, so nothing of that is stored here: the browser keeps a signed pass, and
+what the provider's answer must fit is derived from it. Only those who have come back are.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,10 +10,10 @@ from datetime import timedelta
 import structlog
 
 from console.accounts import Accounts
-from console.provider import OpenIdProvider
-from registry.adapters.tokens import digest, same
+from console.provider import Attempt, OpenIdProvider
+from console.provider_pass import Pass, issued, passed
+from registry.adapters.tokens import digest, new_token, same
 from registry.domain.errors import Forbidden
-from registry.domain.login import ProviderLogin
 from registry.domain.provider import ClaimRules, account
 from registry.services.provider import welcome
 
@@ -28,31 +32,32 @@ class ProviderDoor:
     accounts: Accounts
 
     def leave(self, redirect_uri: str, back: str) -> tuple[str, str]:
-        """Where to send a browser, and the state that it has to keep meanwhile."""
-        url, attempt = self.provider.begin(redirect_uri)
-        now = self.accounts.clock()
-        until, state = now + AWAY_AT_MOST, digest(attempt.state)
-        login = ProviderLogin(state, attempt.nonce, attempt.verifier, back, until)
-        with self.accounts.writing() as unit:
-            unit.provider_logins.add(login, now)
-        return url, attempt.state
+        """Where to send a browser, and the pass that it has to keep meanwhile."""
+        away = Pass(new_token(), back, self.accounts.clock() + AWAY_AT_MOST)
+        url = self.provider.begin(redirect_uri, self._attempt(away.state))
+        return url, issued(away, self.accounts.veil)
 
     def come_back(
-        self, redirect_uri: str, state: str, kept_state: str, code: str, address: str
+        self, redirect_uri: str, state: str, kept: str, code: str, address: str
     ) -> tuple[str, str]:
         """The token of a new session, and where the login was to lead; Forbidden if it is not one.
 
-        The state must be the one that this browser keeps: nobody can be logged in as somebody
-        else by an address that they were given.
+        The state must be that of the pass which this browser keeps: nobody can be logged in as
+        somebody else by an address that they were given.
         """
-        if not state or not same(state, kept_state):
+        away = passed(kept, self.accounts.veil, self.accounts.clock())
+        if away is None or not same(state, away.state):
             raise Forbidden(_STALE)
-        with self.accounts.writing() as unit:
-            login = unit.provider_logins.take(digest(state), self.accounts.clock())
-        if login is None:
-            raise Forbidden(_STALE)
-        claims = self.provider.finish(redirect_uri, code, login.nonce, login.verifier)
+        claims = self.provider.finish(redirect_uri, code, self._attempt(away.state))
         found = account(self.provider.issuer, claims, self.rules)
         with self.accounts.writing() as unit:
-            person = welcome(unit, found, self.accounts.clock())
-        return self.accounts.begin(person, address), login.next
+            now = self.accounts.clock()
+            if not unit.provider_logins.use(digest(away.state), away.until, now):
+                raise Forbidden(_STALE)
+            person = welcome(unit, found, now)
+        return self.accounts.begin(person, address), away.next
+
+    def _attempt(self, state: str) -> Attempt:
+        """Nobody who sees the state, the provider's address say, can tell the other two from it."""
+        veil = self.accounts.veil
+        return Attempt(state, veil(f"nonce of {state}"), veil(f"verifier of {state}"))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from registry.domain.login import ProviderLogin, Session, Tally
+from registry.domain.login import Session, Tally
 from registry.domain.people import ApiKey, Person
 from registry.ports import Audit
 
@@ -97,13 +97,10 @@ class Tallies(Protocol):
 
 
 class ProviderLogins(Protocol):
-    """Logins that have gone to an OpenID provider and not come back yet."""
+    """Logins that have come back from an OpenID provider."""
 
-    def add(self, login: ProviderLogin, now: datetime) -> None:
-        """Store one; drop what is too old, and the oldest beyond a bound."""
-
-    def take(self, state_hash: str, now: datetime) -> ProviderLogin | None:
-        """Take one out, once; None if it is unknown, used or too old; drop what is too old."""
+    def use(self, state_hash: str, until: datetime, now: datetime) -> bool:
+        """Whether it is for the first time; kept until then, when it is too old by itself."""
 
 
 class PeopleUnit(Protocol):
@@ -127,7 +124,7 @@ class PeopleUnit(Protocol):
 
     @property
     def provider_logins(self) -> ProviderLogins:
-        """Logins on their way."""
+        """Logins through an OpenID provider."""
 
     @property
     def audit(self) -> Audit:

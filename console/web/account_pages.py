@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from console.web.api import Api
+from console.web.api import Api, Document
 from console.web.entrance import Entrance, caller_address
 from console.web.login_pages import LoginDesk
 from console.web.render import Frame, Renderer
@@ -20,10 +20,14 @@ Person = Annotated[str, Depends(named_visitor)]
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """Who somebody is, and what became of the last change; passwords are never put back."""
+    """Who somebody is, and what became of the last change; passwords are never put back.
+
+    provider: where they log in who have no password here; empty for all others.
+    """
 
     name: str
     role: str
+    provider: str = ""
     problem: str = ""
     changed: bool = False
 
@@ -81,8 +85,13 @@ class AccountDesk:
     ) -> Response:
         me = await self._api.get("/v1/me", actor=person) or {}
         role = str(me.get("role") or "") + (", lead" if me.get("lead") else "")
-        view = AccountPage(person, role, problem, changed)
+        view = AccountPage(person, role, self._provider(me), problem, changed)
         return self._renderer.page("account.html", Frame("Account", "", person, "/"), view, status)
+
+    def _provider(self, me: Document) -> str:
+        """Where they log in who have no password here."""
+        door = self._entrance.door
+        return "" if me.get("has_password") or door is None else door.label
 
 
 def _sentence(error: StagegateError) -> str:

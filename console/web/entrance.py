@@ -30,10 +30,10 @@ class Door(Protocol):
         """What people call the provider."""
 
     def leave(self, redirect_uri: str, back: str) -> tuple[str, str]:
-        """Where to send a browser, and the state that it has to keep meanwhile."""
+        """Where to send a browser, and the pass that it has to keep meanwhile."""
 
     def come_back(
-        self, redirect_uri: str, state: str, kept_state: str, code: str, address: str
+        self, redirect_uri: str, state: str, kept: str, code: str, address: str
     ) -> tuple[str, str]:
         """The token of a new session and where the login was to lead; Forbidden if it is none."""
 

@@ -12,7 +12,7 @@ from console.web.visitor import local_address
 from registry.domain.errors import Forbidden, NotFound, StagegateError
 
 BACK = f"{LEAVE}/callback"
-_STATE = "stagegate_login"
+_PASS = "stagegate_login"  # noqa: S105 - the name of a cookie
 _AWAY_SECONDS = 600
 
 
@@ -36,16 +36,16 @@ class Travel:
         self._entrance = entrance
 
     async def leave(self, request: Request, next: str = "/") -> Response:
-        """To the provider; the browser keeps the state until it is back."""
+        """To the provider; the browser keeps a pass until it is back."""
         back = local_address(next)
         try:
-            url, state = await run_in_threadpool(self._door.leave, self._address(request), back)
+            url, kept = await run_in_threadpool(self._door.leave, self._address(request), back)
         except StagegateError as error:
             return self._desk.refuse(error, back)
         response = RedirectResponse(url, 303)
         response.set_cookie(
-            _STATE,
-            state,
+            _PASS,
+            kept,
             max_age=_AWAY_SECONDS,
             path=LEAVE,
             secure=self._entrance.cookie.is_secure(request),
@@ -58,7 +58,7 @@ class Travel:
         self, request: Request, code: str = "", state: str = "", error: str = ""
     ) -> Response:
         """From the provider, with its code or its reason not to give one."""
-        kept = request.cookies.get(_STATE, "")
+        kept = request.cookies.get(_PASS, "")
         address = caller_address(request)
         try:
             if error or not code:
@@ -70,7 +70,7 @@ class Travel:
             response = self._desk.refuse(problem)
         else:
             response = await self._desk.welcome(request, token, local_address(back))
-        response.delete_cookie(_STATE, path=LEAVE)
+        response.delete_cookie(_PASS, path=LEAVE)
         return response
 
     def _address(self, request: Request) -> str:

@@ -102,7 +102,11 @@ class _Api:
 
     def me(self, who: Who) -> Document:
         """Who you are to this service, and what you may do."""
-        return {"name": who.name, "role": who.role.value, "lead": who.lead}
+        with self._unit() as unit:
+            found = unit.people.find(who.name)
+        known = found is not None and found.password_hash is not None
+        shown = {"name": who.name, "role": who.role.value, "lead": who.lead}
+        return {**shown, "has_password": known}
 
     def own_password(self, body: OwnPasswordBody, who: Who, request: Request) -> Document:
         """Change your password, which ends your sessions; your keys go on working."""

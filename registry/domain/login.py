@@ -38,17 +38,6 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class ProviderLogin:
-    """A login that has gone to an OpenID provider; `next` is where it leads in the end."""
-
-    state_hash: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    next: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Limit:
     """At most so many failed attempts of one subject in a window."""
 

@@ -9,6 +9,7 @@ from registry.people_ports import Passwords, PeopleUnit
 from registry.services import login, people
 
 WRONG = "that is not your present password"
+_NONE = "you have no password here: you log in through a provider; if you want one, ask an admin"
 
 
 def count(
@@ -20,6 +21,8 @@ def count(
 
 def check(person: Person | None, present: str, passwords: Passwords) -> Person:
     """Forbidden unless it is their present password."""
+    if person is not None and person.password_hash is None:
+        raise Forbidden(_NONE)
     try:
         return login.show_password(person, present, passwords)
     except Unauthenticated as error:

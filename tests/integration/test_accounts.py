@@ -107,7 +107,12 @@ def test_an_odd_name_is_only_a_wrong_one(service: World, name: str):
 def test_names_are_known_in_whatever_case(service: World):
     with service.browser() as browser:
         log_in(browser, " ADA ")
-        assert browser.get("/v1/me").json() == {"name": "ada", "role": "engineer", "lead": False}
+        assert browser.get("/v1/me").json() == {
+            "name": "ada",
+            "role": "engineer",
+            "lead": False,
+            "has_password": True,
+        }
 
 
 def test_what_is_changed_with_a_cookie_needs_the_pages_token(service: World):
@@ -208,7 +213,7 @@ def test_another_role_counts_from_the_next_request(service: World):
         body = {"role": "reviewer", "lead": True}
         service.client.post("/v1/people/rika:change", json=body, headers=service.owner)
         assert browser.get("/review").status_code == 200
-        assert browser.get("/v1/me").json() == {"name": "rika", "role": "reviewer", "lead": True}
+        assert browser.get("/v1/me").json() == {"name": "rika", "has_password": True, **body}
 
 
 def test_the_name_that_acts_is_the_one_that_logged_in(service: World):

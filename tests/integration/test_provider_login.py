@@ -1,16 +1,23 @@
 """Logging in through a real OpenID provider, and everything about it that may be wrong."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from accounts_app import PASSWORD, World, log_in, world
+import sqlalchemy as sa
+from accounts_app import ORIGIN, PASSWORD, World, log_in, world
 from openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, provider
 from starlette.testclient import TestClient
+
+from console.provider import Attempt
+from registry.adapters.database.people_tables import provider_login
+from registry.domain.errors import Forbidden
 
 pytestmark = pytest.mark.integration
 
@@ -65,6 +72,13 @@ def come_back(browser: TestClient) -> httpx.Response:
     return browser.get(consent(leave(browser)))
 
 
+def known(browser: TestClient) -> tuple[str, str, bool]:
+    """Who the service says it is, and in which role."""
+    me = browser.get("/v1/me").json()
+    assert not me["has_password"]
+    return me["name"], me["role"], me["lead"]
+
+
 def said(answer: httpx.Response) -> str:
     """The sentence on the login page."""
     assert 'id="login-problem"' in answer.text
@@ -79,21 +93,32 @@ def test_an_account_is_made_at_the_first_login_and_known_at_the_next(
         assert 'href="/login/provider?next=%2Faudit">Log in with the university' in page.text
         answer = come_back(browser)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/audit")
-        assert browser.get("/v1/me").json() == {"name": "ada", "role": "engineer", "lead": False}
+        assert browser.get("/v1/me").json() == {
+            "name": "ada",
+            "role": "engineer",
+            "lead": False,
+            "has_password": False,
+        }
     openid.user |= {"preferred_username": "ada.lovelace", "roles": ["qa", "heads"]}
     with service.browser() as browser:
         come_back(browser)
         # The same subject is the same person, now in the roles that the provider says.
-        assert browser.get("/v1/me").json() == {"name": "ada", "role": "reviewer", "lead": True}
+        assert browser.get("/v1/me").json() == {
+            "name": "ada",
+            "role": "reviewer",
+            "lead": True,
+            "has_password": False,
+        }
 
 
 def test_the_provider_is_asked_with_pkce_state_and_nonce(service: World):
     with service.browser() as browser:
         asked = parse_qs(urlsplit(leave(browser)).query)
-        cookie = browser.cookies["stagegate_login"]
+        again = parse_qs(urlsplit(leave(browser)).query)
     assert asked["code_challenge_method"] == ["S256"]
-    assert asked["state"] == [cookie]
-    assert len(asked["nonce"][0]) == len(asked["code_challenge"][0]) == 43
+    for name, length in (("state", 43), ("nonce", 64), ("code_challenge", 43)):
+        assert len(asked[name][0]) == length
+        assert asked[name] != again[name]
     assert asked["redirect_uri"] == [CALLBACK]
     assert asked["scope"] == ["openid profile email"]
 
@@ -107,8 +132,67 @@ def test_a_way_back_works_once_and_only_in_the_browser_that_left(service: World)
         state = browser.cookies["stagegate_login"]
         assert browser.get(way).status_code == 303
         browser.cookies.set("stagegate_login", state, domain="testserver.local")
-        assert "begun elsewhere" in said(browser.get(way))
+        assert "log in again" in said(browser.get(way))
         assert victim.get("/v1/me").status_code == 401
+
+
+def test_strangers_who_leave_and_never_come_back_push_nobody_out(service: World):
+    """Nothing is kept of them; there used to be room for 1,000."""
+    with service.browser() as browser, service.browser() as stranger:
+        way = consent(leave(browser))
+        for _ in range(1100):
+            leave(stranger)
+        assert browser.get(way).status_code == 303
+        assert browser.get("/v1/me").json()["name"] == "ada"
+    with service.app.state.wiring.database.read() as connection:
+        kept = connection.execute(sa.select(sa.func.count()).select_from(provider_login))
+        assert kept.scalar_one() < 100
+
+
+@pytest.mark.parametrize("change", [str.swapcase, lambda text: text[:-1], lambda text: "." + text])
+def test_a_pass_that_was_not_issued_here_is_not_taken(service: World, change: Callable[[str], str]):
+    with service.browser() as browser:
+        way = consent(leave(browser))
+        kept = browser.cookies["stagegate_login"]
+        browser.cookies.clear()
+        browser.cookies.set("stagegate_login", change(kept), domain="testserver.local")
+        assert "begun elsewhere" in said(browser.get(way))
+
+
+def test_whoever_logs_in_there_is_offered_no_password_to_change_here(service: World):
+    with service.browser() as browser:
+        come_back(browser)
+        page = browser.get("/account").text
+        assert "You log in through the university and have no password here" in page
+        assert "Present password" not in page
+        token = re.search(r'name="csrf_token" value="(\w+)"', page)
+        assert token
+        sent = {"csrf_token": token[1], "present": "", "password": PASSWORD, "again": PASSWORD}
+        refused = browser.post("/account/password", data=sent, headers=ORIGIN)
+        assert refused.status_code == 403
+        assert "You have no password here" in refused.text
+    with service.logged_in("grace") as browser:
+        assert "Present password" in browser.get("/account").text
+
+
+class Careless:
+    """A provider that takes any code, however often."""
+
+    issuer = "https://careless.example"
+
+    def begin(self, redirect_uri: str, attempt: Attempt) -> str:
+        return attempt.state
+
+    def finish(self, redirect_uri: str, code: str, attempt: Attempt) -> dict[str, Any]:
+        return ADA | {"preferred_username": "careless ada"}
+
+
+def test_a_way_back_works_once_even_where_the_provider_takes_a_code_twice(service: World):
+    door = replace(service.app.state.wiring.provider_door, provider=Careless())
+    state, kept = door.leave(CALLBACK, "/audit")
+    assert door.come_back(CALLBACK, state, kept, "code", "here")[1] == "/audit"
+    with pytest.raises(Forbidden, match="used already"):
+        door.come_back(CALLBACK, state, kept, "code", "here")
 
 
 def test_a_code_of_another_login_is_not_taken(service: World):

@@ -9,11 +9,8 @@ import sqlalchemy as sa
 from registry.adapters.database.dialect import insert
 from registry.adapters.database.people import OWN, person_from, with_person
 from registry.adapters.database.people_tables import login_session, login_tally, provider_login
-from registry.domain.login import WINDOW, ProviderLogin, Session, Tally
+from registry.domain.login import WINDOW, Session, Tally
 from registry.domain.people import Person
-
-# Anybody may begin a login without an account here; the database must not grow by it.
-MOST_AWAY = 1000
 
 
 class SqlSessions:
@@ -108,29 +105,16 @@ class SqlTallies:
 class SqlProviderLogins:
     """Implements registry.people_ports.ProviderLogins."""
 
-    def __init__(self, connection: sa.Connection, most: int = MOST_AWAY) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self._most = most
 
-    def add(self, login: ProviderLogin, now: datetime) -> None:
-        """Store one; drop what is too old, and the oldest of too many."""
-        t = provider_login
-        values = {column.name: getattr(login, column.name) for column in t.c}
-        self._connection.execute(sa.delete(t).where(t.c.expires_at <= now))
-        self._connection.execute(sa.insert(t).values(values))
-        newest = sa.select(t.c.expires_at).order_by(t.c.expires_at.desc())
-        last = self._connection.execute(newest.offset(self._most).limit(1)).scalar()
-        if last is not None:
-            self._connection.execute(sa.delete(t).where(t.c.expires_at <= last))
-
-    def take(self, state_hash: str, now: datetime) -> ProviderLogin | None:
-        """Take one out, once; None if it is unknown, used or too old; drop what is too old."""
+    def use(self, state_hash: str, until: datetime, now: datetime) -> bool:
+        """Whether it is for the first time; kept until then, when it is too old by itself."""
         t = provider_login
         self._connection.execute(sa.delete(t).where(t.c.expires_at <= now))
-        row = self._connection.execute(
-            sa.delete(t).where(t.c.state_hash == state_hash).returning(*t.c)
-        ).first()
-        return None if row is None else ProviderLogin(**row._asdict())
+        new = insert(self._connection, t).values(state_hash=state_hash, expires_at=until)
+        made = self._connection.execute(new.on_conflict_do_nothing().returning(t.c.state_hash))
+        return made.first() is not None
 
 
 def _session(row: Any) -> Session:

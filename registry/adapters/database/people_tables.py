@@ -56,12 +56,9 @@ login_tally = table(
     C("attempts", sa.Integer, nullable=False),
 )
 
-# A login that has gone to an OpenID provider and not come back yet.
+# A login that has come back from an OpenID provider: it does so once.
 provider_login = table(
     "provider_login",
     C("state_hash", sa.String(64), primary_key=True),
-    C("nonce", sa.String(64), nullable=False),
-    C("verifier", sa.String(128), nullable=False),
-    C("next", sa.Text, nullable=False),
     C("expires_at", UtcDateTime, nullable=False),
 )

@@ -16,7 +16,7 @@ from registry.adapters.database.logins import SqlProviderLogins
 from registry.adapters.database.people_tables import provider_login
 from registry.adapters.database.people_unit import SqlPeopleUnit
 from registry.domain.errors import Conflict, StagegateError, TooManyAttempts, Unauthenticated
-from registry.domain.login import Lasting, ProviderLogin
+from registry.domain.login import Lasting
 from registry.domain.people import Person, Role
 from registry.services import people
 from registry.services.login import count_attempt
@@ -273,19 +273,25 @@ def test_what_happens_twice_is_written_down_once(place: Place):
     assert [event.action for event in events][2:] == ["person disabled", "person enabled"]
 
 
-def test_logins_that_never_come_back_do_not_fill_the_database(database: Database):
-    def away(connection: sa.Connection) -> list[str]:
-        states = sa.select(provider_login.c.state_hash).order_by(provider_login.c.state_hash)
-        return list(connection.execute(states).scalars())
+def test_a_login_comes_back_from_its_provider_once_and_is_forgotten_when_it_is_too_old(
+    database: Database,
+):
+    def use(state: str, at: datetime) -> bool:
+        with database.begin() as connection:
+            logins = SqlProviderLogins(connection)
+            return logins.use(state, START + timedelta(minutes=10), at)
 
-    with database.begin() as connection:
-        logins = SqlProviderLogins(connection, most=3)
-        for number in range(9):
-            at = START + timedelta(seconds=number)
-            until = at + timedelta(minutes=10)
-            logins.add(ProviderLogin(f"state-{number}", "n", "v", "/", until), at)
-        assert away(connection) == ["state-6", "state-7", "state-8"]
-        late = START + timedelta(minutes=10, seconds=7)
-        logins.add(ProviderLogin("state-9", "n", "v", "/", late + timedelta(minutes=10)), late)
-        assert away(connection) == ["state-8", "state-9"]
-        assert logins.take("state-8", late) is not None
+    assert [use("a", START), use("a", START), use("b", START)] == [True, False, True]
+    assert use("c", START + timedelta(minutes=10))
+    with database.read() as connection:
+        kept = connection.execute(sa.select(provider_login.c.state_hash)).scalars().all()
+    assert kept == ["c"]
+
+
+def test_of_one_way_back_that_is_taken_several_times_at_once_one_counts(database: Database):
+    def use(_: int) -> bool:
+        with database.begin() as connection:
+            return SqlProviderLogins(connection).use("a", START + timedelta(minutes=10), START)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(use, range(8))) == [False] * 7 + [True]
