@@ -33,6 +33,7 @@ def pause(
     expected_generation: int | None = None,
 ) -> Rollout:
     """Stop promotions; what the candidate answers stays as it is, and harm still rolls back."""
+    unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
     rollout = find.latest(unit, model)
     find.check_generation(rollout, expected_generation)
     return pause_rollout(unit, rollout, actor, now, reason)
@@ -59,6 +60,7 @@ def resume(
     expected_generation: int | None = None,
 ) -> Rollout:
     """Allow promotions again."""
+    unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
     rollout = find.latest(unit, model)
     find.check_generation(rollout, expected_generation)
     return record(unit, rollout, resumed(rollout, now), actor, "resumed", now)

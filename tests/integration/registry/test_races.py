@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 from rollout_world import PLAN, World
-from waiting import PATIENCE
+from waiting import PATIENCE, eventually, waiting_for_a_lock
 
 from console.deliver import deliver
 from registry.adapters.database.engine import Database
@@ -24,6 +24,7 @@ from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api import audit
 from registry.domain.errors import Conflict, StagegateError
 from registry.domain.stages import Stage
+from registry.services import control
 from registry.services.check_audit import check_audit
 from registry.services.promote import promote
 from registry.services.record import NOTIFICATION, set_alias
@@ -111,6 +112,35 @@ def test_abort_wins_whatever_promotions_and_pauses_run_beside_it(world: World) -
     assert "intact" in chain(world.database)
 
 
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_pause_or_resume_beside_a_promotion_is_no_lost_race(world: World, stop: bool) -> None:
+    """Nobody said at which generation, so it waits and happens after it."""
+    world.start()
+    act = control.pause if stop else control.resume
+    done: list[object] = []
+
+    def beside() -> None:
+        try:
+            done.append(world.do(lambda u: act(u, "bears", "eve", world.now)))
+        except StagegateError as error:
+            done.append(str(error))
+
+    thread = threading.Thread(target=beside)
+    with world.database.begin() as connection:
+        unit = SqlUnitOfWork(connection)
+        wish = {"override": True, "reason": "hurry"}
+        promote(unit, "bears", "bob", world.now, **wish)  # type: ignore[arg-type]
+        if not stop:
+            control.pause(unit, "bears", "bob", world.now)
+        waits = waiting_for_a_lock(world.database.engine)
+        thread.start()
+        assert eventually(waits)
+    thread.join(PATIENCE)
+    rollout = world.rollout()
+    assert done == [rollout]
+    assert (rollout.stage, rollout.paused is not None) == (Stage.LIMITED_SCOPE, stop)
+
+
 def test_appends_from_many_connections_make_one_chain(database: Database) -> None:
     world = World(database)
 
@@ -168,15 +198,19 @@ import os, signal, sys
 from datetime import datetime, UTC
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.services.check_audit import check_audit
+from registry.services import control
 from registry.services.promote import promote
+command = {"promote": promote, "pause": control.pause, "abort": control.abort}[sys.argv[3]]
 with Database(sys.argv[1]).begin() as connection:
-    promote(SqlUnitOfWork(connection), "bears", "bob", datetime.fromisoformat(sys.argv[2]))
+    command(SqlUnitOfWork(connection), "bears", "bob", datetime.fromisoformat(sys.argv[2]))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_process_killed_in_a_promotion_leaves_nothing_half_done(database: Database) -> None:
+@pytest.mark.parametrize("command", ["promote", "pause", "abort"])
+def test_a_process_killed_in_a_command_leaves_nothing_half_done(
+    database: Database, command: str
+) -> None:
     world = World(database)
     world.start()
     world.review(correct=80)
@@ -188,6 +222,7 @@ def test_a_process_killed_in_a_promotion_leaves_nothing_half_done(database: Data
             CRASH,
             database.engine.url.render_as_string(hide_password=False),
             world.now.isoformat(),
+            command,
         ],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONPATH": "."},

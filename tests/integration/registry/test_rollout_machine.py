@@ -1,19 +1,27 @@
-"""The real services, driven by random commands, crashes and clocks, beside a plain model."""
+"""The real services, driven by random commands, races, crashes and clocks, beside a plain model."""
 
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import postgresql
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from rollout_world import NOW, World, a_version
+from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import rollout as rollouts
@@ -53,6 +61,7 @@ WAY = (("manual-review", 0), ("gradual", 0), ("gradual", 1), ("live", 0))
 LIVE = len(WAY) - 1
 VERSIONS = 5
 TO = {"gradual": 1, "live": LIVE}
+RACERS = ("promote", "pause", "resume", "abort", "tick")
 
 
 class Crash(Exception):
@@ -113,14 +122,14 @@ class Try:
 
 
 class Machine(RuleBasedStateMachine):
-    template: ClassVar[Path]
+    database_url: ClassVar[Callable[[], AbstractContextManager[str]]]
 
     @initialize()
     def begin(self) -> None:
-        self.folder = TemporaryDirectory()
-        path = Path(self.folder.name) / "machine.db"
-        shutil.copyfile(self.template, path)
-        self.world = World(Database(f"sqlite:///{path}"))
+        self.closing = ExitStack()
+        self.world = World(Database(self.closing.enter_context(type(self).database_url())))
+        self.closing.callback(self.world.database.close)
+        self.only_thinking = False
         self.tries: list[Try] = []
         self.live: Try | None = None
         self.previous: Try | None = None
@@ -129,8 +138,7 @@ class Machine(RuleBasedStateMachine):
         self.world.do(lambda u: [u.versions.add(a_version(number)) for number in more])
 
     def teardown(self) -> None:
-        self.world.database.close()
-        self.folder.cleanup()
+        self.closing.close()
 
     @property
     def now(self) -> datetime:
@@ -146,6 +154,8 @@ class Machine(RuleBasedStateMachine):
 
     def do(self, allowed: bool, change: Callable[[SqlUnitOfWork], object]) -> bool:
         """Run a command that the model allows or refuses; a refusal changes nothing."""
+        if self.only_thinking:
+            return allowed
         if allowed:
             self.world.do(change)
         else:
@@ -209,9 +219,13 @@ class Machine(RuleBasedStateMachine):
     def promote_in_a_hurry(self, to: str | None, override: bool, stale: bool) -> None:
         self._promote(to, override=override, stale=stale)
 
-    def _promote(self, to: str | None, *, override: bool, stale: bool) -> None:
+    def _promote(
+        self, to: str | None, *, override: bool, stale: bool, seen: int | None = None
+    ) -> bool:
+        """seen: the generation that is expected, if it is not the present one."""
         latest = self.latest
         at = None
+        stale = stale or (latest is not None and seen not in (None, latest.generation))
         if latest is not None and latest.active and not latest.paused and not stale:
             at = latest.at + 1 if to in (None, WAY[latest.at + 1][0]) else TO[str(to)]
             behind = at <= latest.at
@@ -226,6 +240,7 @@ class Machine(RuleBasedStateMachine):
         )
         if at is not None and latest is not None:
             self._promoted(latest, at)
+        return at is not None
 
     @precondition(lambda self: self.candidate)
     @rule(stop=st.booleans())
@@ -242,18 +257,21 @@ class Machine(RuleBasedStateMachine):
         else:
             self._pause_or_resume(command == "pause")
 
-    def _pause_or_resume(self, stop: bool) -> None:
+    def _pause_or_resume(self, stop: bool) -> bool:
         latest = self.latest
         allowed = latest is not None and latest.active and latest.paused is not stop
         act = control.pause if stop else control.resume
         if self.do(allowed, lambda u: act(u, "bears", "eve", self.now)) and latest:
             latest.paused, latest.generation = stop, latest.generation + 1
+        return allowed
 
     @rule(reject=st.sampled_from([False, False, True]), sure=st.sampled_from([False, False, True]))
     def abort(self, reject: bool, sure: bool) -> None:
         """Whatever is a candidate or live can be aborted, and nothing else."""
-        if not sure:
-            return
+        if sure:
+            self._abort(reject)
+
+    def _abort(self, reject: bool) -> bool:
         command = Command.REJECT if reject else Command.ABORT
         end = "rejected" if reject else "rolled-back"
         out = self.candidate or self.live
@@ -265,6 +283,7 @@ class Machine(RuleBasedStateMachine):
             out.finish(end)
         elif out is not None:
             self._taken_back(end)
+        return out is not None
 
     @precondition(lambda self: self.live)
     @rule(stale=st.sampled_from([False, False, True]))
@@ -324,15 +343,15 @@ class Machine(RuleBasedStateMachine):
     def clock(self, hours: int) -> None:
         self.world.wait(hours=hours)
 
-    @rule(command=st.sampled_from(["promote", "abort", "tick", "watch"]))
+    @rule(command=st.sampled_from(["promote", "abort", "pause", "undo", "tick", "watch"]))
     def crash(self, command: str) -> None:
         """Whatever was done before the crash was not done; the invariants see to the rest."""
 
         def half(unit: SqlUnitOfWork) -> None:
             if command == "promote":
                 promote(unit, "bears", "bob", self.now, None, "live", True, "x")
-            elif command == "abort":
-                control.abort(unit, "bears", "bob", self.now)
+            elif command in ("abort", "pause", "undo"):
+                getattr(control, command)(unit, "bears", "bob", self.now)
             else:
                 {"tick": tick, "watch": watch}[command](unit, "bears", self.now)
             raise Crash
@@ -345,14 +364,21 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.candidate)
     @rule()
     def tick(self) -> None:
-        one = self.candidate
-        before = _exposure(self._stored_candidate())
+        before, may_raise = _exposure(self._stored_candidate()), self._may_raise()
         self.world.do(lambda u: tick(u, "bears", self.now))
-        after = _exposure(self._stored_candidate())
+        assert _exposure(self._stored_candidate()) <= before or may_raise
+        self._ticked()
+
+    def _may_raise(self) -> bool:
+        one = self.candidate
+        if one is None or not one.automatic or one.paused:
+            return False
+        return one.stage == "gradual" and one.ready
+
+    def _ticked(self) -> None:
+        one = self.candidate
         if one is None:
             return
-        may_raise = one.automatic and one.stage == "gradual" and one.ready and not one.paused
-        assert after <= before or may_raise
         deadline = timedelta(days=30 if one.stage == "manual-review" else 10)
         overdue = self.now >= one.since + deadline
         if one.stage in one.bad:
@@ -362,7 +388,7 @@ class Machine(RuleBasedStateMachine):
         elif overdue and not one.paused and not one.held_once:
             one.paused = one.held_once = True
             one.generation += 1
-        elif may_raise:
+        elif self._may_raise():
             self._promoted(one, one.at + 1)
 
     @precondition(lambda self: self.live)
@@ -381,6 +407,11 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_database_agrees_with_the_model(self) -> None:
+        found = self._stored()
+        assert found == self._modelled()
+        assert found[-1].count("live") <= 1
+
+    def _stored(self) -> tuple[Any, ...]:
         with self.world.database.read() as connection:
             unit = SqlUnitOfWork(connection)
             stored = unit.rollouts.active("bears")
@@ -388,11 +419,12 @@ class Machine(RuleBasedStateMachine):
             numbers = unit.live.get("bears")
             every = sa.select(rollouts.c.stage).order_by(rollouts.c.number)
             stages = list(connection.execute(every).scalars())
-        assert _described(stored) == _expected(self.candidate)
-        assert _described(live) == _expected(self.live)
-        assert numbers == tuple(one.version if one else None for one in (self.live, self.previous))
-        assert stages == [one.stage for one in self.tries]
-        assert stages.count("live") <= 1
+        return _described(stored), _described(live), numbers, stages
+
+    def _modelled(self) -> tuple[Any, ...]:
+        numbers = tuple(one.version if one else None for one in (self.live, self.previous))
+        stages = [one.stage for one in self.tries]
+        return _expected(self.candidate), _expected(self.live), numbers, stages
 
     @invariant()
     def the_log_is_whole(self) -> None:
@@ -463,6 +495,61 @@ class Machine(RuleBasedStateMachine):
         )
 
 
+class Races(Machine):
+    """The same with commands at once, after each of which everything is taken back."""
+
+    @precondition(lambda self: self.candidate)
+    @rule(commands=st.lists(st.sampled_from(RACERS), min_size=2, max_size=4))
+    def race(self, commands: list[str]) -> None:
+        """What came of commands at once is what comes of them one by one, in some order."""
+        seen = self.candidate.generation  # type: ignore[union-attr]
+        wish = {"override": True, "reason": "hurry"}
+        acts: dict[str, Callable[[SqlUnitOfWork], object]] = {
+            "promote": lambda u: promote(u, "bears", "bob", self.now, seen, **wish),  # type: ignore[arg-type]
+            "pause": lambda u: control.pause(u, "bears", "eve", self.now),
+            "resume": lambda u: control.resume(u, "bears", "eve", self.now),
+            "abort": lambda u: control.abort(u, "bears", "eve", self.now),
+            "tick": lambda u: tick(u, "bears", self.now),
+        }
+        gate = threading.Barrier(len(commands))
+
+        def run(command: str) -> bool:
+            gate.wait(PATIENCE)
+            try:
+                self.world.do(acts[command])
+            except StagegateError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(len(commands)) as pool:
+            done = list(pool.map(run, commands))
+        before, stored = (self.tries, self.live, self.previous), self._stored()
+        for order in permutations(range(len(commands))):
+            self.tries, self.live, self.previous = deepcopy(before)
+            told = [self._thought(commands[place], seen) for place in order]
+            if told == [done[place] for place in order] and self._modelled() == stored:
+                break
+        else:
+            raise AssertionError(f"{commands} gave {done} and {stored}: no order of them does")
+        while self.candidate or self.live:  # nothing that comes may depend on who won
+            self._abort(reject=False)
+
+    def _thought(self, command: str, seen: int) -> bool:
+        """What the model makes of a command, and whether it allows it."""
+        self.only_thinking = True
+        try:
+            if command == "promote":
+                return self._promote(None, override=True, stale=False, seen=seen)
+            if command == "abort":
+                return self._abort(reject=False)
+            if command == "tick":
+                self._ticked()
+                return True
+            return self._pause_or_resume(command == "pause")
+        finally:
+            self.only_thinking = False
+
+
 def _exposure(rollout: Rollout | None) -> float:
     if rollout is None:
         return 0.0
@@ -489,17 +576,44 @@ def _expected(one: Try | None) -> object:
     return (one.version, one.stage, one.baseline, one.generation, one.paused, until)
 
 
+@contextmanager
+def _copied(template: Path) -> Iterator[str]:
+    with TemporaryDirectory() as folder:
+        yield f"sqlite:///{shutil.copyfile(template, Path(folder) / 'machine.db')}"
+
+
+class OnSqlite(Machine):
+    pass
+
+
+class RacesOnSqlite(Races):
+    pass
+
+
+class RacesOnPostgresql(Races):
+    pass
+
+
 @pytest.fixture(scope="module", autouse=True)
-def template(migrated_sqlite: Path) -> None:
-    Machine.template = migrated_sqlite
+def databases(migrated_sqlite: Path, postgresql_server: str, migrated_postgresql: str) -> None:
+    OnSqlite.database_url = RacesOnSqlite.database_url = partial(_copied, migrated_sqlite)
+    RacesOnPostgresql.database_url = partial(
+        postgresql.database, postgresql_server, migrated_postgresql
+    )
 
 
-TestMachine = Machine.TestCase
-TestMachine.settings = settings(
-    max_examples=12,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    # Shrinking drives the services for minutes; so few commands can be read as they are.
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),
-)
+def _settings(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        # Shrinking drives the services for minutes; so few commands can be read as they are.
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    )
+
+
+TestOnSqlite, TestRacesOnSqlite = OnSqlite.TestCase, RacesOnSqlite.TestCase
+TestRacesOnPostgresql = RacesOnPostgresql.TestCase
+TestOnSqlite.settings = _settings(12)
+TestRacesOnSqlite.settings = TestRacesOnPostgresql.settings = _settings(6)

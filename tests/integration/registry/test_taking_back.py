@@ -1,13 +1,10 @@
 """Taking a version back when versions were tried more than once: abort always works."""
 
-import sqlite3
 import threading
-from collections.abc import Callable
 
 import pytest
-import sqlalchemy as sa
 from rollout_world import PLAN, World
-from waiting import PATIENCE, eventually
+from waiting import PATIENCE, eventually, waiting_for_a_lock
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
@@ -197,27 +194,9 @@ def test_a_start_during_an_undo_takes_the_version_that_is_live_after_it(world: W
     beside = threading.Thread(target=lambda: started.append(world.start(plan(3, "live"))))
     with world.database.begin() as connection:
         control.undo(SqlUnitOfWork(connection), "bears", "bob", world.now)
-        waits = waiting_for_a_lock(world.database)
+        waits = waiting_for_a_lock(world.database.engine)
         beside.start()
         assert eventually(waits)
         assert started == []
     beside.join(PATIENCE)
     assert [rollout.baseline for rollout in started] == [1]
-
-
-def waiting_for_a_lock(database: Database) -> Callable[[], bool]:
-    """Says whether a transaction that begins after this waits for the present one."""
-    tried: list[str] = []
-
-    def note(connection: sqlite3.Connection, *_: object) -> None:
-        connection.set_trace_callback(tried.append)
-
-    def on_postgresql() -> bool:
-        query = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        with database.read() as connection:
-            return connection.exec_driver_sql(query).scalar_one() > 0
-
-    if not database.is_sqlite:
-        return on_postgresql
-    sa.event.listen(database.engine, "checkout", note)
-    return lambda: "BEGIN IMMEDIATE" in tried
