@@ -52,6 +52,7 @@ class FakeRunner:
     labels: tuple[str, ...] = LABELS
     fails: Exception | None = None
     gate: threading.Event | None = None
+    at_work: threading.Event = field(default_factory=threading.Event)
     batches: list[int] = field(default_factory=list)
     observed: int = 0
 
@@ -63,9 +64,14 @@ class FakeRunner:
         numbers = [place, round(float(confidence) * 200), round(float(p_value) * 200)]
         return np.array(numbers, dtype=np.uint8).reshape(3, 1, 1)
 
-    def run(self, inputs: np.ndarray) -> tuple[Observations, Scored]:
+    def begin(self) -> None:
+        """Say that a batch is at work, and wait where the test has a gate."""
+        self.at_work.set()
         if self.gate:
             self.gate.wait(PATIENCE)
+
+    def run(self, inputs: np.ndarray) -> tuple[Observations, Scored]:
+        self.begin()
         self.batches.append(len(inputs))
         if self.fails:
             raise self.fails

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import browser
@@ -33,22 +32,10 @@ INVOKE = "/models/waste/invocations"
 TENSOR = '{"inputs": [{"name": "image", "datatype": "BYTES", "shape": [2], "data": [%s]}]}'
 
 
-class Busy(FakeRunner):
-    """Says when it is at work; then it takes as long as the test wants."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.at_work, self.gate = threading.Event(), threading.Event()
-
-    def run(self, inputs: Any) -> Any:
-        self.at_work.set()
-        return super().run(inputs)
-
-
 class World:
     """A server on a real socket, with a model that waits until it is let go."""
 
-    def __init__(self, serving: Serving, runner: Busy, url: str) -> None:
+    def __init__(self, serving: Serving, runner: FakeRunner, url: str) -> None:
         self.serving, self.runner, self.url = serving, runner, url
 
     def hang_up_on(self, request: bytes, waiting: Callable[[], object]) -> None:
@@ -66,7 +53,7 @@ class World:
 
 @contextmanager
 def world(database: Database, folder: Path, part: StagePlan | None) -> Iterator[World]:
-    runner = Busy()
+    runner = FakeRunner(gate=threading.Event())
     live = None if part else 1
     serving_app.register(database, part, live=live, baseline=live)
     serving = serving_app.parts(database, str(folder / "payloads"), {1: runner, 2: runner})

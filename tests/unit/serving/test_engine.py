@@ -31,6 +31,7 @@ def blocked(runner: FakeRunner, made: Engine) -> threading.Event:
     gate = threading.Event()
     runner.gate = gate
     made.submit(image())
+    assert runner.at_work.wait(PATIENCE)
     return gate
 
 
@@ -118,8 +119,7 @@ class Allergic(FakeRunner):
     """Raises on a batch that holds a metal."""
 
     def run(self, inputs: np.ndarray) -> tuple[Observations, object]:  # type: ignore[override]
-        if self.gate:
-            self.gate.wait(PATIENCE)
+        self.begin()
         if (inputs[:, 0, 0, 0] == 1).any():
             raise RuntimeError("metal")
         return super().run(inputs)
