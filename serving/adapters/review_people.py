@@ -64,9 +64,10 @@ class SqlReviewPeople:
             .join(s, s.c.decision_id == d.c.id)
             .join(t, t.c.id == d.c.item_id)
         )
-        several = (t.c.source.in_(_SETTLED), t.c.state == ItemState.DECIDED.value)
+        decided = (t.c.state == ItemState.DECIDED.value, t.c.gold_of.is_(None))
         recent = (d.c.decided_at >= self._since, d.c.queue != Queue.LEAD.value)
-        return query.where(*several, *recent, *self._mine(d.c.reviewer)).group_by(d.c.reviewer)
+        query = query.where(*decided, t.c.source.in_(_SETTLED))
+        return query.where(*recent, *self._mine(d.c.reviewer)).group_by(d.c.reviewer)
 
     def _gold(self) -> sa.Select[tuple[str, int, int]]:
         right = t.c.truth["prediction"].as_string().is_not_distinct_from(d.c.label)
@@ -78,8 +79,8 @@ class SqlReviewPeople:
             .join(t, t.c.id == d.c.item_id)
         )
         known = (t.c.gold_of.is_not(None), t.c.state == ItemState.DECIDED.value)
-        recent = d.c.decided_at >= self._since
-        return query.where(*known, recent, *self._mine(d.c.reviewer)).group_by(d.c.reviewer)
+        recent = (d.c.decided_at >= self._since, d.c.queue != Queue.LEAD.value)
+        return query.where(*known, *recent, *self._mine(d.c.reviewer)).group_by(d.c.reviewer)
 
     def _seconds(self) -> Mapping[str, list[float]]:
         place = sa.func.row_number().over(partition_by=d.c.reviewer, order_by=d.c.id.desc())

@@ -78,7 +78,7 @@ class SqlReviewQuality:
         query = (
             sa.select(d.c.item_id, d.c.slot, d.c.reviewer, d.c.label, *_GROUP)
             .join(t, t.c.id == d.c.item_id)
-            .where(*counted, d.c.item_id.in_(several), *self._of_model())
+            .where(*counted, d.c.item_id.in_(several), t.c.gold_of.is_(None), *self._of_model())
             .order_by(d.c.item_id, d.c.slot, d.c.id)
         )
         items: dict[str, dict[int, tuple[str, str]]] = {}

@@ -11,6 +11,7 @@ from serving.domain.review import (
     Gold,
     Item,
     ItemState,
+    Planting,
     Presentation,
     Queue,
     Slot,
@@ -43,7 +44,9 @@ def item_out(item: Item) -> dict[str, Any]:
         "random_number": item.random_number,
         "inclusion_probability": item.inclusion_probability,
         "likeness": item.likeness,
-        "plants": item.plants,
+        "plants": item.plants.seed if item.plants else None,
+        "plants_chance": item.plants.chance if item.plants else None,
+        "plants_opinions": item.plants.opinions if item.plants else None,
         "gold_of": item.gold.of if item.gold else None,
         "truth": label_out(item.gold.truth) if item.gold else None,
         "state": item.state,
@@ -75,7 +78,7 @@ def item_in(row: Any) -> Item:
         opinions=row.opinions,
         random_number=row.random_number,
         inclusion_probability=row.inclusion_probability,
-        plants=row.plants,
+        plants=_planting_in(row),
         gold=Gold(row.gold_of, label_in(row.truth) or Label(None)) if row.gold_of else None,
         state=ItemState(row.state),
         closes_at=row.closes_at,
@@ -85,6 +88,14 @@ def item_in(row: Any) -> Item:
         created_at=row.created_at,
         decided_at=row.decided_at,
     )
+
+
+def _planting_in(row: Any) -> Planting | None:
+    """What was drawn before audit items were written down beside it: as its own item was."""
+    if row.plants is None:
+        return None
+    chance, opinions = row.plants_chance, row.plants_opinions
+    return Planting(row.plants, chance or row.inclusion_probability, opinions or row.opinions)
 
 
 def slot_in(row: Any, prefix: str = "") -> Slot:

@@ -28,6 +28,7 @@ from serving.domain.review import (
     drawn,
     on_trial,
     opinions_wanted,
+    planting,
     presentation,
     queue_of,
     sort_key,
@@ -268,7 +269,7 @@ def _item(
         due_at=due,
         created_at=asked.now,
         opinions=opinions_wanted(review, reasons, trial=trial is not None),
-        plants=asked.gold_id if asked.gold_number < review.gold else None,
+        plants=planting(review, asked.gold_id) if asked.gold_number < review.gold else None,
     )
 
 

@@ -11,6 +11,7 @@ from registry.domain.errors import Invalid
 from registry.domain.people import Identity
 from registry.domain.plan import Review
 from registry.domain.stages import Stage
+from serving.domain.naming import uuid7
 from serving.domain.prediction import Code, Flag, Label
 
 LEASE = timedelta(minutes=10)
@@ -82,10 +83,22 @@ class Gold:
 
 
 @dataclass(frozen=True, slots=True)
+class Planting:
+    """What a gold item is made from: a text that nobody knows, and what audit items are like then.
+
+    chance: that of an answer without a flag to be drawn. opinions: how many must agree on one.
+    """
+
+    seed: str
+    chance: float
+    opinions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A question to people.
 
-    opinions: how many must agree. plants: the id of the gold item to plant when this one is final.
+    opinions: how many must agree. plants: the gold item to plant when this one is final.
     random_number, inclusion_probability: those of its prediction, drawn before any review.
     """
 
@@ -107,7 +120,7 @@ class Item:
     due_at: datetime | None
     created_at: datetime
     opinions: int = 1
-    plants: str | None = None
+    plants: Planting | None = None
     gold: Gold | None = None
     state: ItemState = ItemState.OPEN
     closes_at: datetime | None = None
@@ -270,12 +283,17 @@ def closes_at(item: Item, now: datetime, window: timedelta) -> datetime:
 
 
 def gold_item(source: Item, sample: Item, now: datetime) -> Item:
-    """`source`, whose truth is known, asked again in the guise of an audit item like `sample`."""
-    assert sample.plants is not None  # noqa: S101 - tells the type checker what the caller knows
-    random_number = uniform(sample.plants)
-    due = None if sample.due_at is None else now + (sample.due_at - sample.created_at)
+    """`source`, whose truth is known, asked again in the guise of an audit item.
+
+    As if it had come at some moment since `sample` did, and been drawn with the chance and by the
+    number with which audit items are: nothing of it tells before or after that it is none.
+    """
+    made = sample.plants
+    assert made is not None  # noqa: S101 - tells the type checker what the caller knows
+    came = sample.created_at + uniform(f"{made.seed} came") * (now - sample.created_at)
+    random_number = made.chance * uniform(made.seed)
     return Item(
-        id=sample.plants,
+        id=uuid7(came, _bits(f"{made.seed} id", 80)),
         prediction_id=source.prediction_id,
         model=source.model,
         version=sample.version,
@@ -289,11 +307,17 @@ def gold_item(source: Item, sample: Item, now: datetime) -> Item:
         queue=Queue.AUDIT,
         sort_key=random_number,
         random_number=random_number,
-        inclusion_probability=source.inclusion_probability,
-        due_at=due,
-        created_at=now,
+        inclusion_probability=made.chance,
+        due_at=None if sample.due_at is None else came + (sample.due_at - sample.created_at),
+        created_at=came,
+        opinions=made.opinions,
         gold=Gold(source.id, source.outcome or Label(None)),
     )
+
+
+def planting(review: Review, seed: str) -> Planting:
+    """What a gold item of this part of a plan is made from."""
+    return Planting(seed, review.sample or 1.0, opinions_wanted(review, (drawn(),)))
 
 
 def drawn() -> Flag:
@@ -303,7 +327,11 @@ def drawn() -> Flag:
 
 def uniform(text: str) -> float:
     """A number in [0, 1) that depends on nothing but the text."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / 2**56
+    return _bits(text, 56) / 2**56
+
+
+def _bits(text: str, count: int) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=count // 8).digest())
 
 
 def seen_digest(item: Item, how: Presentation, page: str | None, *, informed: bool) -> str:

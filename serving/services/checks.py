@@ -25,7 +25,10 @@ def check_second(unit: ServingUnit, item: Item, opinions: Sequence[Opinion], now
 
 
 def check_gold(unit: ServingUnit, item: Item, opinion: Opinion, now: datetime) -> None:
-    """Compare an answer with what is known to be true."""
+    """Compare the first answer to a gold item with what is known to be true; the others give none.
+
+    Whether several overlook the same thing hangs together: what is missed is estimated from items.
+    """
     if item.gold is None:
         return
     truth, model = item.gold.truth.prediction, item.model_answer

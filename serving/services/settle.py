@@ -52,6 +52,7 @@ def close(unit: ServingUnit, item_id: str, now: datetime) -> Prediction | None:
     opinions = unit.review_log.current(item_id)
     result = resolve(task.item.opinions, opinions)
     if opinions:
+        check_gold(unit, task.item, opinions[0], now)
         check_second(unit, task.item, opinions, _given_at(task.item, opinions[-1], now))
     match result:
         case MoreWanted():
@@ -115,8 +116,7 @@ def _settle(unit: ServingUnit, item: Item, result: Settled, now: datetime) -> Pr
     outcome = answer(item, result.label)
     if not unit.reviews.close(item.id, outcome, result.source, now):
         return None
-    if item.gold is not None:  # it has tested its reviewer, and is about no caller
-        check_gold(unit, item, result.last, now)
+    if item.gold is not None:  # it has tested its reviewers, and is about no caller
         return None
     given = _given_at(item, result.last, now)
     unit.registry.evidence.settle(item.prediction_id, result.label, result.last.reviewer, given)

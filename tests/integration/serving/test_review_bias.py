@@ -19,7 +19,7 @@ from registry.domain.plan import Review, StagePlan, Step
 from registry.domain.stages import Stage
 from serving.domain.bias import Accepted, Standing, Trials
 from serving.domain.prediction import Label
-from serving.domain.review import Gold, Presentation, Queue, Task
+from serving.domain.review import Gold, Planting, Presentation, Queue, Task
 from serving.ports import ServingUnit
 from serving.services import bias
 from serving.services import review_actions as actions
@@ -45,7 +45,9 @@ def trials(database: Database, first: int, items: int, says: Says) -> None:
     def add(unit: ServingUnit) -> None:
         for n in range(first, first + 2 * items):
             how = Presentation.BLIND if n % 2 else Presentation.SHOWN
-            unit.reviews.add(an_item(n, presentation=how, opinions=2, plants=f"gold-{n}"))
+            unit.reviews.add(
+                an_item(n, presentation=how, opinions=2, plants=Planting(f"gold-{n}", 1.0, 1))
+            )
 
     write(database, add)
     for _ in range(2 * items):
@@ -140,7 +142,7 @@ def test_the_controller_measures_it_where_the_plan_shows_answers_first(database:
 def answered(database: Database, first: str, second: str, truth: str, **changes: Any) -> None:
     """An item of a trial on which two people say this, and a lead that if they disagree."""
     number = write(database, lambda u: len(u.reviews.find(state=None, model=None, limit=99)))
-    made = {"opinions": 2, "plants": f"gold-{number}"} | changes
+    made = {"opinions": 2, "plants": Planting(f"gold-{number}", 1.0, 1)} | changes
     write(database, lambda u: u.reviews.add(an_item(number, **made)))
     for who, label in (("ann", first), ("bob", second)):
         decide(database, verdict(taken(database, who), who, label))

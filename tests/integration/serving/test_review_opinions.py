@@ -17,7 +17,7 @@ from registry.domain.evidence_table import Standing
 from registry.domain.people import Identity, Role
 from registry.domain.stages import Stage
 from serving.domain.prediction import DecidedBy, Status
-from serving.domain.review import ItemState, Presentation, Queue, SlotState, Source, drawn
+from serving.domain.review import ItemState, Planting, Presentation, Queue, SlotState, Source, drawn
 from serving.ports import ServingUnit
 from serving.services import review, settle
 from serving.services import review_actions as actions
@@ -318,7 +318,7 @@ def test_a_blind_item_cannot_be_agreed_with(database: Database):
 
 
 def test_a_gold_item_looks_like_an_audit_item_and_answers_nobody(database: Database):
-    plan = {"plants": "gold-1", "opinions": 2, "presentation": Presentation.BLIND}
+    plan = {"plants": Planting("seed", 0.1, 1), "opinions": 2, "presentation": Presentation.BLIND}
     fill(database, 1, queue=Queue.AUDIT, reasons=(drawn(),), due_at=None, **plan)
     for name in ("ann", "bob"):
         decide(database, verdict(taken(database, name), name))
@@ -335,7 +335,8 @@ def test_a_gold_item_looks_like_an_audit_item_and_answers_nobody(database: Datab
         "payload_digest",
     ):
         assert getattr(gold.item, shown) == getattr(source, shown)
-    assert gold.item.id == "gold-1"
+    assert gold.item.gold is not None
+    assert gold.item.gold.of == source.id
     told = notices(database)
     decide(database, verdict(gold, "cleo", "paper"))
     assert notices(database) == []

@@ -12,7 +12,7 @@ from serving.domain.admission import Asked, record
 from serving.domain.decide import Abstain, Answer, Hold, StandIn, decide, decide_without, flag
 from serving.domain.failure import Failure
 from serving.domain.prediction import Code, DecidedBy, RawPrediction, Status
-from serving.domain.review import Presentation, Queue, presented
+from serving.domain.review import Planting, Presentation, Queue, presented
 from serving.domain.routing import Assignment, assign
 
 UNREVIEWED = Review()
@@ -188,7 +188,8 @@ def test_the_coin_of_a_trial_holds_for_every_opinion_that_the_plan_wants(
     )
     assert written.item is not None
     item = written.item
-    assert (item.opinions, item.plants, item.likeness) == (asked_for, "g", None)
+    assert (item.opinions, item.likeness) == (asked_for, None)
+    assert item.plants == Planting("g", 1.0, 1)
     assert [presented(item.presentation, n, Queue.WORK) for n in (1, 2, 3)] == seen
     assert presented(item.presentation, 2, Queue.LEAD) is Presentation.BLIND
 

@@ -12,6 +12,7 @@ from serving.domain.opinions import Disagreed, MoreWanted, Opinion, Settled, res
 from serving.domain.prediction import Code, Flag, Label
 from serving.domain.review import (
     AUDIT_SHARE,
+    Planting,
     Presentation,
     Queue,
     Source,
@@ -111,7 +112,8 @@ def test_a_share_of_every_reviewers_time_goes_to_the_audit_queue():
 
 
 def test_a_gold_item_is_told_from_an_audit_item_by_nothing_that_is_shown():
-    sample = an_item(1, plants="gold", queue=Queue.AUDIT, reasons=(drawn(),), version=3)
+    made = Planting("seed", 0.1, 2)
+    sample = an_item(1, plants=made, queue=Queue.AUDIT, reasons=(drawn(),), version=3)
     source = replace(an_item(2), outcome=Label("paper", 2))
     gold = gold_item(source, sample, NOW)
     assert (gold.version, gold.stage, gold.reasons) == (3, sample.stage, sample.reasons)
@@ -119,6 +121,29 @@ def test_a_gold_item_is_told_from_an_audit_item_by_nothing_that_is_shown():
     assert gold.gold is not None
     assert gold.gold.truth.prediction == "paper"
     assert gold.likeness is None
+    assert (gold.opinions, gold.inclusion_probability) == (2, 0.1)
+
+
+def test_gold_items_are_numbered_named_and_dated_as_items_that_were_drawn_by_chance():
+    """Audit items have numbers below their chance; at 30 % of it lie 30 % of them."""
+    later, chance = NOW + timedelta(hours=5), 0.1
+    gold = [
+        gold_item(an_item(1), an_item(2, plants=Planting(f"seed-{n}", chance, 1)), later)
+        for n in range(2000)
+    ]
+    below = [sum(one.random_number < share * chance for one in gold) for share in (0.3, 0.7, 1)]
+    assert below[2] == 2000
+    assert abs(below[0] - 600) < 80
+    assert abs(below[1] - 1400) < 80
+    assert all(one.sort_key == one.random_number for one in gold)
+    assert len({one.id for one in gold}) == 2000
+    for one in gold:
+        assert NOW <= one.created_at <= later
+        assert one.due_at == one.created_at  # as far off as its sample's
+        named = int(one.id.replace("-", "")[:12], 16) / 1000
+        assert abs(named - one.created_at.timestamp()) < 0.002
+    early = sum(one.created_at < NOW + timedelta(hours=1) for one in gold)
+    assert abs(early - 400) < 80
 
 
 def test_numbers_drawn_from_a_name_are_spread_evenly_and_always_the_same():
