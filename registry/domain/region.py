@@ -53,7 +53,11 @@ def objection(ring: Ring) -> str | None:
         return "goes around a pole; cut it along a meridian"
     if len(ring) < 4:
         return "has fewer than three corners"
-    return next((f"crosses or touches itself near {_spoken(at)}" for at in _meetings(ring)), None)
+    at = next(_meetings(ring), None)
+    if at is None:
+        return None
+    where = f"crosses or touches itself near {_spoken(at)}"
+    return f"{where}; list its corners in their order along its edge"
 
 
 def crossing(one: Ring, other: Ring) -> Position | None:

@@ -52,6 +52,14 @@ def everything(world: World) -> dict[str, list[object]]:
             422,
             "line 9: there is no time zone 'Mars/Base'; write a name such as",
         ),
+        (
+            "scope: {where",
+            "scope: {area: {geojson: {type: Polygon, coordinates: "
+            "[[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}}, where",
+            422,
+            "line 9: the polygon crosses or touches itself near longitude 2, latitude 0; list its "
+            "corners in their order along its edge",
+        ),
         ("weight: 50", "weight: 3", 422, "weight 3 does not rise above the 5 of the step before"),
         ("sample: 0.5", "sample: 0", 422, "none would be sampled; write for example"),
         ("  deadline: {after: 14d, then: hold}\n", "", 422, "`deadline` is missing; write"),
