@@ -396,6 +396,23 @@ def segments(runs: int, rng: Random) -> None:
     report("false rollbacks", harmed, HARM)
 
 
+def paired_segments(runs: int, rng: Random) -> None:
+    """paired-loss per segment, ten of them, all on the bound, margin 0.02: harm in any of them"""
+    length, margin, count_of = 3_000, 0.02, 10
+    stakes = evalues.PAIR_STAKES / (1 + margin)
+    harmed = []
+    for count in portions(runs, 50):
+        lift, lot = units((count, length), rng)[1], rng.random((count, length))
+        excess = np.where(lot < 0.04 * lift, 1.0, np.where(lot > 1 - 0.02 * lift, -1.0, 0.0))
+        where = rng.integers(0, count_of, excess.shape)
+        hit = (path(excess - margin, stakes) >= np.log(2 / HARM)).any(1)
+        for j in range(2, count_of + 2):
+            gains = np.where(where == j - 2, excess - margin, 0.0)
+            hit |= (path(gains, stakes) >= np.log(j * (j + 1) / HARM)).any(1)
+        harmed.append(hit)
+    report("false rollbacks", harmed, HARM)
+
+
 def bursts(runs: int, rng: Random) -> None:
     """units ask in bursts, ten answers in the mean, and one in twenty is always wrong"""
     for crowd in (400, 20_000):
@@ -464,7 +481,7 @@ def visiting(visits: int, crowd: int, rng: Random) -> tuple[npt.NDArray[np.int64
 
 PARTS = (
     full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
-    segments, ratio_of_recurring_units, bursts,
+    segments, ratio_of_recurring_units, bursts, paired_segments,
 )  # fmt: skip
 
 if __name__ == "__main__":

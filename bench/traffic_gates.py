@@ -1,6 +1,6 @@
 """Error rates and power of the gates on traffic, by simulation.
 
-    python -m bench.traffic_gates [--rollouts 10000] [--seed 0] [--powers 300]
+    python -m bench.traffic_gates [--rollouts 10000] [--seed 0] [--powers 300] [--only TEXT]
 
 A rollout is a stream of requests two a second. Units stick to their arm and ask again and again, a
 few of them most of the time (log-normal activity); a unit's failures, speed and labels are mostly
@@ -34,6 +34,7 @@ PASS, HARM = np.log(1 / ALPHA_PASS), np.log(1 / ALPHA_HARM)
 WEIGHTS = ((0.0, 0.05), (0.2, 0.25), (0.4, 0.25), (0.55, 0.10), (0.7, 0.50))
 TIME_OUT = 30.0
 EVERY_SECONDS = 0.5
+SEGMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,10 @@ class Stream:
             given["failed"], given["answer_ms"], self.seconds, np.zeros(n, np.int32),
             [None] * n,
         )  # fmt: skip
+
+    def where(self, chosen: np.ndarray) -> "Stream":
+        columns = (self.units, self.candidate, self.shares, self.seconds, self.own)
+        return Stream(*(column[chosen] for column in columns))
 
     def parts(self) -> list[tuple[int, int]]:
         cuts = np.flatnonzero(np.diff(self.shares)) + 1
@@ -107,7 +112,13 @@ Verdicts = tuple[float, float, float]
 
 
 def failures(
-    stream: Stream, failed: np.ndarray, at_most: float, ratio: float, *, naive_pass: bool
+    stream: Stream,
+    failed: np.ndarray,
+    at_most: float,
+    ratio: float,
+    *,
+    naive_pass: bool,
+    tests: int = 1,
 ) -> Verdicts:
     where, _, _, joined = drawn(stream)
     rows = np.flatnonzero(failed)
@@ -150,7 +161,7 @@ def failures(
         )
         z = (rate - sb / np.maximum(nb, 1)) / spread
         when = first(np.where(s + sb >= 5, z, -np.inf), 2.326, written[order])
-    return first(for_pass, PASS, looks), first(for_harm, HARM, looks), when
+    return first(for_pass, PASS, looks), first(for_harm, HARM + np.log(tests), looks), when
 
 
 def failing_draws(stream: Stream, failed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +182,9 @@ def _z(gain: np.ndarray, p: float, n: np.ndarray) -> np.ndarray:
     return np.asarray(gain * np.sqrt(np.maximum(n, 1) / (p * (1 - p))))
 
 
-def latency(stream: Stream, milliseconds: np.ndarray, quantile: float, ratio: float) -> Verdicts:
+def latency(
+    stream: Stream, milliseconds: np.ndarray, quantile: float, ratio: float, tests: int = 1
+) -> Verdicts:
     slow, found = SlowAnswers(quantile, ratio), []
     table = stream.table(answer_ms=milliseconds)
     for start, end in stream.parts():
@@ -189,10 +202,10 @@ def latency(stream: Stream, milliseconds: np.ndarray, quantile: float, ratio: fl
     z = _z((1 - quantile) - np.cumsum(above) / np.maximum(n, 1), 1 - quantile, n)
     naive = first(np.where(n >= 30, z, -np.inf), 1.645, stream.seconds)
     for_pass, for_harm = log_ratio_below(both, 1), log_ratio_above(both, 1)
-    return first(for_pass, PASS, at), first(for_harm, HARM, at), naive
+    return first(for_pass, PASS, at), first(for_harm, HARM + np.log(tests), at), naive
 
 
-def split(stream: Stream) -> Verdicts:
+def split(stream: Stream, tests: int = 1) -> Verdicts:
     where, chances, arms, _ = drawn(stream)
     order = np.argsort(where, kind="stable")
     where, chances, arms = where[order], chances[order], arms[order]
@@ -203,11 +216,16 @@ def split(stream: Stream) -> Verdicts:
     spread = np.sqrt(np.cumsum(stream.shares * (1 - stream.shares)))
     z = np.abs(np.cumsum(stream.candidate) - expected) / spread
     naive = first(np.where(n >= 100, z, -np.inf), 2.576, stream.seconds)
-    return np.inf, first(for_harm, HARM, stream.seconds[where]), naive
+    return np.inf, first(for_harm, HARM + np.log(tests), stream.seconds[where]), naive
 
 
 def action(
-    stream: Stream, alarms: np.ndarray, low: float, high: float, rare_below: float
+    stream: Stream,
+    alarms: np.ndarray,
+    low: float,
+    high: float,
+    rare_below: float,
+    tests: int = 1,
 ) -> Verdicts:
     where, chances, arms, _ = drawn(stream)
     order = np.argsort(where, kind="stable")
@@ -231,7 +249,7 @@ def action(
     enough = (mine >= 5) & (others >= 5)
     naive = first(np.where(enough, np.nan_to_num(z, nan=-9.0), -np.inf), 1.645, stream.seconds)
     passes = first(np.maximum(inside, rare), PASS + np.log(2), at)
-    return passes, first(outside, HARM + np.log(4), at), naive
+    return passes, first(outside, HARM + np.log(4 * tests), at), naive
 
 
 # --- worlds: what becomes of a stream's requests
@@ -266,9 +284,7 @@ def alarming(stream: Stream, times: float, base: float = 0.15) -> np.ndarray:
 
 def losing(stream: Stream, share: float) -> Stream:
     """Some of the candidate's units are never written down."""
-    kept = ~(stream.candidate & (stream.own < share))
-    columns = (stream.units, stream.candidate, stream.shares, stream.seconds, stream.own)
-    return Stream(*(column[kept] for column in columns))
+    return stream.where(~(stream.candidate & (stream.own < share)))
 
 
 World = Callable[[Stream, np.random.Generator], Verdicts]
@@ -287,6 +303,39 @@ def timed_world(times: float, quantile: float) -> World:
 def alarming_world(times: float, base: float = 0.15) -> World:
     """A label is given so many times as often; half to twice is allowed."""
     return lambda s, g: action(s, alarming(s, times, base), 0.5, 2, 0.05)
+
+
+def in_segments(stream: Stream, judge: Callable[[Stream, np.ndarray, int], Verdicts]) -> Verdicts:
+    """Harm in all traffic or in any segment, as many tests as the gates pay for each.
+
+    judge: what a gate says of these rows of the stream.
+    """
+    said = [judge(stream, np.ones(len(stream.units), np.bool_), 2)]
+    for j in range(2, SEGMENTS + 2):
+        mine = stream.units % SEGMENTS == j - 2
+        said.append(judge(stream.where(mine), mine, j * (j + 1)))
+    return np.inf, min(harm for _, harm, _ in said), min(naive for _, _, naive in said)
+
+
+def failing_segments(s: Stream, g: np.random.Generator) -> Verdicts:
+    failed = failing(s, g, 0.05, 2)
+    return in_segments(
+        s, lambda some, rows, tests: failures(
+            some, failed[rows], 0.05, 2, naive_pass=False, tests=tests
+        )
+    )  # fmt: skip
+
+
+def slow_segments(s: Stream, g: np.random.Generator) -> Verdicts:
+    ms = timed(s, g, 1.5)
+    return in_segments(s, lambda some, rows, tests: latency(some, ms[rows], 0.9, 1.5, tests))
+
+
+def alarming_segments(s: Stream, _: np.random.Generator) -> Verdicts:
+    alarms = alarming(s, 2)
+    return in_segments(
+        s, lambda some, rows, tests: action(some, alarms[rows], 0.5, 2, 0.05, tests)
+    )  # fmt: skip
 
 
 # On the boundary: (what is false, the level, whether it is a pass), then the world.
@@ -324,6 +373,13 @@ BOUNDARY: dict[str, tuple[str, World]] = {
         "harm",
         alarming_world(2),
     ),
+    "failures, each of five segments at 2 x": ("harm", failing_segments),
+    "latency, each of five segments at 1.5 x": ("harm", slow_segments),
+    "split, each of five segments as the weight says": (
+        "harm",
+        lambda s, g: in_segments(s, lambda some, _, tests: split(some, tests)),
+    ),
+    "alarms, each of five segments at 2 x": ("harm", alarming_segments),
 }
 POWER: dict[str, tuple[str, World]] = {
     "failures: 3 % of units against 0.3 %": (
@@ -348,10 +404,14 @@ POWER: dict[str, tuple[str, World]] = {
 }
 
 
-def false_rates(rollouts: int, seed: int, requests: int = 4_000, units: int = 400) -> None:
+def false_rates(
+    rollouts: int, seed: int, only: str, requests: int = 4_000, units: int = 400
+) -> None:
     print(f"{rollouts:,} rollouts of {requests:,} requests from {units} units each, seed {seed}")
     print(f"{'on the boundary':52}{'false':>6}{'level':>8}{'limit':>8}{'found':>8}{'naive':>8}")
     for number, (name, (kind, world)) in enumerate(BOUNDARY.items()):
+        if only not in name:
+            continue
         level = ALPHA_PASS if kind == "pass" else ALPHA_HARM
         limit = level + 3 * np.sqrt(level * (1 - level) / rollouts)
         found, naive = false_rate(world, kind, rollouts, [seed, number], requests, units)
@@ -370,10 +430,14 @@ def false_rate(
     return float(found[:, which].mean()), float(found[:, 2].mean())
 
 
-def powers(rollouts: int, seed: int, requests: int = 60_000, units: int = 12_000) -> None:
+def powers(
+    rollouts: int, seed: int, only: str, requests: int = 60_000, units: int = 12_000
+) -> None:
     print(f"\n{rollouts} rollouts of {requests:,} requests from {units:,} units, seed {seed}")
     print(f"{'effect':52}{'says':>6}{'power':>8}{'median requests':>17}")
     for number, (name, (kind, world)) in enumerate(POWER.items()):
+        if only not in name:
+            continue
         rng = np.random.default_rng([seed, 100 + number])
         which = 0 if kind == "pass" else 1
         when = np.array(
@@ -388,9 +452,10 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=10_000)
     parser.add_argument("--powers", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name has this text")
     options = parser.parse_args()
-    false_rates(options.rollouts, options.seed)
-    powers(options.powers, options.seed)
+    false_rates(options.rollouts, options.seed, options.only)
+    powers(options.powers, options.seed, options.only)
 
 
 if __name__ == "__main__":
