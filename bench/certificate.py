@@ -24,8 +24,8 @@ from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import evidence
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.certificate import certificate_of, document_of, file_bytes
-from registry.domain.certificate import judge_again
+from registry.documents.certificate import sent
+from registry.documents.certificate_reading import read_certificate
 from registry.services.certify import certify
 from registry.services.find import latest
 from registry.services.promote import prepare, promote
@@ -93,16 +93,18 @@ def _promote(url: str, _: Path) -> None:
 
 def _certify(url: str, file: Path) -> None:
     database, began = Database(url), time.perf_counter()
-    with database.read() as connection:
-        document = certify(SqlUnitOfWork(connection), "bears")
-    file.write_bytes(file_bytes(document))
+    with tempfile.TemporaryFile() as written, file.open("wb") as out:
+        with database.read() as connection:
+            certify(SqlUnitOfWork(connection), "bears", written)
+        out.writelines(sent(written)[1])
     _say("certify", began, f", {file.stat().st_size / 1e6:.0f} MB")
     database.close()
 
 
 def _verify(_: str, file: Path) -> None:
     began = time.perf_counter()
-    judge_again(certificate_of(document_of(file.read_bytes())))
+    with file.open("rb") as content:
+        read_certificate(content)
     _say("verify", began, "")
 
 

@@ -1,6 +1,6 @@
 """What the registry's use cases ask of the world; adapters implement it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -180,8 +180,13 @@ class Checks(Protocol):
 class EvidenceLogs(Protocol):
     """The rows behind promotions, as they stood at that moment."""
 
-    def read(self, rollout_id: str, stage: Stage, now: datetime) -> tuple[LoggedAnswer, ...]:
-        """All answers of a stage in prediction order, each with its standing now."""
+    def portions(
+        self, rollout_id: str, stage: Stage, now: datetime
+    ) -> Iterator[Sequence[LoggedAnswer]]:
+        """All answers of a stage in prediction order, some at a time, each with its standing now.
+
+        One look at the database, however long reading takes.
+        """
 
     def keep(self, digest: str, content: bytes) -> None:
         """Keep what may change later of the evidence with this digest."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +30,7 @@ Reason = Annotated[str | None, typer.Option(help="Kept in the audit log.")]
 _EXITS = {"live": 0, "retained": 0, "rolled-back": 5, "rejected": 5, "expired": 5}
 _IN_PROGRESS, _HELD = 3, 4
 _POLL_SECONDS = 1.0
+_CERTIFYING_SECONDS = 3_600.0  # a million answers take minutes
 
 
 @rollout_app.command()
@@ -194,14 +196,17 @@ def certify(
     version: Annotated[int | None, typer.Option(help="Another version than the last one.")] = None,
 ) -> None:
     """Write a promotion certificate: all evidence in one file, which `verify` recomputes."""
-    from registry.documents.certificate import file_bytes
+    from registry.documents.certificate_lines import digest_in
+    from registry.documents.certificate_reading import head_of
 
-    here = session(context)
+    here, path = session(context), f"/v1/rollouts/{model}/certificate"
+    params = {} if version is None else {"version": version}
     with here.client() as client:
-        document = client.get(f"/v1/rollouts/{model}/certificate", version=version)
-    output.write_bytes(file_bytes(document))
-    head = document["audit"]["head"]
-    said = {"file": str(output), "digest": document["digest"], "audit_head": head}
+        made = client.request("GET", path, params=params, timeout=_CERTIFYING_SECONDS)
+    output.write_bytes(made.content)
+    with output.open("rb") as file:
+        head, digest = asdict(head_of(file).head), digest_in(file)
+    said = {"file": str(output), "digest": digest, "audit_head": head}
     here.show(said, lambda: text.certified(said))
 
 
@@ -214,13 +219,14 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute every gate of every promotion from the file alone; exit 1 if anything differs."""
-    from registry.documents.certificate import certificate_of, document_of
+    from registry.documents.certificate_reading import read_certificate
     from registry.domain.assurance import statements
-    from registry.domain.certificate import check_head, judge_again
+    from registry.domain.certificate import check_head
 
-    found = certificate_of(document_of(file.read_bytes()))
+    with file.open("rb") as content:
+        found, promotions = read_certificate(content)
     check_head(found, expect_head)
-    said = statements(found, judge_again(found))
+    said = statements(found, promotions)
     session(context).show({"holds": True, "statements": list(said)}, lambda: text.verified(said))
 
 

@@ -1,8 +1,10 @@
 """HTTP of rollouts: start, look, promote, stop, approve."""
 
 import secrets
+import tempfile
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -10,14 +12,14 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api.actor import Actor
 from registry.api.limit import Limit, WhichVersion
-from registry.documents.evidence_record import canonical
+from registry.documents.certificate import sent
 from registry.documents.plan_file import parse_plan
 from registry.documents.rollout_document import (
     event_document,
@@ -40,6 +42,10 @@ from registry.services.promote import prepare, prepare_if_ready, promote
 from registry.services.start_rollout import start_rollout
 
 _ABORT_TRIES = 50
+_LINES, _PACKED = "application/x-ndjson", "application/gzip"
+_CERTIFICATE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind: {"schema": {"type": "string"}} for kind in (_LINES, _PACKED)}}
+}
 
 Document = dict[str, Any]
 
@@ -109,7 +115,11 @@ def router(
     routes.add_api_route("/{model}/history", api.history, methods=["GET"])
     routes.add_api_route("/{model}/readings", api.readings, methods=["GET"])
     routes.add_api_route(
-        "/{model}/certificate", api.certificate, methods=["GET"], response_class=Response
+        "/{model}/certificate",
+        api.certificate,
+        methods=["GET"],
+        response_class=StreamingResponse,
+        responses=_CERTIFICATE,
     )
     routes.add_api_route("/{model}", api.get, methods=["GET"])
     return routes
@@ -160,11 +170,18 @@ class _Api:
             found = {stage: unit.readings.of(rollout.id, stage) for stage in stages}
         return readings_document(rollout, {stage: some for stage, some in found.items() if some})
 
-    def certificate(self, model: SentText, version: WhichVersion = None) -> Response:
-        """What the promotions of a model's last rollout were judged on, to be verified anywhere."""
-        with self._database.read() as connection:
-            document = certify(SqlUnitOfWork(connection), model, version)
-        return Response(canonical(document), media_type="application/json")
+    def certificate(self, model: SentText, version: WhichVersion = None) -> StreamingResponse:
+        """What the promotions of a model's last rollout were judged on, to be verified anywhere.
+
+        A file of JSON lines, compressed if it is large.
+        """
+        with ExitStack() as opened:
+            file = opened.enter_context(tempfile.TemporaryFile())
+            with self._database.read() as connection:
+                certify(SqlUnitOfWork(connection), model, file, version)
+            opened.pop_all()  # it is closed when all of it was sent
+        large, content = sent(file)
+        return StreamingResponse(content, media_type=_PACKED if large else _LINES)
 
     def lint(self, body: PlanBody) -> Document:
         """Everything that is wrong with a plan, by line, here and now."""

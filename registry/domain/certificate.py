@@ -9,9 +9,18 @@ from registry.domain.approvers import objection_to
 from registry.domain.audit_chain import content_digest, link
 from registry.domain.decision import Judgement, Promote, gate_record, judge
 from registry.domain.evidence import AuditEvent, AuditHead
-from registry.domain.evidence_log import EvidenceLog, judge_log
+from registry.domain.evidence_log import EvidenceLog, Surroundings
+from registry.domain.formulas import why_not_again
 from registry.domain.gates import Judged
-from registry.domain.retrace import PROMOTIONS, Broken, Certificate, Elided, place_of, retrace
+from registry.domain.retrace import (
+    PROMOTIONS,
+    Broken,
+    Certificate,
+    Changed,
+    Elided,
+    place_of,
+    retrace,
+)
 from registry.domain.rollout import Rollout
 from registry.domain.transitions import Place
 
@@ -31,19 +40,34 @@ class Promotion:
         return self.event.action == "overridden"
 
 
-def judge_again(certificate: Certificate) -> tuple[Promotion, ...]:
-    """Every promotion, each gate recomputed from its log; Broken says what does not fit."""
+@dataclass(frozen=True, slots=True)
+class FoundLog:
+    """The evidence of one event, as it was found in a certificate."""
+
+    digest: str
+    log: EvidenceLog
+    around: Surroundings
+
+
+def promotions_of(certificate: Certificate) -> Mapping[int, tuple[AuditEvent, Rollout]]:
+    """The events that promoted, by number, each with the rollout before it; Broken at a gap."""
     _follow_chain(certificate)
-    places = {event.sequence: (event, before) for event, before in retrace(certificate)}
-    promoted = [number for number, (event, _) in places.items() if event.action in PROMOTIONS]
-    if sorted(certificate.logs) != promoted:
-        raise Broken(
-            f"there is evidence for the events {sorted(certificate.logs)}, and the promotions are "
-            f"the events {promoted}"
-        )
-    if not promoted:
+    found = {
+        event.sequence: (event, before)
+        for event, before in retrace(certificate)
+        if event.action in PROMOTIONS
+    }
+    if not found:
         raise Broken("nothing was promoted, so there is nothing to certify")
-    return tuple(_again(certificate, *places[number]) for number in promoted)
+    return found
+
+
+def judge_again(certificate: Certificate, logs: Mapping[int, FoundLog]) -> tuple[Promotion, ...]:
+    """Every promotion, each gate recomputed from its log; Broken says what does not fit."""
+    return tuple(
+        _again(certificate, event, before, logs[number])
+        for number, (event, before) in promotions_of(certificate).items()
+    )
 
 
 def check_head(certificate: Certificate, expected: str | None) -> None:
@@ -82,22 +106,27 @@ def _next_hash(before: str, event: AuditEvent | Elided) -> str:
     return event.hash
 
 
-def _again(certificate: Certificate, event: AuditEvent, before: Rollout) -> Promotion:
-    number, log = event.sequence, certificate.logs[event.sequence]
-    if certificate.log_digests[number] != event.detail["log"]["digest"]:
-        raise Broken(
-            f"the evidence of event {number} was changed: it has the digest "
-            f"{certificate.log_digests[number]}, and {event.detail['log']['digest']} was judged"
+def _again(
+    certificate: Certificate, event: AuditEvent, before: Rollout, found: FoundLog
+) -> Promotion:
+    number, judged = event.sequence, event.detail["log"]
+    why_not = why_not_again(judged, (gate.type for gate in before.stage_plan.gates))
+    if why_not:
+        raise Broken(f"event {number} cannot be judged again: {why_not}")
+    if found.digest != judged["digest"]:
+        raise Changed(
+            f"the evidence of event {number} is no longer what was judged: it has the digest "
+            f"{found.digest}, and {judged['digest']} was judged"
         )
-    gates = judge_log(before, log, event.at)
+    gates = found.log.judge(found.around, event.at)
     _check_gates(event, gates)
     approvals = tuple(event.detail["approvals"])
     judgement = judge(before, gates, approvals, event.at)
     if judgement.evidence_digest != event.detail["evidence_digest"]:
         raise Broken(f"event {number} names another evidence than its gates give")
-    _check_approvals(certificate, event, before, log)
+    _check_approvals(certificate, event, before, found.log.verdicts)
     _check_decision(event, judgement)
-    return Promotion(event, before, judgement, len(log.answers))
+    return Promotion(event, before, judgement, found.log.rows)
 
 
 def _check_gates(event: AuditEvent, gates: Sequence[Judged]) -> None:
@@ -125,11 +154,11 @@ def _difference(recorded: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 
 def _check_approvals(
-    certificate: Certificate, event: AuditEvent, before: Rollout, log: EvidenceLog
+    certificate: Certificate, event: AuditEvent, before: Rollout, verdicts: Mapping[str, int]
 ) -> None:
     author = certificate.started.detail["author"]
     for actor in event.detail["approvals"]:
-        objection = objection_to(before, actor, author, log.verdicts)
+        objection = objection_to(before, actor, author, verdicts)
         if objection:
             raise Broken(
                 f"event {event.sequence} counts an approval that does not count: {objection}"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from registry.domain.assemble import assemble, counted_for_drift, counting_of, traffic_of
@@ -67,32 +67,68 @@ class SettledTraffic:
 
 
 @dataclass(frozen=True, slots=True)
-class EvidenceLog:
-    """Everything that the gates of one stage looked at, at one moment."""
+class Surroundings:
+    """What the gates of a stage looked at besides its answers, at one moment."""
 
-    answers: tuple[LoggedAnswer, ...] = ()
     drift: DriftMeasurement | None = None
-    checks: tuple[ReviewerCheck, ...] = field(default=())
+    checks: tuple[ReviewerCheck, ...] = ()
     traffic: SettledTraffic | None = None
 
-    @property
-    def verdicts(self) -> Mapping[str, int]:
-        """How many of the verdicts each person gave."""
-        return Counter(a.reviewer for a in self.answers if a.reviewer is not None)
 
+@dataclass(frozen=True, slots=True)
+class EvidenceLog:
+    """The answers that a judgement rests on, counted as far as they have been read.
 
-def judge_log(rollout: Rollout, log: EvidenceLog, now: datetime) -> tuple[Judged, ...]:
-    """What every gate of the rollout's stage says of this log, and of nothing else."""
-    counting = counting_of(rollout)
-    names = tuple(counting.segments)
-    rows = _table(log.answers, names)
-    answers = Running.start(counting).take(0, table_of([], names), rows).answers(now)
-    until = _answers_until(rollout, log)
-    traffic = traffic_of(rollout)
-    if log.traffic is not None:
-        traffic = traffic.after(log.traffic.exposures)
-    evidence = assemble(rollout, now, answers, log.drift, until, tally(log.checks), traffic)
-    return judge_gates(rollout.stage_plan.gates, evidence)
+    They may be many, so they are read once, in prediction order, in portions; the verdicts are the
+    same however they are cut. compared: how many were given up to the end of the measured window.
+    verdicts: how many each person gave. frontier, last: the numbers of the first answer that is
+    pending, and of the last that there is.
+    """
+
+    rollout: Rollout
+    drift: DriftMeasurement | None
+    running: Running
+    rows: int = 0
+    compared: int = 0
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    frontier: int | None = None
+    last: int | None = None
+
+    @classmethod
+    def start(cls, rollout: Rollout, drift: DriftMeasurement | None) -> "EvidenceLog":
+        """Nothing read yet of what the rollout's present stage is judged on."""
+        return cls(rollout, drift, Running.start(counting_of(rollout)))
+
+    def after(self, answers: Sequence[LoggedAnswer]) -> "EvidenceLog":
+        """With the answers that come next."""
+        if not answers:
+            return self
+        names = tuple(self.running.counting.segments)
+        before, last = self.last or 0, answers[-1].id
+        running = self.running.take(before, table_of([], names), _table(answers, names))
+        end = None if self.drift is None else self.drift.window_to
+        pending = (answer.id for answer in answers if answer.standing is Standing.PENDING)
+        return replace(
+            self,
+            running=running.settle(last, answers[-1].created_at),
+            rows=self.rows + len(answers),
+            compared=self.compared + sum(end is not None and a.created_at <= end for a in answers),
+            verdicts=Counter(self.verdicts) + Counter(a.reviewer for a in answers if a.reviewer),
+            frontier=next(pending, None) if self.frontier is None else self.frontier,
+            last=last,
+        )
+
+    def judge(self, around: Surroundings, now: datetime) -> tuple[Judged, ...]:
+        """What every gate of the rollout's stage says of this, and of nothing else."""
+        traffic = traffic_of(self.rollout)
+        if around.traffic is not None:
+            traffic = traffic.after(around.traffic.exposures)
+        most = counted_for_drift(self.rollout, self.drift)
+        until = 0 if most is None else min(most, self.compared)
+        answers = self.running.answers(now)
+        reviewers = tally(around.checks)
+        evidence = assemble(self.rollout, now, answers, self.drift, until, reviewers, traffic)
+        return judge_gates(self.rollout.stage_plan.gates, evidence)
 
 
 def tally(checks: Sequence[ReviewerCheck]) -> ReviewerTally:
@@ -121,11 +157,3 @@ def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> Evidence
     return table_of_columns(
         columns, {name: [answer.segments.get(name) for answer in answers] for name in segments}
     )
-
-
-def _answers_until(rollout: Rollout, log: EvidenceLog) -> int:
-    most = counted_for_drift(rollout, log.drift)
-    if most is None or log.drift is None:
-        return 0
-    end = log.drift.window_to
-    return min(most, sum(answer.created_at <= end for answer in log.answers))

@@ -1,8 +1,9 @@
 """Exposures: the requests of a rollout whose version was drawn by lot, and how they went."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -91,3 +92,21 @@ class ExposureTable:
             actions,
             {name: values.where(rows) for name, values in self.segments.items()},
         )
+
+
+def joined(tables: Sequence[ExposureTable]) -> ExposureTable:
+    """The rows of one table after those of another; there is at least one."""
+    if len(tables) == 1:
+        return tables[0]
+    columns = (np.concatenate([getattr(one, name) for one in tables]) for name in _ARRAYS)
+    segments = {
+        name: reduce(Values.followed_by, (one.segments[name] for one in tables))
+        for name in tables[0].segments
+    }
+    actions = [action for one in tables for action in one.actions]
+    return ExposureTable(
+        **dict(zip(_ARRAYS, columns, strict=True)), actions=actions, segments=segments
+    )
+
+
+_ARRAYS = tuple(f.name for f in fields(ExposureTable) if f.name not in ("actions", "segments"))

@@ -6,7 +6,6 @@ from typing import Any
 
 from registry.domain.errors import Invalid
 from registry.domain.evidence import AuditEvent, AuditHead
-from registry.domain.evidence_log import EvidenceLog
 from registry.domain.plan import Plan
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
@@ -21,6 +20,10 @@ class Broken(Invalid):
     title = "Broken certificate"
 
 
+class Changed(Broken):
+    """The evidence in the certificate is not what was judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Elided:
     """An event that is another rollout's business: only what is needed to follow the chain."""
@@ -33,8 +36,7 @@ class Elided:
 class Certificate:
     """One rollout from its start to the end of the audit log.
 
-    before: the hash of the event before the first one here. logs: by the number of the promotion's
-    event, what it was judged on; log_digests: their digests.
+    before: the hash of the event before the first one here.
     """
 
     plan: Plan
@@ -42,8 +44,6 @@ class Certificate:
     before: str
     events: tuple[AuditEvent | Elided, ...]
     head: AuditHead
-    logs: Mapping[int, EvidenceLog]
-    log_digests: Mapping[int, str]
 
     @property
     def own(self) -> tuple[AuditEvent, ...]:

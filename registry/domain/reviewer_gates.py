@@ -47,11 +47,14 @@ def gold(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """missing: what was not checked in time, taken at its worst. late: why some does not count."""
+    """missing: what was not checked in time, taken at its worst; None where nothing can be.
+
+    late: why some does not count.
+    """
 
     checked: int
     failures: int
-    missing: int = 0
+    missing: int | None = None
     late: str = ""
 
 
@@ -60,20 +63,21 @@ def _result(said: str, work: _Work, least: float, defaults: Defaults) -> Result:
     bound = round(1 - least, 12)
     alpha = round(1 - defaults.confidence, 12)
     against = round(1 - defaults.rollback_confidence, 12)
-    worst, all_of = work.failures + work.missing, work.checked + work.missing
+    missing = work.missing or 0
+    worst, all_of = work.failures + missing, work.checked + missing
     for_pass = float(evalues.log_pass(worst, all_of, bound))
     for_harm = float(evalues.log_harm(work.failures, all_of, bound))
     more = evalues.more_reviews(worst, all_of, bound, alpha)
     numbers = {
         "checked": work.checked,
         "failures": work.failures,
-        "missing": work.missing,
+        **({} if work.missing is None else {"missing": work.missing}),
         "rate": 1 - work.failures / work.checked if work.checked else None,
         "at_least": least,
         "log_e_pass": for_pass,
         "log_e_pass_needed": -math.log(alpha),
         "more": more,
-        "against": [work.failures, work.missing],
+        "against": [work.failures, *([] if work.missing is None else [work.missing])],
     }
     if for_harm >= -math.log(against):
         return Inconclusive(

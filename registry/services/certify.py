@@ -1,24 +1,43 @@
 """Certify a rollout: gather what every promotion was judged on, and check it before it goes out."""
 
-from registry.documents.certificate import certificate_document, certificate_of
-from registry.documents.evidence_record import answer_record, log_digest, log_of, unpack
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from registry.documents.certificate import (
+    Record,
+    answers_record,
+    exposures_records,
+    head_record,
+    snapshot_record,
+    write_records,
+)
+from registry.documents.certificate_reading import read_certificate
+from registry.documents.evidence_record import answer_record
 from registry.documents.exposure_record import until_of
+from registry.documents.log_record import Snapshot, unpack
 from registry.domain.audit_chain import GENESIS, content_digest
 from registry.domain.errors import Conflict, NotFound, StageConflict
 from registry.domain.evidence import AuditEvent
-from registry.domain.evidence_log import EvidenceLog
-from registry.domain.retrace import PROMOTIONS, Certificate, Elided
+from registry.domain.retrace import PROMOTIONS, Certificate, Changed, Elided
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.traffic import traffic_by_segment
 from registry.ports import UnitOfWork
 from registry.services.find import latest
 
-Document = dict[str, object]
+_BEHIND = "the database was changed behind the program's back"
 
 
-def certify(unit: UnitOfWork, model: str, version: int | None = None) -> Document:
-    """The certificate of a version's last rollout; Conflict if nothing in it was promoted yet."""
+def certify(unit: UnitOfWork, model: str, file: BinaryIO, version: int | None = None) -> None:
+    """Write the certificate of a version's last rollout, as a stream, to an empty file.
+
+    Conflict if nothing in it was promoted yet, or if its evidence was changed since.
+    """
     rollout = _rollout(unit, model, version)
     name = f"{model}@{rollout.version}"
     own = unit.audit.read(model, rollout_id=rollout.id)
@@ -33,20 +52,19 @@ def certify(unit: UnitOfWork, model: str, version: int | None = None) -> Documen
     head = unit.audit.head()
     if head is None:
         raise Conflict("the audit log does not know its own end; run `stagegate audit verify`")
-    rows: dict[str, dict[int, list[object]]] = {}
-    logs = {event.sequence: _log(unit, rollout, event, rows) for event in promotions}
     certificate = Certificate(
         plan=rollout.plan,
         plan_digest=rollout.plan_digest,
         before=own[0].previous_hash or GENESIS,
         events=_segment(unit, rollout, own[0].sequence),
         head=head,
-        logs=logs,
-        log_digests={number: log_digest(log) for number, log in logs.items()},
     )
-    document = certificate_document(certificate)
-    certificate_of(document)
-    return document
+    write_records(file, chain([head_record(certificate)], _evidence(unit, rollout, promotions)))
+    try:
+        read_certificate(file)
+    except Changed as error:
+        raise Conflict(f"{error}; {_BEHIND}") from error
+    file.seek(0)
 
 
 def _rollout(unit: UnitOfWork, model: str, version: int | None) -> Rollout:
@@ -71,31 +89,34 @@ def _segments(rollout: Rollout, stage: Stage) -> tuple[str, ...]:
     return rollout.plan.segments if traffic_by_segment(rollout.plan.stage(stage).gates) else ()
 
 
-def _log(
-    unit: UnitOfWork, rollout: Rollout, event: AuditEvent, rows: dict[str, dict[int, list[object]]]
-) -> EvidenceLog:
-    """What a promotion was judged on; Conflict if a row of it was changed since."""
-    digest, stage = event.detail["log"]["digest"], event.detail["from"]["stage"]
-    content = unit.evidence_logs.kept(digest)
-    changed = (
-        f"the evidence of event {event.sequence} is no longer what was judged ({digest}); the "
-        "database was changed behind the program's back"
-    )
-    if content is None:
-        raise Conflict(changed)
-    if stage not in rows:
-        answers = unit.evidence_logs.read(rollout.id, Stage(stage), event.at)
-        rows[stage] = {answer.id: answer_record(answer) for answer in answers}
-    try:
-        snapshot = unpack(content)
+def _evidence(
+    unit: UnitOfWork, rollout: Rollout, promotions: Sequence[AuditEvent]
+) -> Iterator[Record]:
+    """What the promotions were judged on: how it stood each time, and the rows of each stage."""
+    ids: dict[Stage, list[npt.NDArray[np.int64]]] = {}
+    seen: dict[Stage, datetime] = {}
+    for event in promotions:
+        stage, snapshot = Stage(event.detail["from"]["stage"]), _kept(unit, event)
+        ids.setdefault(stage, []).append(np.array(snapshot["ids"], np.int64))
         until = until_of(snapshot)
-        seen = None
         if until is not None:
-            names = _segments(rollout, Stage(stage))
-            seen = unit.exposures.until(rollout.id, Stage(stage), until, names)
-        log = log_of(rows[stage], snapshot, seen)
-    except KeyError as error:
-        raise Conflict(changed) from error
-    if log_digest(log) != digest:
-        raise Conflict(changed)
-    return log
+            seen[stage] = until
+        yield snapshot_record(event.sequence, snapshot)
+    for stage, until in seen.items():
+        table = unit.exposures.until(rollout.id, stage, until, _segments(rollout, stage))
+        yield from exposures_records(stage, table)
+    for stage, numbers in ids.items():
+        wanted = np.unique(np.concatenate(numbers))
+        for some in unit.evidence_logs.portions(rollout.id, stage, promotions[-1].at):
+            here = np.isin([answer.id for answer in some], wanted)
+            rows = [answer_record(a) for a, is_in in zip(some, here, strict=True) if is_in]
+            if rows:
+                yield answers_record(stage, rows)
+
+
+def _kept(unit: UnitOfWork, event: AuditEvent) -> Snapshot:
+    digest = event.detail["log"]["digest"]
+    content = unit.evidence_logs.kept(digest)
+    if content is None:
+        raise Conflict(f"what event {event.sequence} was judged on ({digest}) is gone; {_BEHIND}")
+    return unpack(content)

@@ -7,7 +7,7 @@ from registry.domain.assemble import assemble, counted_for_drift, traffic_segmen
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
-from registry.domain.evidence_log import EvidenceLog, SettledTraffic
+from registry.domain.evidence_log import SettledTraffic, Surroundings
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
@@ -128,10 +128,9 @@ def gather(
     return assemble(rollout, now, answers, drift, until, reviewers, traffic)
 
 
-def read_log(unit: UnitOfWork, rollout: Rollout, now: datetime) -> EvidenceLog:
-    """The same row by row, as a certificate keeps it."""
-    return EvidenceLog(
-        unit.evidence_logs.read(rollout.id, rollout.stage, now),
+def surroundings(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Surroundings:
+    """The same as a certificate keeps it, but for the answers."""
+    return Surroundings(
         _newest_drift(unit, rollout),
         unit.checks.read(rollout.model, rollout.started_at),
         _settled(unit, rollout, now) if reads_traffic(rollout.stage_plan.gates) else None,

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from registry.documents.evidence_record import log_digest, pack, snapshot_record
+from registry.documents.log_record import LogHash, pack
 from registry.documents.rollout_document import gate_documents
 from registry.domain.decision import Judgement, Promote
 from registry.domain.errors import GatesNotPassed, Invalid, StageConflict
-from registry.domain.evidence_log import EvidenceLog, judge_log
-from registry.domain.evidence_table import Standing
+from registry.domain.evidence_log import EvidenceLog
+from registry.domain.formulas import FORMULAS
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.transitions import Command, Place, move, next_place
 from registry.ports import UnitOfWork
 from registry.services.find import check_generation, latest
-from registry.services.judge import GateMemory, Looked, conclude, judge, read_log
+from registry.services.judge import GateMemory, Looked, conclude, judge, surroundings
 from registry.services.record import record
 
 
@@ -42,9 +42,16 @@ def prepare_if_ready(
 
 def prepare(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Prepared:
     """Judge a rollout on exactly the rows that its certificate will hold; only reads."""
-    judgement, log = judge_log_of(unit, rollout, now)
-    seen = {"digest": log_digest(log), "rows": len(log.answers), **_frontier(log)}
-    return Prepared(rollout, judgement, now, seen, pack(snapshot_record(log)))
+    around = surroundings(unit, rollout, now)
+    log, hashed = EvidenceLog.start(rollout, around.drift), LogHash()
+    for some in unit.evidence_logs.portions(rollout.id, rollout.stage, now):
+        log = log.after(some)
+        hashed.add(some)
+    snapshot = hashed.snapshot(around)
+    place = {"rows": log.rows, "frontier": log.frontier, "last": log.last}
+    seen = {"digest": hashed.digest(around, snapshot), **place, "formulas": FORMULAS}
+    judgement = conclude(unit, rollout, log.judge(around, now), now)
+    return Prepared(rollout, judgement, now, seen, pack(snapshot))
 
 
 def promote(
@@ -110,14 +117,6 @@ def promote_by_itself(
     return _advance(unit, target, actor, "promoted", detail, judgement, prepared)
 
 
-def judge_log_of(
-    unit: UnitOfWork, rollout: Rollout, now: datetime
-) -> tuple[Judgement, EvidenceLog]:
-    """The judgement of exactly the rows that its certificate will hold, and those rows."""
-    log = read_log(unit, rollout, now)
-    return conclude(unit, rollout, judge_log(rollout, log, now), now), log
-
-
 def _advance(
     unit: UnitOfWork,
     target: Place,
@@ -131,13 +130,6 @@ def _advance(
     unit.evidence_logs.keep(prepared.seen["digest"], prepared.content)
     detail = {**summary(judgement), "log": prepared.seen, **detail}
     return advance(unit, prepared.rollout, target, actor, action, prepared.at, detail)
-
-
-def _frontier(log: EvidenceLog) -> dict[str, int | None]:
-    """The numbers of the first answer that is still pending, and of the last that there was."""
-    pending = (answer.id for answer in log.answers if answer.standing is Standing.PENDING)
-    last = log.answers[-1].id if log.answers else None
-    return {"frontier": next(pending, None), "last": last}
 
 
 def advance(

@@ -66,7 +66,7 @@ def _approve(document: Mapping[str, Any]) -> Iterator[Command]:
 def _certify(document: Mapping[str, Any]) -> Iterator[Command]:
     stage, model = str(document.get("stage")), str(document["model"])
     if stage in _PROMOTED:
-        file = quote(f"{model}-{document.get('version')}.json")
+        file = quote(f"{model}-{document.get('version')}.jsonl")
         text = f"{_rollout(document, 'certify')} -o {file}"
         yield Command("Certify", text, "writes what its promotions were judged on")
 

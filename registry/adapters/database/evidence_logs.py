@@ -1,5 +1,6 @@
 """The rows behind promotions, in the database."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from registry.domain.evidence_log import LoggedAnswer
 from registry.domain.evidence_table import Other, Rival, Standing
 from registry.domain.stages import Stage
 
+_AT_ONCE = 10_000  # answers that are held at once
+
 
 class SqlEvidenceLogs:
     """Implements registry.ports.EvidenceLogs."""
@@ -21,8 +24,13 @@ class SqlEvidenceLogs:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def read(self, rollout_id: str, stage: Stage, now: datetime) -> tuple[LoggedAnswer, ...]:
-        """All answers of a stage in prediction order, each with its standing now."""
+    def portions(
+        self, rollout_id: str, stage: Stage, now: datetime
+    ) -> Iterator[Sequence[LoggedAnswer]]:
+        """All answers of a stage in prediction order, some at a time, each with its standing now.
+
+        One look at the database, however long reading takes.
+        """
         columns = (
             t.c.id, t.c.prediction_id, t.c.step, t.c.model_label, t.c.baseline_label,
             t.c.inclusion_probability.label("chance"), t.c.segments, t.c.created_at, t.c.due_at,
@@ -33,8 +41,10 @@ class SqlEvidenceLogs:
             sa.select(*columns)
             .where(t.c.rollout_id == rollout_id, t.c.stage == stage.value)
             .order_by(t.c.id)
+            .execution_options(yield_per=_AT_ONCE)
         )
-        return tuple(_answer(row) for row in rows)
+        for some in rows.partitions():
+            yield [_answer(row) for row in some]
 
     def keep(self, digest: str, content: bytes) -> None:
         """Keep what may change later of the evidence with this digest."""

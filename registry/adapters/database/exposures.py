@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from registry.adapters.database.dialect import horizon
 from registry.adapters.database.tables import exposure as t
 from registry.domain.evidence import Arm
-from registry.domain.exposure import Exposure, ExposureTable
+from registry.domain.exposure import Exposure, ExposureTable, joined
 from registry.domain.horizon import Horizon
 from registry.domain.segments import Values
 from registry.domain.stages import Stage
 
+_COLUMNS = 10
+_AT_ONCE = 20_000  # rows that are held at once before they are columns
 _INSERT = sa.insert(t)  # made once: every prediction pays for it
 
 
@@ -50,34 +52,35 @@ class SqlExposures:
         """
         when = sa.case((t.c.created_at >= recent, t.c.created_at))
         here = (*_of(rollout_id, stage), t.c.id > cursor)
-        return self._columns(when, segments, *here, most=most)
+        query = self._query(when, segments, *here).limit(most)
+        return _columns(self._connection.execute(query).all(), segments)
 
     def until(
         self, rollout_id: str, stage: Stage, moment: datetime, segments: Sequence[str] = ()
     ) -> ExposureTable:
         """Those that were created up to a moment, as columns."""
-        here = _of(rollout_id, stage)
-        return self._columns(t.c.created_at, segments, *here, t.c.created_at <= moment)
+        query = self._query(t.c.created_at, segments, *_of(rollout_id, stage))
+        query = query.where(t.c.created_at <= moment).execution_options(yield_per=_AT_ONCE)
+        found = self._connection.execute(query).partitions()
+        return joined([_columns(rows, segments) for rows in found] or [_columns((), segments)])
 
     def horizon(self) -> Horizon:
         """Which rows this look knows to be there; of a transaction that reads only."""
         return horizon(self._connection)
 
-    def _columns(
-        self,
-        when: sa.ColumnElement[Any],
-        segments: Sequence[str],
-        *where: sa.ColumnElement[bool],
-        most: int | None = None,
-    ) -> ExposureTable:
+    def _query(
+        self, when: sa.ColumnElement[Any], segments: Sequence[str], *where: sa.ColumnElement[bool]
+    ) -> sa.Select[Any]:
         names = ("id", "unit", "candidate", "share", "step", "failed", "answer_ms")
         columns = [*(t.c[name] for name in names), when, t.c.epoch, t.c.action]
         columns += [t.c.segments] if segments else []
-        query = sa.select(*columns).where(*where).order_by(t.c.id).limit(most)
-        rows = self._connection.execute(query).all()
-        found = list(zip(*rows, strict=True)) if rows else [()] * len(columns)
-        texts = found.pop() if segments else ()
-        return replace(_table(*found), segments=_segments(texts, segments))
+        return sa.select(*columns).where(*where).order_by(t.c.id)
+
+
+def _columns(rows: Sequence[Any], segments: Sequence[str]) -> ExposureTable:
+    found = list(zip(*rows, strict=True)) if rows else [()] * (_COLUMNS + bool(segments))
+    texts = found.pop() if segments else ()
+    return replace(_table(*found), segments=_segments(texts, segments))
 
 
 def _segments(texts: Sequence[str | None], names: Sequence[str]) -> dict[str, Values]:

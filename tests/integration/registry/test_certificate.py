@@ -1,6 +1,8 @@
 """A certificate holds what its promotions were judged on; whoever edits it is found out."""
 
 import copy
+import gzip
+import io
 import json
 import shutil
 import subprocess
@@ -11,27 +13,39 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from certificates import (
+    certified,
+    checked,
+    document_of,
+    file_of,
+    file_of_the_first_format,
+    signed,
+)
+from command_line import stagegate
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from rollout_world import PLAN, World
 
+from registry.adapters.database import evidence_logs, exposures
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import evidence
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.certificate import _event_of, certificate_of, document_of, file_bytes
-from registry.documents.evidence_record import canonical, digest_of
+from registry.documents import certificate
+from registry.documents.certificate import sent
+from registry.documents.certificate_reading import event_of, read_certificate
+from registry.documents.evidence_record import canonical
 from registry.domain.assurance import statements
 from registry.domain.audit_chain import chained, link
-from registry.domain.certificate import check_head, judge_again
+from registry.domain.certificate import check_head
 from registry.domain.errors import Conflict, StageConflict
 from registry.domain.evidence import AuditEvent, AuditHead, CheckKind, ReviewerCheck
-from registry.domain.evidence_log import judge_log
 from registry.domain.retrace import PROMOTIONS, Broken
 from registry.services import control
 from registry.services.approve import approve
-from registry.services.certify import certify
-from registry.services.judge import judge, read_log
-from registry.services.promote import promote
+from registry.services.judge import judge
+from registry.services.promote import prepare, promote
 from registry.services.tick import tick
 
 pytestmark = pytest.mark.integration
@@ -88,13 +102,21 @@ def all_the_way(world: World) -> None:
 
 
 def made(world: World, version: int | None = None) -> Document:
-    with world.database.read() as connection:
-        return json.loads(canonical(certify(SqlUnitOfWork(connection), "bears", version)))
+    content = certified(world.database, version)
+    document = document_of(content)
+    assert file_of(document) == content
+    return document
 
 
 def said(document: Document) -> str:
-    certificate = certificate_of(document)
-    return "\n".join(statements(certificate, judge_again(certificate)))
+    return "\n".join(statements(*checked(file_of(document))))
+
+
+def refused(document: Document, why: str = ".") -> None:
+    """Forged, it is broken as a file of either format."""
+    for content in (file_of(signed(document)), file_of_the_first_format(document)):
+        with pytest.raises(Broken, match=why):
+            read_certificate(io.BytesIO(content))
 
 
 @pytest.fixture
@@ -181,7 +203,7 @@ def test_a_log_is_judged_like_the_columns_that_the_controller_reads(
         with world.database.read() as connection:
             unit, rollout = SqlUnitOfWork(connection), world.rollout()
             by_columns = judge(unit, rollout, world.now).gates
-            assert judge_log(rollout, read_log(unit, rollout, world.now), world.now) == by_columns
+            assert prepare(unit, rollout, world.now).judgement.gates == by_columns
 
 
 def test_a_row_that_was_changed_in_the_database_cannot_be_certified(small_world: World) -> None:
@@ -249,12 +271,6 @@ def at(document: Any, path: tuple[Any, ...]) -> Any:
     return document
 
 
-def signed(document: Document) -> Document:
-    """What a forger does first: make the digest fit again."""
-    body = {name: part for name, part in document.items() if name != "digest"}
-    return {**body, "digest": digest_of(canonical(body))}
-
-
 @given(data=st.data())
 def test_any_changed_value_is_found_also_when_the_digest_is_made_to_fit(
     document: Document, data: st.DataObject
@@ -263,10 +279,9 @@ def test_any_changed_value_is_found_also_when_the_digest_is_made_to_fit(
     edited = copy.deepcopy(document)
     at(edited, path[:-1])[path[-1]] = another(at(document, path))
     with pytest.raises(Broken):
-        certificate_of(edited)
+        read_certificate(io.BytesIO(file_of(edited)))
     if path != ("digest",):
-        with pytest.raises(Broken):
-            certificate_of(signed(edited))
+        refused(edited)
 
 
 LISTS = [
@@ -292,13 +307,12 @@ def test_a_removed_a_doubled_and_a_moved_row_are_found(
         rows.insert(place, copy.deepcopy(rows[place]))
     else:
         rows.insert(place, rows.pop())
-    with pytest.raises(Broken):
-        certificate_of(signed(edited))
+    refused(edited)
 
 
 def test_an_added_part_is_found(document: Document) -> None:
-    with pytest.raises(Broken, match="`note`"):
-        certificate_of(signed({**document, "note": "approved by everybody"}))
+    refused({**document, "note": "approved by everybody"}, "`note`")
+    refused({**document, "answers": {**document["answers"], "live": []}}, "`answers`|live")
 
 
 def rechained(document: Document, change: Callable[[Document], None]) -> Document:
@@ -308,7 +322,7 @@ def rechained(document: Document, change: Callable[[Document], None]) -> Documen
     change(edited)
     last = AuditHead(audit["events"][0]["sequence"] - 1, audit["before"])
     for record in audit["events"]:
-        event = _event_of(record)
+        event = event_of(record)
         if isinstance(event, AuditEvent):
             linked = chained(event, last)
             record.update(previous_hash=linked.previous_hash, hash=linked.hash)
@@ -346,8 +360,7 @@ def promotion(document: Document, number: int) -> Document:
 def test_a_log_that_was_hashed_anew_is_found_by_recomputing(
     document: Document, change: Callable[[Document], None], why: str
 ) -> None:
-    with pytest.raises(Broken, match=why):
-        certificate_of(rechained(document, change))
+    refused(rechained(document, change), why)
 
 
 def test_only_a_hash_that_was_kept_apart_finds_a_name_that_was_hashed_anew(
@@ -357,9 +370,9 @@ def test_only_a_hash_that_was_kept_apart_finds_a_name_that_was_hashed_anew(
         edited["audit"]["events"][-1]["actor"] = "mallory"
         edited["rollout"]["history"][-1]["by"] = "mallory"
 
-    forged = certificate_of(rechained(document, rename))
+    forged, _ = checked(file_of(rechained(document, rename)))
     kept = document["audit"]["head"]["hash"]
-    check_head(certificate_of(document), kept)
+    check_head(checked(file_of(document))[0], kept)
     with pytest.raises(Broken, match="does not lead over"):
         check_head(forged, kept)
 
@@ -369,22 +382,114 @@ def test_only_a_hash_that_was_kept_apart_finds_a_name_that_was_hashed_anew(
 )
 def test_what_is_no_certificate_says_so(content: bytes) -> None:
     with pytest.raises(Broken):
-        certificate_of(document_of(content))
+        read_certificate(io.BytesIO(content))
 
 
-def test_a_large_file_is_compressed_and_always_the_same(document: Document) -> None:
-    large = {**document, "padding": "x" * 1_000_000}
-    assert file_bytes(large).startswith(b"\x1f\x8b")
-    assert file_bytes(large) == file_bytes(large)
-    assert document_of(file_bytes(large)) == large
-    assert document_of(file_bytes(document)) == document
+def test_a_large_file_is_compressed_and_always_the_same() -> None:
+    content = b"x" * 1_000_001
+    first, second = (sent(io.BytesIO(content)) for _ in range(2))
+    assert (first[0], sent(io.BytesIO(b"x"))[0]) == (True, False)
+    packed = b"".join(first[1])
+    assert packed == b"".join(second[1])
+    assert gzip.decompress(packed) == content
+
+
+def test_a_certificate_of_the_first_format_still_holds(document: Document) -> None:
+    told = statements(*checked(file_of(document)))
+    assert statements(*checked(file_of_the_first_format(document))) == told
+
+
+def test_a_format_that_is_to_come_is_refused_with_what_to_do(document: Document) -> None:
+    newer = signed({**document, "format": "stagegate/certificate/v3"})
+    with pytest.raises(Broken, match="if a newer stagegate made it, verify it with that"):
+        read_certificate(io.BytesIO(file_of(newer)))
+
+
+def test_what_was_judged_by_formulas_that_are_to_come_is_refused(document: Document) -> None:
+    def newer(edited: Document) -> None:
+        promotion(edited, 0)["log"]["formulas"] = 3
+
+    why = "judged by formulas 3, and this stagegate has 2; verify it with a newer stagegate"
+    refused(rechained(document, newer), why)
+
+
+def test_a_promotion_from_before_formulas_had_a_number_is_judged_as_then(
+    document: Document,
+) -> None:
+    def older(edited: Document) -> None:
+        for number in range(4):
+            del promotion(edited, number)["log"]["formulas"]
+
+    assert checked(file_of(rechained(document, older)))
+
+
+def test_agreement_that_was_counted_by_items_is_not_judged_by_visits(small_world: World) -> None:
+    gate = "{type: error-rate, at_most: 0.05}, {type: agreement, at_least: 0.9, dry_run: true}]"
+    plan = PLAN.replace("{type: error-rate, at_most: 0.05}]", gate, 1)
+    small_world.start(plan.replace("  gates", "  review: {opinions: {audit: 2}}\n  gates", 1))
+    small_world.review(correct=80)
+    promoted(small_world)
+
+    def older(edited: Document) -> None:
+        del promotion(edited, 0)["log"]["formulas"]
+
+    document = made(small_world)
+    assert "error rate: 80 reviewed" in said(document)
+    refused(rechained(document, older), "the gate agreement counts otherwise since 2; verify it")
+
+
+def test_a_log_of_many_portions_is_the_same_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_the_way(world)
+    whole = certified(world.database)
+    monkeypatch.setattr(evidence_logs, "_AT_ONCE", 7)
+    monkeypatch.setattr(exposures, "_AT_ONCE", 7)
+    parts = certified(world.database)
+    assert parts.count(b'{"answers"') > 20 > whole.count(b'{"answers"')
+    assert checked(parts) == checked(whole)
+
+
+def test_the_command_writes_what_the_service_sends_and_verify_reads_it(
+    small_world: World, tmp_path: Path
+) -> None:
+    small_world.start()
+    small_world.review(correct=80)
+    promoted(small_world)
+    file, here = tmp_path / "bears.jsonl", {"STAGEGATE_DATABASE_URL": small_world.database.url}
+    words = ("--json", "rollout", "certify", "bears", "-o", str(file))
+    made = stagegate(*words, home=tmp_path, **here)
+    assert made.returncode == 0, made.stderr
+    assert file.read_bytes() == certified(small_world.database)
+    document, said = document_of(file.read_bytes()), json.loads(made.stdout)
+    assert (said["digest"], said["audit_head"]) == (document["digest"], document["audit"]["head"])
+    read = stagegate("rollout", "verify", str(file), home=tmp_path)
+    assert read.stdout.startswith("The certificate holds."), read.stderr
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_the_service_sends_a_large_certificate_compressed(
+    small_world: World, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    small_world.start()
+    small_world.review(correct=80)
+    promoted(small_world)
+    monkeypatch.setattr(certificate, "_LARGE", 1_000 if large else 1_000_000)
+    app = FastAPI()
+    app.include_router(small_world.router())
+    found = TestClient(app).get("/v1/rollouts/bears/certificate")
+    kind, content = (
+        ("gzip", gzip.decompress(found.content)) if large else ("x-ndjson", found.content)
+    )
+    assert found.headers["content-type"] == f"application/{kind}"
+    assert content == certified(small_world.database)
 
 
 def test_a_file_is_verified_without_database_and_network(
     document: Document, tmp_path: Path
 ) -> None:
     file = tmp_path / "bears.json"
-    file.write_bytes(file_bytes(document))
+    file.write_bytes(file_of(document))
     program = (
         "import sys\n"
         "from console.cli.main import main\n"
@@ -398,6 +503,6 @@ def test_a_file_is_verified_without_database_and_network(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("The certificate holds.")
     assert done.stdout.rstrip().endswith("loaded:")
-    file.write_bytes(file_bytes(document).replace(b'"teddy"', b'"grizz"', 1))
+    file.write_bytes(file_of(document).replace(b'"teddy"', b'"grizz"', 1))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "the file was changed after it was made" in done.stderr

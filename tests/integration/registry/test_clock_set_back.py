@@ -3,17 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from certificates import certified, checked
 from rollout_world import PLAN, World
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.certificate import certificate_of
-from registry.domain.certificate import judge_again
 from registry.domain.errors import GatesNotPassed
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.services import control
-from registry.services.certify import certify
 from registry.services.check_audit import check_audit
 from registry.services.judge import GateMemory
 from registry.services.promote import promote
@@ -129,9 +127,8 @@ def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_d
         unit = SqlUnitOfWork(connection)
         assert check_audit(unit).intact
         times = [event.at for event in unit.audit.read("bears")]
-        document = certify(unit, "bears")
     assert times != sorted(times)
-    found = judge_again(certificate_of(document))
+    _, found = checked(certified(world.database))
     assert [one.before.stage for one in found] == [
         Stage.MANUAL_REVIEW, Stage.LIMITED_SCOPE, Stage.GRADUAL, Stage.GRADUAL
     ]  # fmt: skip

@@ -19,7 +19,7 @@ from registry.ports import Exposures
 from registry.services import control
 from registry.services.follow_traffic import TrafficMemory
 from registry.services.judge import GateMemory, judge
-from registry.services.promote import judge_log_of
+from registry.services.promote import prepare
 
 pytestmark = pytest.mark.integration
 
@@ -162,7 +162,7 @@ def test_segments_are_counted_one_by_one_where_a_gate_asks(world: World):
     with world.database.read() as connection:
         unit = SqlUnitOfWork(connection)
         running = judge(unit, rollout, world.now, memory).gates
-        logged, _ = judge_log_of(unit, rollout, world.now)
+        logged = prepare(unit, rollout, world.now).judgement
     found = {str(g.segment): g.result for g in running if g.type == "failures"}
     assert list(found) == ["None", "site=north", "site=south"]
     assert isinstance(found["site=south"], Failed)

@@ -3,15 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from certificates import certified, checked
 from rollout_world import PLAN, World
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.certificate import certificate_of
 from registry.domain.errors import GatesNotPassed, StageConflict
 from registry.domain.stages import Stage
 from registry.services import control
-from registry.services.certify import certify
 from registry.services.judge import GateMemory
 from registry.services.promote import Prepared, prepare, prepare_if_ready, promote
 from registry.services.tick import Intent, intent, tick
@@ -46,10 +45,8 @@ def test_verdicts_that_come_after_a_look_are_no_part_of_its_promotion(world: Wor
     world.do(lambda u: promote(u, "bears", "bob", world.now, seen=found))
     assert world.rollout().stage is Stage.LIMITED_SCOPE
     assert world.rollout().stage_since == world.now - timedelta(seconds=3)
-    with world.database.read() as connection:
-        certificate = certificate_of(certify(SqlUnitOfWork(connection), "bears"))
-    (log,) = certificate.logs.values()
-    assert len(log.answers) == 80
+    (promotion,) = checked(certified(world.database))[1]
+    assert promotion.answers == 80
 
 
 def test_a_promotion_of_a_rollout_that_was_paused_after_the_look_is_refused(world: World):

@@ -3,19 +3,17 @@
 import threading
 
 import pytest
+from certificates import certified, checked
 from rollout_world import PLAN, World
 from waiting import PATIENCE, eventually, waiting_for_a_lock
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.certificate import certificate_of
-from registry.domain.certificate import judge_again
 from registry.domain.errors import StageConflict, Unavailable
 from registry.domain.evidence import EvidenceRow, Verdict
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.services import control
-from registry.services.certify import certify
 from registry.services.judge import GateMemory, judge
 from registry.services.promote import promote
 from serving.services.routes import read_routes
@@ -148,9 +146,7 @@ def test_what_was_compared_with_a_version_that_is_taken_back_counts_no_more(worl
     assert "200 pairs reviewed" in judged(world, memory)
     assert judged(world, memory) == judged(world, GateMemory())
     world.do(lambda u: promote(u, "bears", "bob", world.now))
-    with world.database.read() as connection:
-        document = certify(SqlUnitOfWork(connection), "bears", 3)
-    (promotion,) = judge_again(certificate_of(document))
+    (promotion,) = checked(certified(world.database, 3))[1]
     assert promotion.before.baseline == 1
     assert promotion.judgement.gates[0].result.numbers["pairs"] == 200
 

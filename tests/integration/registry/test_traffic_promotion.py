@@ -2,31 +2,25 @@
 
 import copy
 from dataclasses import replace
-from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from certificates import certified, checked, document_of, file_of, file_of_the_first_format, signed
 from exposure_rows import an_exposure
 from rollout_world import World
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.certificate import certificate_of
-from registry.documents.evidence_record import (
-    canonical,
-    digest_of,
-    log_digest,
-    log_of,
-    snapshot_record,
-)
 from registry.documents.exposure_record import exposures_of, exposures_record
+from registry.documents.log_record import LogHash, surroundings_of
 from registry.domain.decision import Promote
 from registry.domain.errors import Conflict, GatesNotPassed
+from registry.domain.evidence_log import Surroundings
 from registry.domain.retrace import Broken
 from registry.domain.stages import Stage
-from registry.services.certify import certify
-from registry.services.judge import GateMemory, judge, read_log
-from registry.services.promote import judge_log_of, promote
+from registry.services.judge import GateMemory, judge, surroundings
+from registry.services.promote import prepare, promote
 from registry.services.tick import Act, intent
 
 pytestmark = pytest.mark.integration
@@ -79,11 +73,6 @@ def promoted(world: World) -> None:
     world.do(lambda unit: promote(unit, "bears", "bob", world.now))
 
 
-def certified(world: World) -> dict[str, Any]:
-    with world.database.read() as connection:
-        return certify(SqlUnitOfWork(connection), "bears")
-
-
 def test_what_may_still_be_added_to_does_not_promote(world: World):
     with pytest.raises(GatesNotPassed):
         promoted(world)
@@ -96,24 +85,35 @@ def test_the_log_says_what_the_running_counts_say(world: World):
     world.wait(minutes=2)
     with world.database.read() as connection:
         unit = SqlUnitOfWork(connection)
-        logged, _ = judge_log_of(unit, world.rollout(), world.now)
+        logged = prepare(unit, world.rollout(), world.now).judgement
         assert logged.gates == judge(unit, world.rollout(), world.now, GateMemory()).gates
 
 
 def test_a_certificate_holds_the_exposures_and_any_edit_breaks_it(world: World):
     world.wait(minutes=2)
     promoted(world)
-    document = certified(world)
-    certificate_of(document)
-    table = exposures_of(document["exposures"]["gradual"])
+    document = document_of(certified(world.database))
+    assert checked(file_of(document))
+    assert checked(file_of_the_first_format(document))
+    (rows,) = document["exposures"]["gradual"]
+    table = exposures_of(rows)
     assert len(table) == 480
     edited = copy.deepcopy(document)
-    moved = replace(table, candidate=~table.candidate)
-    edited["exposures"]["gradual"] = exposures_record(moved)
-    body = {name: part for name, part in edited.items() if name != "digest"}
-    edited["digest"] = digest_of(canonical(body))
-    with pytest.raises(Broken):
-        certificate_of(edited)
+    for other in (replace(table, candidate=~table.candidate), table.part(0, 479)):
+        edited["exposures"]["gradual"] = [exposures_record(other)]
+        with pytest.raises(Broken):
+            checked(file_of(signed(edited)))
+
+
+def test_exposures_beyond_what_was_judged_do_not_go_unread(world: World):
+    world.wait(minutes=2)
+    promoted(world)
+    document = document_of(certified(world.database))
+    (rows,) = document["exposures"]["gradual"]
+    later = replace(exposures_of(rows), created=np.full(480, world.now.timestamp() + 1))
+    document["exposures"]["gradual"].append(exposures_record(later))
+    with pytest.raises(Broken, match="exposures of gradual that no promotion was judged on"):
+        checked(file_of(signed(document)))
 
 
 def test_exposures_that_were_edited_in_the_database_are_found_out(world: World):
@@ -122,13 +122,13 @@ def test_exposures_that_were_edited_in_the_database_are_found_out(world: World):
     with world.database.begin() as connection:
         connection.execute(sa.text("UPDATE exposure SET failed = true WHERE unit = 4"))
     with pytest.raises(Conflict, match="no longer what was judged"):
-        certified(world)
+        certified(world.database)
 
 
 def test_the_columns_of_a_table_come_back_exactly(world: World):
     with world.database.read() as connection:
-        log = read_log(SqlUnitOfWork(connection), world.rollout(), world.now)
         unit = SqlUnitOfWork(connection)
+        log = surroundings(unit, world.rollout(), world.now)
         table = unit.exposures.until(world.rollout().id, Stage.GRADUAL, world.now)
     assert log.traffic is not None
     assert len(log.traffic.exposures) == 0
@@ -136,16 +136,21 @@ def test_the_columns_of_a_table_come_back_exactly(world: World):
     assert exposures_record(exposures_of(record)) == record
 
 
+def digest(around: Surroundings) -> str:
+    hashed = LogHash()
+    return hashed.digest(around, hashed.snapshot(around))
+
+
 def test_a_promotion_that_was_hashed_without_epochs_has_the_same_digest_today(world: World):
     world.wait(minutes=2)
     with world.database.read() as connection:
-        log = read_log(SqlUnitOfWork(connection), world.rollout(), world.now)
+        log = surroundings(SqlUnitOfWork(connection), world.rollout(), world.now)
     assert log.traffic is not None
     old = replace(log, traffic=replace(log.traffic, form=1))
-    snapshot = snapshot_record(old)
+    snapshot = LogHash().snapshot(old)
     assert "form" not in snapshot["traffic"]
-    again = log_of({}, snapshot, log.traffic.exposures)
-    assert log_digest(again) == log_digest(old) != log_digest(log)
+    again = surroundings_of(snapshot, log.traffic.exposures)
+    assert digest(again) == digest(old) != digest(log)
     assert "epochs" not in exposures_record(log.traffic.exposures, form=1)
     assert (
         exposures_of(exposures_record(log.traffic.exposures, form=1)).epochs.tolist() == [0] * 480

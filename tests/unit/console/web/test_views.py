@@ -196,7 +196,7 @@ def test_the_commands_are_complete():
     assert texts["Promote"] == "stagegate rollout promote waste --expect-generation 7"
     assert texts["Approve"].startswith("stagegate rollout approve waste --evidence sha256:cd")
     assert texts["Override"].endswith("--expect-generation 7 --override --reason 'WHY'")
-    assert texts["Certify"] == "stagegate rollout certify waste -o waste-3.json"
+    assert texts["Certify"] == "stagegate rollout certify waste -o waste-3.jsonl"
     assert set(texts) == {
         "Promote", "Approve", "Pause", "Override", "Abort", "Reject", "Certify",
     }  # fmt: skip
