@@ -11,14 +11,12 @@ from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.documents.certificate import line
 from registry.documents.certificate_lines import FIRST_FORMAT
-from registry.documents.certificate_reading import read_certificate
+from registry.documents.certificate_reading import Verified, read_certificate
 from registry.documents.evidence_record import canonical, digest_of
-from registry.domain.certificate import Promotion
-from registry.domain.retrace import Certificate
 from registry.services.certify import certify
 
 Document = dict[str, Any]
-_APART = ("promotions", "exposures", "answers", "digest")
+_APART = ("promotions", "harms", "exposures", "answers", "digest")
 
 
 def certified(database: Database, version: int | None = None) -> bytes:
@@ -32,10 +30,12 @@ def certified(database: Database, version: int | None = None) -> bytes:
 def document_of(content: bytes) -> Document:
     """All lines of a file as one document."""
     head, *others = map(json.loads, content.splitlines())
-    document: Document = {**head, "promotions": [], "exposures": {}, "answers": {}}
+    document: Document = {**head, "promotions": [], "harms": [], "exposures": {}, "answers": {}}
     for record in others:
         if "promotion" in record:
             document["promotions"].append(record["promotion"])
+        elif "harm" in record:
+            document["harms"].append(record["harm"])
         elif "digest" in record:
             document["digest"] = record["digest"]
         else:
@@ -61,14 +61,14 @@ def file_of_the_first_format(document: Document) -> bytes:
     """The file that an earlier stagegate wrote of the same rollout, its digest made to fit."""
     exposures = {stage: part for stage, (part,) in document["exposures"].items()}
     body = {**document, "exposures": exposures}
-    del body["digest"]
+    del body["digest"], body["harms"]
     if body["format"].startswith("stagegate/certificate/v2"):
         body["format"] = body["format"].replace("v2", "v1", 1)
         assert body["format"].startswith(FIRST_FORMAT)
     return canonical({**body, "digest": digest_of(canonical(body))}).encode()
 
 
-def checked(content: bytes) -> tuple[Certificate, tuple[Promotion, ...]]:
+def checked(content: bytes) -> Verified:
     """What a file says, as `rollout verify` reads it; also if somebody has compressed it."""
     assert read_certificate(io.BytesIO(gzip.compress(content)))[0].head
     return read_certificate(io.BytesIO(content))
@@ -78,6 +78,8 @@ def _lines(document: Document) -> Iterator[bytes]:
     yield line({name: part for name, part in document.items() if name not in _APART})
     for promotion in document["promotions"]:
         yield line({"promotion": promotion})
+    for harm in document["harms"]:
+        yield line({"harm": harm})
     for stage, parts in document["exposures"].items():
         for rows in parts:
             yield line({"exposures": stage, "rows": rows})

@@ -224,9 +224,9 @@ def verify(
     from registry.domain.certificate import check_head
 
     with file.open("rb") as content:
-        found, promotions = read_certificate(content)
+        found, promotions, harms = read_certificate(content)
     check_head(found, expect_head)
-    said = statements(found, promotions)
+    said = statements(found, promotions, harms)
     session(context).show({"holds": True, "statements": list(said)}, lambda: text.verified(said))
 
 

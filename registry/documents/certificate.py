@@ -45,6 +45,11 @@ def snapshot_record(number: int, snapshot: Snapshot) -> Record:
     return {"promotion": {"sequence": number, **snapshot}}
 
 
+def harm_record(number: int, sight: Record, settled: Record) -> Record:
+    """What the look that found harm had before it, and how the settled answers stood by then."""
+    return {"harm": {"sequence": number, "sight": sight, **settled}}
+
+
 def answers_record(stage: str, rows: Sequence[Answer]) -> Record:
     """Some answers of a stage; each is there once, though several promotions were judged on it."""
     return {"answers": stage, "rows": rows}

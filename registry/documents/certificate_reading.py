@@ -1,30 +1,60 @@
 """Read a certificate from a file and judge its promotions again, a line at a time."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from registry.documents.certificate import Record, answers_record, head_record, line
 from registry.documents.certificate_lines import Lines, open_lines, reading
-from registry.documents.evidence_record import Answer, answer_of, answer_record, canonical, drift_of
-from registry.documents.exposure_record import exposures_of, exposures_record, form_of
+from registry.documents.evidence_record import (
+    Answer,
+    answer_of,
+    answer_record,
+    canonical,
+    digest_of,
+    drift_of,
+)
+from registry.documents.exposure_record import exposures_of, exposures_record, until_of
 from registry.documents.log_record import LogHash, Snapshot, Stood, surroundings_of
 from registry.documents.plan_record import plan_digest, plan_from_document
-from registry.domain.certificate import FoundLog, Promotion, judge_again, promotions_of
-from registry.domain.evidence import AuditEvent, AuditHead
-from registry.domain.evidence_log import EvidenceLog
+from registry.documents.sight_record import SETTLED, sight_of, sight_record, stood_record
+from registry.domain.certificate import (
+    FoundLog,
+    FoundSight,
+    Harm,
+    Promotion,
+    harms_of,
+    judge_again,
+    judge_harm_again,
+    promotions_of,
+)
+from registry.domain.evidence import AuditEvent, AuditHead, DriftMeasurement
+from registry.domain.evidence_log import EvidenceLog, LoggedAnswer
 from registry.domain.exposure import ExposureTable, joined
 from registry.domain.retrace import Broken, Certificate, Changed, Elided
 from registry.domain.rollout import Rollout
 
+Verified = tuple[Certificate, tuple[Promotion, ...], tuple[Harm, ...]]
 
-def read_certificate(file: BinaryIO) -> tuple[Certificate, tuple[Promotion, ...]]:
+
+def read_certificate(file: BinaryIO) -> Verified:
     """What the file says, every gate recomputed; Broken if it was edited or holds anything else."""
     lines = open_lines(file)
     with reading():
         certificate = _head(lines)
-        logs = _logs(lines, certificate)
-        return certificate, judge_again(certificate, logs)
+        logs, harms = _promotions(lines, certificate), _harms(lines, certificate)
+        exposures = _exposures(lines)
+        _answers(lines, (*logs, *harms))
+        lines.end()
+        _check_seen(exposures, (*logs, *harms))
+        found = {one.number: partial(one.found, exposures.get(one.stage)) for one in logs}
+        again = (one.judged(exposures.get(one.stage)) for one in harms)
+        return certificate, judge_again(certificate, found), tuple(again)
 
 
 def head_of(file: BinaryIO) -> Certificate:
@@ -58,79 +88,135 @@ def event_of(record: Record) -> AuditEvent | Elided:
     return AuditEvent(**{**record, "at": datetime.fromisoformat(record["at"])})
 
 
-class _LogAgain:
-    """The evidence of one promotion, as its rows come by."""
+class _Again(ABC):
+    """The evidence of one event, as its rows come by."""
 
-    def __init__(self, number: int, before: Rollout, snapshot: Snapshot) -> None:
+    def __init__(
+        self, number: int, before: Rollout, drift: DriftMeasurement | None, stood: Stood
+    ) -> None:
         self.number, self.stage = number, before.stage.value
-        self._given = line(snapshot)
-        self._small = {name: snapshot[name] for name in ("checks", "drift", "traffic")}
-        drift = snapshot["drift"]
-        self._log = EvidenceLog.start(before, None if drift is None else drift_of(drift))
-        self._stood, self._hashed = Stood(snapshot), LogHash()
-
-    @property
-    def form(self) -> int | None:
-        """In which form its exposures were hashed; None if it looked at none."""
-        return None if self._small["traffic"] is None else form_of(self._small)
+        self._log, self._stood = EvidenceLog.start(before, drift), stood
 
     def take(self, rows: Sequence[Answer]) -> set[int]:
         """Those of the next rows that it rests on; gives their numbers."""
+        return {answer.id for answer in self._took(rows)}
+
+    @abstractmethod
+    def seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+        """Which exposures of its stage it rests on."""
+
+    def _took(self, rows: Sequence[Answer]) -> Sequence[LoggedAnswer]:
         answers = self._stood.take(rows)
         self._log = self._log.after(answers)
-        self._hashed.add(answers)
-        return {answer.id for answer in answers}
+        return answers
 
-    def found(self, exposures: ExposureTable | None) -> tuple[FoundLog, int]:
-        """All of it, and how many exposures it rests on."""
+    def _all_came(self) -> None:
         if self._stood.missing is not None:
             raise Changed(
                 f"the evidence of event {self.number} is no longer what was judged: answer "
                 f"{self._stood.missing} is missing"
             )
+
+    def _disagrees(self) -> Broken:
+        return Broken(
+            f"the part `promotions` of the file does not agree with the others: event {self.number}"
+        )
+
+
+class _LogAgain(_Again):
+    """The evidence of a promotion."""
+
+    def __init__(self, number: int, before: Rollout, snapshot: Snapshot) -> None:
+        self._given = line(snapshot)
+        self._small = {name: snapshot[name] for name in ("checks", "drift", "traffic")}
+        drift = snapshot["drift"]
+        drift = None if drift is None else drift_of(drift)
+        super().__init__(number, before, drift, Stood(snapshot))
+        self._hashed = LogHash()
+
+    def _took(self, rows: Sequence[Answer]) -> Sequence[LoggedAnswer]:
+        answers = super()._took(rows)
+        self._hashed.add(answers)
+        return answers
+
+    def seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+        until = until_of(self._small)
+        return table.created <= (-np.inf if until is None else until.timestamp())
+
+    def found(self, exposures: ExposureTable | None) -> FoundLog:
+        """All of it."""
+        self._all_came()
         around = surroundings_of(self._small, exposures)
         snapshot = self._hashed.snapshot(around)
         if line(snapshot) != self._given:
-            raise Broken(
-                f"the part `promotions` of the file, event {self.number}, does not agree with the "
-                "others"
-            )
-        seen = 0 if around.traffic is None else len(around.traffic.exposures)
-        return FoundLog(self._hashed.digest(around, snapshot), self._log, around), seen
+            raise self._disagrees()
+        return FoundLog(self._hashed.digest(around, snapshot), self._log, around)
 
 
-def _logs(lines: Lines, certificate: Certificate) -> Mapping[int, FoundLog]:
-    again = _snapshots(lines, certificate)
-    exposures = _exposures(lines)
-    _answers(lines, again)
-    lines.end()
-    logs, seen = {}, dict.fromkeys(exposures, -1)
-    for one in again:
-        table = None if one.form is None else exposures.get(one.stage)
-        logs[one.number], count = one.found(table)
-        if table is not None:
-            seen[one.stage] = max(seen[one.stage], count)
-    for stage, count in seen.items():
-        if count != len(exposures[stage]):
-            raise Broken(f"the file holds exposures of {stage} that no promotion was judged on")
-    return logs
+class _SightAgain(_Again):
+    """The evidence of harm."""
 
-
-def _snapshots(lines: Lines, certificate: Certificate) -> list[_LogAgain]:
-    places, found, numbers = promotions_of(certificate), [], []
-    for record in lines.take("promotion"):
-        _only(record, "promotion")
-        snapshot = dict(record["promotion"])
-        number = snapshot.pop("sequence")
-        numbers.append(number)
-        if number in places:
-            found.append(_LogAgain(number, places[number][1], snapshot))
-    if numbers != sorted(places):
-        raise Broken(
-            f"there is evidence for the events {numbers}, and the promotions are the events "
-            f"{sorted(places)}"
+    def __init__(self, event: AuditEvent, before: Rollout, record: Record) -> None:
+        self._event, self._before = event, before
+        self._sight = sight_of(record["sight"])
+        self._digest = digest_of(canonical(record["sight"]))
+        settled = {name: record[name] for name in SETTLED}
+        known = settled["ids"]
+        same = canonical(
+            {"sequence": event.sequence, "sight": sight_record(self._sight), **settled}
         )
+        if same != canonical(record) or (known and known[-1] > self._sight.answers.settled):
+            raise Broken(f"the part `harm` of the file does not agree: event {event.sequence}")
+        super().__init__(
+            event.sequence, before, self._sight.drift, Stood(stood_record(self._sight, settled))
+        )
+
+    def seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+        return self._sight.seen(table)
+
+    def judged(self, exposures: ExposureTable | None) -> Harm:
+        """All of it, judged again."""
+        self._all_came()
+        mine = None if exposures is None else exposures.where(self.seen(exposures))
+        found = FoundSight(self._digest, self._sight, self._log, mine)
+        return judge_harm_again(self._event, self._before, found)
+
+
+def _promotions(lines: Lines, certificate: Certificate) -> list[_LogAgain]:
+    places, found = promotions_of(certificate), []
+    for number, record in _each(lines, "promotion", places):
+        snapshot = {name: part for name, part in record.items() if name != "sequence"}
+        found.append(_LogAgain(number, places[number][1], snapshot))
     return found
+
+
+def _harms(lines: Lines, certificate: Certificate) -> list[_SightAgain]:
+    places = harms_of(certificate)
+    return [_SightAgain(*places[number], record) for number, record in _each(lines, "harm", places)]
+
+
+def _each(lines: Lines, kind: str, events: Collection[int]) -> Iterator[tuple[int, Record]]:
+    """The records of a kind: one for each of these events, in order."""
+    left = sorted(events)
+    for record in lines.take(kind):
+        _only(record, kind)
+        number = record[kind]["sequence"]
+        if [number] != left[:1]:
+            raise Broken(f"there is evidence for event {number}, and {_named(kind, left)}")
+        yield left.pop(0), record[kind]
+    if left:
+        raise Broken(f"there is no evidence for an event, and {_named(kind, left)}")
+
+
+def _named(kind: str, events: Sequence[int]) -> str:
+    return f"the next {kind} is event {events[0]}" if events else f"there is no further {kind}"
+
+
+def _check_seen(exposures: Mapping[str, ExposureTable], again: Sequence[_Again]) -> None:
+    for stage, table in exposures.items():
+        mine = [one.seen(table) for one in again if one.stage == stage]
+        if not mine or not np.logical_or.reduce(mine).all():
+            raise Broken(f"the file holds exposures of {stage} that nothing was judged on")
 
 
 def _exposures(lines: Lines) -> Mapping[str, ExposureTable]:
@@ -145,7 +231,7 @@ def _exposures(lines: Lines) -> Mapping[str, ExposureTable]:
     return {stage: joined(tables) for stage, tables in parts.items()}
 
 
-def _answers(lines: Lines, again: Sequence[_LogAgain]) -> None:
+def _answers(lines: Lines, again: Sequence[_Again]) -> None:
     for record in lines.take("answers"):
         stage, rows = record["answers"], record["rows"]
         numbers: set[int] = set()

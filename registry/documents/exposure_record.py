@@ -31,26 +31,26 @@ def exposures_record(table: ExposureTable, form: int = LATEST_FORM) -> dict[str,
     names = sorted({action for action in table.actions if action is not None})
     places = {name: place for place, name in enumerate(names)}
     codes = [-1 if action is None else places[action] for action in table.actions]
-    columns = {name: _text(getattr(table, name), kind) for name, kind in kinds.items()}
+    columns = {name: text_of(getattr(table, name), kind) for name, kind in kinds.items()}
     parts = {name: _values_record(values) for name, values in table.segments.items()}
     return {
         **columns,
         "names": names,
-        "actions": _text(np.array(codes, np.int32), "<i4"),
+        "actions": text_of(np.array(codes, np.int32), "<i4"),
         **({"segments": parts} if parts else {}),
     }
 
 
 def exposures_of(record: Mapping[str, Any]) -> ExposureTable:
     """The table that `exposures_record` described."""
-    columns = {name: _array(record[name], kind) for name, kind in _COLUMNS.items()}
+    columns = {name: array_of(record[name], kind) for name, kind in _COLUMNS.items()}
     epochs = (
-        _array(record["epochs"], "<i4")
+        array_of(record["epochs"], "<i4")
         if "epochs" in record
         else np.zeros(len(columns["numbers"]), np.int32)
     )
     names = record["names"]
-    codes = _array(record["actions"], "<i4").tolist()
+    codes = array_of(record["actions"], "<i4").tolist()
     return ExposureTable(
         **columns,
         epochs=epochs,
@@ -62,11 +62,11 @@ def exposures_of(record: Mapping[str, Any]) -> ExposureTable:
 def _values_record(values: Values) -> dict[str, Any]:
     """The values in order of their first row, so that equal columns are written alike."""
     again = Values.of(values.listed())
-    return {"values": list(again.distinct), "codes": _text(again.codes, "<i4")}
+    return {"values": list(again.distinct), "codes": text_of(again.codes, "<i4")}
 
 
 def _values_of(record: Mapping[str, Any]) -> Values:
-    return Values(_array(record["codes"], "<i4"), tuple(record["values"]))
+    return Values(array_of(record["codes"], "<i4"), tuple(record["values"]))
 
 
 def traffic_record(traffic: SettledTraffic | None) -> dict[str, Any] | None:
@@ -89,9 +89,11 @@ def form_of(snapshot: Mapping[str, Any]) -> int:
     return int((snapshot["traffic"] or {}).get("form", 1))
 
 
-def _text(column: Any, kind: str) -> str:
+def text_of(column: Any, kind: str) -> str:
+    """A column as the bytes of its numbers."""
     return base64.b64encode(np.ascontiguousarray(column, dtype=kind).tobytes()).decode()
 
 
-def _array(text: str, kind: str) -> Any:
+def array_of(text: str, kind: str) -> Any:
+    """The column that `text_of` wrote down."""
     return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from registry.domain.certificate import Promotion
+from registry.domain.certificate import Harm, Promotion
 from registry.domain.decision import spoken
 from registry.domain.plan import Scope
 from registry.domain.retrace import Certificate
@@ -13,12 +13,14 @@ _TAKEN_BACK = ENDED - {Stage.RETAINED}
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def statements(certificate: Certificate, promotions: Sequence[Promotion]) -> tuple[str, ...]:
+def statements(
+    certificate: Certificate, promotions: Sequence[Promotion], harms: Sequence[Harm] = ()
+) -> tuple[str, ...]:
     """Everything that may be concluded, a sentence each."""
     return (
         _headline(certificate, promotions),
         *(_promotion(one) for one in promotions),
-        *_taken_back(certificate),
+        *_taken_back(certificate, harms),
         _alpha(certificate),
         *_scopes(promotions),
         _period(promotions),
@@ -53,17 +55,31 @@ def _promotion(one: Promotion) -> str:
     )
 
 
-def _taken_back(certificate: Certificate) -> Iterator[str]:
-    """That it is no longer there, in the words of the log; the evidence of that is not in here."""
+def _taken_back(certificate: Certificate, harms: Sequence[Harm]) -> Iterator[str]:
+    """That it is no longer there, and why."""
+    again = {harm.event.sequence: harm for harm in harms}
     for event in certificate.own:
         to = event.detail.get("to")
         if to and Stage(to["stage"]) in _TAKEN_BACK:
             said = event.detail.get("reason") or "no reason was given"
             yield (
                 f"{event.at:%Y-%m-%d %H:%M} UTC: TAKEN BACK from {event.detail['from']['stage']} "
-                f"by {event.actor}, as the audit log says: {said}. It answers no more by this "
-                "rollout; what it was taken back on is not judged again here."
+                f"by {event.actor}{_on_what(again.get(event.sequence), said)}"
             )
+
+
+def _on_what(harm: Harm | None, said: str) -> str:
+    gone = "It answers no more by this rollout"
+    if harm is None:
+        return (
+            f", as the audit log says: {said}. {gone}; what it was taken back on is not judged "
+            "again here."
+        )
+    return (
+        f" on {harm.answers} answers: {said}. {gone}. Every gate was recomputed from them and says "
+        "what was recorded; of verdicts that were final by then the log keeps no digest, but every "
+        "number that came of them."
+    )
 
 
 def _alpha(certificate: Certificate) -> str:

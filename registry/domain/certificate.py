@@ -1,7 +1,7 @@
 """A certificate: what a version was promoted on, and whether that holds by itself."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +10,21 @@ from registry.domain.audit_chain import content_digest, link
 from registry.domain.decision import Judgement, Promote, gate_record, judge
 from registry.domain.evidence import AuditEvent, AuditHead
 from registry.domain.evidence_log import EvidenceLog, Surroundings
+from registry.domain.exposure import ExposureTable
 from registry.domain.formulas import why_not_again
-from registry.domain.gates import Judged
+from registry.domain.gates import Failed, Judged
 from registry.domain.retrace import (
     PROMOTIONS,
     Broken,
     Certificate,
     Changed,
     Elided,
+    found_harm,
     place_of,
     retrace,
 )
 from registry.domain.rollout import Rollout
+from registry.domain.sight import Sight
 from registry.domain.transitions import Place
 
 
@@ -49,6 +52,24 @@ class FoundLog:
     around: Surroundings
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSight:
+    """What a look that found harm had before it, as it was found in a certificate."""
+
+    digest: str
+    sight: Sight
+    log: EvidenceLog
+    exposures: ExposureTable | None
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """That harm was found, judged again, on so many answers."""
+
+    event: AuditEvent
+    answers: int
+
+
 def promotions_of(certificate: Certificate) -> Mapping[int, tuple[AuditEvent, Rollout]]:
     """The events that promoted, by number, each with the rollout before it; Broken at a gap."""
     _follow_chain(certificate)
@@ -62,10 +83,40 @@ def promotions_of(certificate: Certificate) -> Mapping[int, tuple[AuditEvent, Ro
     return found
 
 
-def judge_again(certificate: Certificate, logs: Mapping[int, FoundLog]) -> tuple[Promotion, ...]:
-    """Every promotion, each gate recomputed from its log; Broken says what does not fit."""
+def harms_of(certificate: Certificate) -> Mapping[int, tuple[AuditEvent, Rollout]]:
+    """The events that took it back for harm, where it was kept what showed that."""
+    changes = retrace(certificate)
+    return {event.sequence: (event, before) for event, before in changes if found_harm(event)}
+
+
+def judge_harm_again(event: AuditEvent, before: Rollout, found: FoundSight) -> Harm:
+    """What showed harm, each gate recomputed; Broken says what does not fit."""
+    number, judged = event.sequence, event.detail["log"]
+    _check_formulas(event, before)
+    if found.digest != judged["digest"]:
+        raise Changed(
+            f"the evidence of event {number} is no longer what was judged: it has the digest "
+            f"{found.digest}, and {judged['digest']} was judged"
+        )
+    sight = found.sight
+    gates = found.log.judge_on(sight.reviewers, found.exposures, sight.at)
+    _check_gates(event, gates)
+    harm = [gate for gate in gates if isinstance(gate.result, Failed) and not gate.dry_run]
+    reason = "; ".join(gate.result.sentence for gate in harm)
+    if not harm or event.detail["reason"] != reason:
+        raise Broken(f"event {number} says that harm was found, and its gates say: “{reason}”")
+    return Harm(event, found.log.rows)
+
+
+def judge_again(
+    certificate: Certificate, logs: Mapping[int, Callable[[], FoundLog]]
+) -> tuple[Promotion, ...]:
+    """Every promotion, each gate recomputed from its log; Broken says what does not fit.
+
+    logs: by the number of the event, what finds its log; one at a time, since each may be large.
+    """
     return tuple(
-        _again(certificate, event, before, logs[number])
+        _again(certificate, event, before, logs[number]())
         for number, (event, before) in promotions_of(certificate).items()
     )
 
@@ -110,9 +161,7 @@ def _again(
     certificate: Certificate, event: AuditEvent, before: Rollout, found: FoundLog
 ) -> Promotion:
     number, judged = event.sequence, event.detail["log"]
-    why_not = why_not_again(judged, (gate.type for gate in before.stage_plan.gates))
-    if why_not:
-        raise Broken(f"event {number} cannot be judged again: {why_not}")
+    _check_formulas(event, before)
     if found.digest != judged["digest"]:
         raise Changed(
             f"the evidence of event {number} is no longer what was judged: it has the digest "
@@ -127,6 +176,13 @@ def _again(
     _check_approvals(certificate, event, before, found.log.verdicts)
     _check_decision(event, judgement)
     return Promotion(event, before, judgement, found.log.rows)
+
+
+def _check_formulas(event: AuditEvent, before: Rollout) -> None:
+    gates = (gate.type for gate in before.stage_plan.gates)
+    why_not = why_not_again(event.detail["log"], gates)
+    if why_not:
+        raise Broken(f"event {event.sequence} cannot be judged again: {why_not}")
 
 
 def _check_gates(event: AuditEvent, gates: Sequence[Judged]) -> None:

@@ -120,13 +120,19 @@ class EvidenceLog:
 
     def judge(self, around: Surroundings, now: datetime) -> tuple[Judged, ...]:
         """What every gate of the rollout's stage says of this, and of nothing else."""
+        exposures = None if around.traffic is None else around.traffic.exposures
+        return self.judge_on(tally(around.checks), exposures, now)
+
+    def judge_on(
+        self, reviewers: ReviewerTally, exposures: ExposureTable | None, now: datetime
+    ) -> tuple[Judged, ...]:
+        """The same with what reviewers' checks came to, and these exposures."""
         traffic = traffic_of(self.rollout)
-        if around.traffic is not None:
-            traffic = traffic.after(around.traffic.exposures)
+        if exposures is not None:
+            traffic = traffic.after(exposures)
         most = counted_for_drift(self.rollout, self.drift)
         until = 0 if most is None else min(most, self.compared)
         answers = self.running.answers(now)
-        reviewers = tally(around.checks)
         evidence = assemble(self.rollout, now, answers, self.drift, until, reviewers, traffic)
         return judge_gates(self.rollout.stage_plan.gates, evidence)
 

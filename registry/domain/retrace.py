@@ -14,6 +14,11 @@ from registry.domain.transitions import Place
 PROMOTIONS = ("promoted", "overridden")
 
 
+def found_harm(event: AuditEvent) -> bool:
+    """Whether an event took a version back for harm, and what showed it was kept."""
+    return event.detail.get("cause") == "harm" and "log" in event.detail
+
+
 class Broken(Invalid):
     """The certificate does not hold; do not rely on it."""
 

@@ -1,7 +1,8 @@
 """Certify a rollout: gather what every promotion was judged on, and check it before it goes out."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ from registry.documents.certificate import (
     Record,
     answers_record,
     exposures_records,
+    harm_record,
     head_record,
     snapshot_record,
     write_records,
@@ -20,16 +22,22 @@ from registry.documents.certificate_reading import read_certificate
 from registry.documents.evidence_record import answer_record
 from registry.documents.exposure_record import until_of
 from registry.documents.log_record import Snapshot, unpack
+from registry.documents.sight_record import settled_record, sight_of
 from registry.domain.audit_chain import GENESIS, content_digest
 from registry.domain.errors import Conflict, NotFound, StageConflict
 from registry.domain.evidence import AuditEvent
-from registry.domain.retrace import PROMOTIONS, Certificate, Changed, Elided
+from registry.domain.evidence_log import LoggedAnswer
+from registry.domain.exposure import ExposureTable
+from registry.domain.retrace import PROMOTIONS, Certificate, Changed, Elided, found_harm
 from registry.domain.rollout import Rollout
+from registry.domain.sight import Sight
 from registry.domain.stages import Stage
 from registry.domain.traffic import traffic_by_segment
 from registry.ports import UnitOfWork
 from registry.services.find import latest
 
+Seen = Callable[[ExposureTable], npt.NDArray[np.bool_]]
+_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 _BEHIND = "the database was changed behind the program's back"
 
 
@@ -59,7 +67,9 @@ def certify(unit: UnitOfWork, model: str, file: BinaryIO, version: int | None = 
         events=_segment(unit, rollout, own[0].sequence),
         head=head,
     )
-    write_records(file, chain([head_record(certificate)], _evidence(unit, rollout, promotions)))
+    harms = [event for event in own if found_harm(event)]
+    evidence = _evidence(unit, rollout, promotions, harms)
+    write_records(file, chain([head_record(certificate)], evidence))
     try:
         read_certificate(file)
     except Changed as error:
@@ -90,28 +100,66 @@ def _segments(rollout: Rollout, stage: Stage) -> tuple[str, ...]:
 
 
 def _evidence(
-    unit: UnitOfWork, rollout: Rollout, promotions: Sequence[AuditEvent]
+    unit: UnitOfWork,
+    rollout: Rollout,
+    promotions: Sequence[AuditEvent],
+    harms: Sequence[AuditEvent],
 ) -> Iterator[Record]:
-    """What the promotions were judged on: how it stood each time, and the rows of each stage."""
+    """What was judged: how it stood each time, and the rows of each stage."""
     ids: dict[Stage, list[npt.NDArray[np.int64]]] = {}
-    seen: dict[Stage, datetime] = {}
+    seen: dict[Stage, list[Seen]] = {}
     for event in promotions:
         stage, snapshot = Stage(event.detail["from"]["stage"]), _kept(unit, event)
         ids.setdefault(stage, []).append(np.array(snapshot["ids"], np.int64))
         until = until_of(snapshot)
         if until is not None:
-            seen[stage] = until
+            seen.setdefault(stage, []).append(partial(_up_to, until.timestamp()))
         yield snapshot_record(event.sequence, snapshot)
-    for stage, until in seen.items():
-        table = unit.exposures.until(rollout.id, stage, until, _segments(rollout, stage))
-        yield from exposures_records(stage, table)
+    for event in harms:
+        stage, record = Stage(event.detail["from"]["stage"]), _kept(unit, event)
+        sight = sight_of(record)
+        settled = settled_record(_settled(unit, rollout, stage, sight))
+        ids.setdefault(stage, []).append(np.array(settled["ids"], np.int64))
+        ids[stage].append(sight.answers.others)
+        if sight.exposures is not None:
+            seen.setdefault(stage, []).append(sight.seen)
+        yield harm_record(event.sequence, record, settled)
+    yield from _rows(unit, rollout, ids, seen)
+
+
+def _rows(
+    unit: UnitOfWork,
+    rollout: Rollout,
+    ids: Mapping[Stage, Sequence[npt.NDArray[np.int64]]],
+    seen: Mapping[Stage, Sequence[Seen]],
+) -> Iterator[Record]:
+    """The exposures and answers of each stage, once however often they were judged."""
+    for stage, whiches in seen.items():
+        table = unit.exposures.until(rollout.id, stage, _EVER, _segments(rollout, stage))
+        mine = np.logical_or.reduce([which(table) for which in whiches])
+        yield from exposures_records(stage, table.where(mine))
     for stage, numbers in ids.items():
         wanted = np.unique(np.concatenate(numbers))
-        for some in unit.evidence_logs.portions(rollout.id, stage, promotions[-1].at):
+        for some in unit.evidence_logs.portions(rollout.id, stage, _EVER):
             here = np.isin([answer.id for answer in some], wanted)
             rows = [answer_record(a) for a, is_in in zip(some, here, strict=True) if is_in]
             if rows:
                 yield answers_record(stage, rows)
+
+
+def _up_to(until: float, table: ExposureTable) -> npt.NDArray[np.bool_]:
+    return table.created <= until
+
+
+def _settled(
+    unit: UnitOfWork, rollout: Rollout, stage: Stage, sight: Sight
+) -> Iterator[LoggedAnswer]:
+    """The answers that nothing could change any more when somebody looked, as they stood."""
+    for some in unit.evidence_logs.portions(rollout.id, stage, sight.at):
+        for answer in some:
+            if answer.id > sight.answers.settled:
+                return
+            yield answer
 
 
 def _kept(unit: UnitOfWork, event: AuditEvent) -> Snapshot:

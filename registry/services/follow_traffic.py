@@ -1,14 +1,16 @@
 """Keep running counts of a stage's exposures, so that a look costs what came in since the last."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from registry.domain.assemble import traffic_of
 from registry.domain.horizon import Look, complete, kept
 from registry.domain.rollout import Rollout
 from registry.domain.segmented_traffic import SegmentedTraffic
+from registry.domain.sight import Numbers
 from registry.ports import Exposures
 
 # Only what is counted as "recent" needs its time; replicas' clocks may differ.
@@ -23,12 +25,14 @@ _AT_ONCE = 50_000
 class _Followed:
     """counts: of all rows up to one below which nothing can appear any more.
 
-    looks: those that saw rows behind it and may become complete.
+    fresh: the numbers of the rows behind it that the last look saw. looks: those that saw rows
+    behind it and may become complete.
     """
 
     rollout_id: str
     place: tuple[object, ...]
     counts: SegmentedTraffic
+    fresh: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     looks: tuple[Look, ...] = ()
 
 
@@ -47,13 +51,18 @@ class TrafficMemory:
         followed, horizon = self._start(rollout), exposures.horizon()
         known = complete(followed.looks, horizon)
         up_to = known.last if known else 0
-        base, head = _counted(exposures, rollout, followed.counts, now, up_to)
+        base, head, fresh = _counted(exposures, rollout, followed.counts, now, up_to)
         look = Look(now, head.cursor, horizon.begun)
         if complete([look], horizon):
-            base = head
+            base, fresh = head, fresh[:0]
         looks = kept((*followed.looks, look), horizon)
-        self._followed[_which(rollout)] = replace(followed, counts=base, looks=looks)
+        self._followed[_which(rollout)] = replace(followed, counts=base, fresh=fresh, looks=looks)
         return head
+
+    def numbers(self, rollout: Rollout) -> Numbers:
+        """Which rows the last look at the rollout's present stage has counted."""
+        followed = self._start(rollout)
+        return Numbers(followed.counts.cursor, followed.fresh)
 
     def _start(self, rollout: Rollout) -> _Followed:
         # The gates of a stage never change, and say what is counted of it.
@@ -66,9 +75,9 @@ class TrafficMemory:
 
 def _counted(
     exposures: Exposures, rollout: Rollout, counts: SegmentedTraffic, now: datetime, up_to: int
-) -> tuple[SegmentedTraffic, SegmentedTraffic]:
-    """The counts with the rows that follow: with those up to a number, and with all."""
-    base = head = counts
+) -> tuple[SegmentedTraffic, SegmentedTraffic, npt.NDArray[np.int64]]:
+    """The counts with the rows that follow: those up to a number, and all; which are behind it."""
+    base, head, fresh = counts, counts, [np.empty(0, np.int64)]
     names = tuple(index.name for index in counts.indexes)
     recent = now - _RECENT if counts.whole.first is None else _LONG_AGO
     while True:
@@ -77,8 +86,9 @@ def _counted(
         if end:
             base = head = base.after(rows.part(0, end))
         head = head.after(rows.part(end, len(rows)))
+        fresh.append(rows.numbers[end:])
         if len(rows) < _AT_ONCE:
-            return base, head
+            return base, head, np.concatenate(fresh)
 
 
 def _which(rollout: Rollout) -> tuple[str, bool]:

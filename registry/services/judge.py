@@ -1,6 +1,6 @@
 """Judge a rollout: gather what its gates look at and weigh it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from registry.domain.assemble import assemble, counted_for_drift, traffic_segments
@@ -13,6 +13,7 @@ from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
 from registry.domain.segmented_traffic import SegmentedTraffic
+from registry.domain.sight import Numbers, Sight
 from registry.domain.traffic import SETTLING_SECONDS, reads_traffic
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
@@ -28,11 +29,13 @@ class Looked:
     """What somebody saw of a rollout without keeping others from writing.
 
     It holds while nobody has changed the rollout: verdicts may be added meanwhile, but what a gate
-    says may be acted on whenever it was said.
+    says may be acted on whenever it was said. sight: what the gates had before them, if they were
+    looked at through a memory.
     """
 
     rollout: Rollout
     judgement: Judgement
+    sight: Sight | None = field(default=None, kw_only=True)
 
     def holds(self, now: Rollout) -> bool:
         """Whether nobody has changed the rollout since."""
@@ -47,6 +50,9 @@ class _Seen:
     until: datetime
     gates: tuple[Judged, ...]
     followed: Followed
+    drift: DriftMeasurement | None
+    reviewers: ReviewerTally
+    exposures: Numbers | None
 
 
 class GateMemory:
@@ -88,8 +94,28 @@ class GateMemory:
             looked_at = gather(unit, rollout, now, answers, drift, reviewers, traffic)
             gates = judge_gates(rollout.stage_plan.gates, looked_at)
             until = min(now + _REMEMBERED, evidence.next_due or now + _REMEMBERED)
-            seen = self._seen[which] = _Seen(mark, now, until, gates, followed)
+            exposures = self._traffic.numbers(rollout) if reads else None
+            looked_at_too = (drift, reviewers, exposures)
+            seen = self._seen[which] = _Seen(mark, now, until, gates, followed, *looked_at_too)
         return seen.gates
+
+    def sight(self, rollout: Rollout) -> Sight | None:
+        """What the gates of a rollout had before them when they said what they say now."""
+        seen = self._seen.get((rollout.model, rollout.active))
+        if seen is None:
+            return None
+        running = seen.followed.running
+        tail = running.tail
+        return Sight(
+            seen.at,
+            Numbers(running.position, tail.ids),
+            tail.at(seen.at),
+            tail.rivals,
+            tail.others,
+            seen.drift,
+            seen.reviewers,
+            seen.exposures,
+        )
 
 
 def judge(

@@ -18,6 +18,7 @@ from registry.domain.transitions import Command
 from registry.ports import UnitOfWork
 from registry.services.control import abort, pause_rollout
 from registry.services.judge import GateMemory, Looked, judge
+from registry.services.keep_sight import keep_sight
 from registry.services.promote import Prepared, prepare, promote_by_itself, summary
 from registry.services.record import CONTROLLER, said_before, say
 
@@ -54,10 +55,12 @@ def intent(
     unit: UnitOfWork, rollout: Rollout, now: datetime, memory: GateMemory | None = None
 ) -> Intent:
     """What there is to do now; only reads."""
+    memory = memory or GateMemory()
     judgement = judge(unit, rollout, now, memory)
     wish = _wish(unit, rollout, judgement, now)
     if wish is None or wish.act is not Act.PROMOTE:
-        return Intent(rollout, judgement, wish)
+        harm = wish is not None and wish.act is Act.ROLL_BACK
+        return Intent(rollout, judgement, wish, sight=memory.sight(rollout) if harm else None)
     # Traffic of the last minute counts here, and not in the log of a promotion: that may say no.
     prepared = prepare(unit, rollout, now)
     agrees = isinstance(prepared.judgement.decision, Promote)
@@ -81,6 +84,8 @@ def _do(unit: UnitOfWork, rollout: Rollout, seen: Intent, now: datetime) -> Roll
     if wish is None:
         return None
     detail: dict[str, Any] = {**summary(judgement), "cause": wish.cause}
+    if wish.act is Act.ROLL_BACK:
+        detail |= keep_sight(unit, seen.sight)
     if wish.act in (Act.ROLL_BACK, Act.EXPIRE):
         command = Command.EXPIRE if wish.act is Act.EXPIRE else Command.ABORT
         args = (unit, rollout.model, CONTROLLER, now, wish.reason, detail)

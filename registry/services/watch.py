@@ -10,6 +10,7 @@ from registry.domain.transitions import complete
 from registry.ports import UnitOfWork
 from registry.services.control import take_back
 from registry.services.judge import GateMemory, Looked, judge
+from registry.services.keep_sight import keep_sight
 from registry.services.promote import summary
 from registry.services.record import CONTROLLER, record, said_before, say
 
@@ -18,10 +19,12 @@ def watch_finds(
     unit: UnitOfWork, rollout: Rollout, now: datetime, memory: GateMemory | None = None
 ) -> tuple[Looked, bool]:
     """What the gates say of a watched version, and whether there is anything to do; only reads."""
+    memory = memory or GateMemory()
     judgement = judge(unit, rollout, now, memory)
+    harm = isinstance(judgement.decision, RollBack)
     over = rollout.watched_until is not None and now >= rollout.watched_until
-    to_do = over or isinstance(judgement.decision, RollBack)
-    return Looked(rollout, judgement), to_do or any(_shifts(unit, rollout, judgement))
+    looked = Looked(rollout, judgement, sight=memory.sight(rollout) if harm else None)
+    return looked, harm or over or any(_shifts(unit, rollout, judgement))
 
 
 def watch(
@@ -38,10 +41,12 @@ def watch(
         return None
     if seen is not None and not seen.holds(rollout):
         return None
-    judgement = seen.judgement if seen else judge(unit, rollout, now)
+    seen = seen or watch_finds(unit, rollout, now)[0]
+    judgement = seen.judgement
     if isinstance(judgement.decision, RollBack):
         reason = "; ".join(judgement.decision.reasons)
-        detail = {"reason": reason, **summary(judgement), "cause": "harm"}
+        kept = keep_sight(unit, seen.sight)
+        detail = {"reason": reason, **summary(judgement), "cause": "harm", **kept}
         return take_back(unit, rollout, CONTROLLER, now, detail)
     if now >= rollout.watched_until:
         reason = f"{model}@{rollout.version} was watched to the end without harm"

@@ -37,14 +37,15 @@ class SqlEvidenceLogs:
             standing_at(now).label("standing"), RIVAL.label("rival"), t.c.arm, t.c.drawn, t.c.unit,
             t.c.epoch, t.c.reviewer, OTHER.label("other"),
         )  # fmt: skip
-        rows = self._connection.execute(
+        query = (
             sa.select(*columns)
             .where(t.c.rollout_id == rollout_id, t.c.stage == stage.value)
             .order_by(t.c.id)
             .execution_options(yield_per=_AT_ONCE)
         )
-        for some in rows.partitions():
-            yield [_answer(row) for row in some]
+        with self._connection.execute(query) as rows:
+            for some in rows.partitions():
+                yield [_answer(row) for row in some]
 
     def keep(self, digest: str, content: bytes) -> None:
         """Keep what may change later of the evidence with this digest."""

@@ -61,8 +61,9 @@ class SqlExposures:
         """Those that were created up to a moment, as columns."""
         query = self._query(t.c.created_at, segments, *_of(rollout_id, stage))
         query = query.where(t.c.created_at <= moment).execution_options(yield_per=_AT_ONCE)
-        found = self._connection.execute(query).partitions()
-        return joined([_columns(rows, segments) for rows in found] or [_columns((), segments)])
+        with self._connection.execute(query) as found:
+            tables = [_columns(rows, segments) for rows in found.partitions()]
+        return joined(tables or [_columns((), segments)])
 
     def horizon(self) -> Horizon:
         """Which rows this look knows to be there; of a transaction that reads only."""

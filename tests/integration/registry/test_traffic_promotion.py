@@ -112,7 +112,7 @@ def test_exposures_beyond_what_was_judged_do_not_go_unread(world: World):
     (rows,) = document["exposures"]["gradual"]
     later = replace(exposures_of(rows), created=np.full(480, world.now.timestamp() + 1))
     document["exposures"]["gradual"].append(exposures_record(later))
-    with pytest.raises(Broken, match="exposures of gradual that no promotion was judged on"):
+    with pytest.raises(Broken, match="exposures of gradual that nothing was judged on"):
         checked(file_of(signed(document)))
 
 
