@@ -34,7 +34,11 @@ def run(settings: Settings) -> None:
     prepare_database(settings)
     _warn(settings)
     announcement = Announcement(settings.home, new_owner() if settings.accounts else None)
-    if settings.workers > 1:
+    if settings.engine == "ray":
+        from console.ray_service import serve_by_ray
+
+        serve_by_ray(settings, announcement)
+    elif settings.workers > 1:
         from console.supervisor import supervise
 
         supervise(settings, announcement)

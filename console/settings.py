@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     port: int = Field(8800, ge=0, le=65_535)
     grpc_port: int = Field(0, ge=0, le=65_535)
     workers: int = Field(1, ge=1, le=64)
+    engine: Literal["own", "ray"] = "own"
+    ray_min_replicas: int = Field(1, ge=1, le=64)
+    ray_processors: float = Field(1.0, gt=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     auth: Literal["on", "off"] = "off"

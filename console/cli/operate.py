@@ -1,7 +1,7 @@
 """`stagegate up`, `demo` and `doctor`: run the service, take the tour, check this place."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,11 +17,15 @@ def up(
     workers: Annotated[
         int | None, typer.Option(min=1, max=64, help="Processes that answer. [default: 1]")
     ] = None,
+    engine: Annotated[
+        Literal["own", "ray"] | None,
+        typer.Option(help="Who starts them: this command, or Ray Serve. [default: own]"),
+    ] = None,
 ) -> None:
     """Run the service: HTTP API, pages and controller, in one process or several workers."""
     from console.service import run
 
-    run(session(context).settings(host=host, port=port, workers=workers))
+    run(session(context).settings(host=host, port=port, workers=workers, engine=engine))
 
 
 def demo(
