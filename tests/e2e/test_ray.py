@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import colours
@@ -29,17 +30,12 @@ from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from serving.adapters.tables import prediction
 
 pytestmark = pytest.mark.e2e
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs stagegate[ray]")
 
 ASK = "/v1/models/colours/predict"
 PICTURE = colours.encode(colours.pictures(np.random.default_rng(1), 1)[0][0])
 CONFIG = Path(__file__).parents[2] / "deploy/ray/serve.yaml"
 CLUSTER = Path(__file__).parents[1] / "ray_cluster.py"
-
-
-@pytest.fixture(autouse=True)
-def _with_ray(request: pytest.FixtureRequest) -> None:
-    if "without" not in request.node.name:
-        pytest.importorskip("ray", reason="needs stagegate[ray]")
 
 
 @dataclass
@@ -203,6 +199,7 @@ def told(callers: list[Caller]) -> dict[str, str]:
     return {key: name for caller in callers for key, name in caller.told.items()}
 
 
+@needs_ray
 def test_both_nodes_answer_and_a_key_is_one_answer(deployed: Deployed):
     with httpx.Client(base_url=deployed.url, timeout=PATIENCE) as client:
         workers = set()
@@ -217,6 +214,7 @@ def test_both_nodes_answer_and_a_key_is_one_answer(deployed: Deployed):
     assert len(ids) == 1
 
 
+@needs_ray
 def test_a_replica_that_is_killed_is_replaced_and_nothing_acknowledged_is_lost(
     deployed: Deployed, database: Database
 ):
@@ -227,6 +225,7 @@ def test_a_replica_that_is_killed_is_replaced_and_nothing_acknowledged_is_lost(
     assert stored(database, "killed") == told(callers)
 
 
+@needs_ray
 def test_another_deployment_takes_over_without_losing_a_request(
     deployed: Deployed, database: Database
 ):
@@ -238,21 +237,18 @@ def test_another_deployment_takes_over_without_losing_a_request(
     assert stored(database, "rolling") == told(callers)
 
 
+@needs_ray
 def test_it_ends_at_a_signal_with_its_replicas(deployed: Deployed):
     deployed.process.terminate()
     assert deployed.process.wait(PATIENCE) == 0
     assert eventually(lambda: not deployed.replicas())
 
 
+@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_without_ray_it_says_what_to_install(tmp_path: Path, migrated_sqlite_url: str):
-    try:
-        import ray
-    except ImportError:
-        ended = run_command(tmp_path / "home", migrated_sqlite_url, "up", "--engine", "ray")
-        assert ended.returncode == 1
-        assert "install stagegate[ray]" in ended.stderr
-    else:
-        pytest.skip(f"Ray {ray.__version__} is installed")
+    ended = run_command(tmp_path / "home", migrated_sqlite_url, "up", "--engine", "ray")
+    assert ended.returncode == 1
+    assert "install stagegate[ray]" in ended.stderr
 
 
 def test_a_free_port_without_a_number_is_refused(tmp_path: Path, migrated_sqlite_url: str):
@@ -262,6 +258,7 @@ def test_a_free_port_without_a_number_is_refused(tmp_path: Path, migrated_sqlite
     assert "the same on every node" in ended.stderr
 
 
+@needs_ray
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own
 def test_the_config_file_is_one_of_serve():
     from ray.serve.schema import ServeDeploySchema
