@@ -6,11 +6,9 @@ The rows wait in a file until all columns are known: versions differ in their la
 import csv
 import json
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-_AT_ONCE = 1000
 _COLUMN = {bool: "bool", int: "int64", float: "float64", str: "string"}
 
 
@@ -46,15 +44,9 @@ class Rows:
 
     def write_parquet(self, file: Path) -> None:
         """The same; what a row does not have is null."""
-        import pyarrow as pa  # type: ignore[import-untyped]
-        from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
+        from serving.adapters.parquet import write
 
-        columns = [(name, kind or "string") for name, kind in self._columns.items()]
-        schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns])
-        rows = iter(self)
-        with ParquetWriter(file, schema) as out:
-            while some := list(islice(rows, _AT_ONCE)):
-                out.write_table(pa.Table.from_pylist(some, schema))
+        write(file, {name: kind or "string" for name, kind in self._columns.items()}, self)
 
     def close(self) -> None:
         """Delete what is not the table."""

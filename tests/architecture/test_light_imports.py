@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "fastai", "mlflow", "evidently", "pandas", "onnx", "scipy.stats")
+HEAVY = (
+    "torch", "torchvision", "fastai", "mlflow", "evidently", "pandas", "pyarrow", "onnx",
+    "scipy.stats",
+)  # fmt: skip
 
 
 def modules_after(statement: str) -> set[str]:
