@@ -12,6 +12,7 @@ from serving.api.kept import Kept
 from serving.api.leaving import Callers
 from serving.domain.review import LEASE
 from serving.ports import Fleet, Ledger, Measurements, ServingUnit
+from serving.services.aside import Aside
 from serving.services.predict import Predicting
 from serving.services.run import Patience
 from serving.services.wait import Arrivals
@@ -28,7 +29,8 @@ class Serving:
     lease: for how long an item is a reviewer's. undo: for how long their answer can be taken back
     before its caller hears it. leases: where items are handed out, so that nobody who asks for one
     waits behind answers; None: the ledger, where the database lets one write at a time anyway.
-    worker: which of the processes behind one port this is; None if it is the only one.
+    worker: which of the processes behind one port this is; None if it is the only one. stored,
+    storing: where inputs are read from their store, and brought there.
     """
 
     database: Database
@@ -50,6 +52,8 @@ class Serving:
     callers: Callers = field(default_factory=Callers)
     leases: Ledger | None = None
     worker: int | None = None
+    stored: Aside = field(default_factory=Aside)
+    storing: Aside = field(default_factory=Aside)
 
     @property
     def predicting(self) -> Predicting:
@@ -62,6 +66,7 @@ class Serving:
             self.clock,
             self.draw,
             self.new_id,
+            self.storing,
             self.patience,
         )
 
@@ -76,3 +81,7 @@ class Serving:
     async def read(self, work: Callable[[ServingUnit], T]) -> T:
         """Run `work` on a snapshot, off the event loop."""
         return await asyncio.to_thread(self.ledger.read, work)
+
+    async def input(self, digest: str) -> bytes:
+        """An input as it was sent; NotFound if it is gone."""
+        return await self.stored.run(lambda: self.payloads.get(digest))

@@ -1,6 +1,5 @@
 """What became of a request: its answer, its events, its input, and giving up on it."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -47,7 +46,7 @@ def router(serving: Serving) -> APIRouter:
     async def payload(prediction_id: Name) -> Response:
         """The input as it was sent; nothing in it can run in a browser."""
         found = await look(serving.ledger, prediction_id)
-        data = await asyncio.to_thread(serving.payloads.get, found.payload_digest)
+        data = await serving.input(found.payload_digest)
         return Response(data, headers=safe_headers(found.id, found.payload_type))
 
     @routes.delete("/{prediction_id}", responses=GIVEN_UP)

@@ -160,5 +160,5 @@ def _answered(serving: Serving, result: review.Decided) -> dict[str, Any]:
 
 
 async def _shown(serving: Serving, task: Task, waiting: int) -> dict[str, Any]:
-    here = await asyncio.to_thread(serving.payloads.has, task.item.payload_digest)
+    here = await serving.stored.run(lambda: serving.payloads.has(task.item.payload_digest))
     return {**shapes.item(task, waiting), "payload_missing": None if here else MISSING}

@@ -1,6 +1,5 @@
 """How the input of a review item compares with the training data, over HTTP."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -30,7 +29,7 @@ def router(serving: Serving, inputs: Inputs) -> APIRouter:
     async def compared(item: Name) -> dict[str, Any]:
         """Each value of an item's input against those of the training data, the oddest first."""
         found = (await serving.read(lambda unit: unit.reviews.get(item))).item
-        return await asyncio.to_thread(_compared, serving, inputs, found)
+        return await serving.stored.run(lambda: _compared(serving, inputs, found))
 
     return routes
 

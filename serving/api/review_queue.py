@@ -1,6 +1,5 @@
 """Looking at the review queue over HTTP: its items, one item's history, its input, the counts."""
 
-import asyncio
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
@@ -71,7 +70,7 @@ def add(routes: APIRouter, serving: Serving) -> None:
     async def payload(item: Name) -> Response:
         """The input of an item as it was sent; nothing in it can run in a browser."""
         found = (await serving.read(lambda unit: unit.reviews.get(item))).item
-        data = await asyncio.to_thread(serving.payloads.get, found.payload_digest)
+        data = await serving.input(found.payload_digest)
         return Response(data, headers=safe_headers(found.id, found.payload_type))
 
 

@@ -20,6 +20,7 @@ from serving.domain.failure import ModelFailed
 from serving.domain.prediction import Prediction
 from serving.domain.routing import Assignment, Quota
 from serving.ports import Fleet, Generation, Ledger, Measurements, Payloads, ServingUnit
+from serving.services.aside import Aside
 from serving.services.run import Patience, run
 
 _log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Predicting:
     clock: Callable[[], datetime]
     draw: Callable[[], float]
     new_id: Callable[[datetime], str]
+    storing: Aside
     patience: Patience = field(default_factory=Patience)
 
 
@@ -184,7 +186,7 @@ async def _asked(command: PredictCommand, world: Predicting, now: datetime) -> A
     """The request with what it is given; a store that is far away takes its body meanwhile."""
     if not world.payloads.is_near:
         _in_time(world, now)
-        await asyncio.to_thread(world.payloads.put, command.payload)
+        await world.storing.run(lambda: world.payloads.put(command.payload))
     return Asked(
         prediction_id=world.new_id(now),
         item_id=world.new_id(now),
