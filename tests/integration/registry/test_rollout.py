@@ -230,16 +230,25 @@ def test_an_approval_binds_to_its_evidence_and_never_comes_from_the_author(world
     assert promoted(world).stage is Stage.LIMITED_SCOPE
 
 
-@pytest.mark.parametrize("paused", [False, True])
-def test_harm_is_rolled_back_by_the_controller_also_while_paused(
-    world: World, paused: bool
+@pytest.mark.parametrize("to", [None, "limited-scope", "gradual"])
+@pytest.mark.parametrize("state", ["running", "paused", "waiting for approval"])
+def test_harm_is_rolled_back_by_the_controller_in_every_stage_and_state(
+    world: World, to: str | None, state: str
 ) -> None:
-    world.start()
-    if paused:
+    world.start(PLAN.replace("  deadline", "  advance: {approvals: 1}\n  deadline"))
+    if to is not None:
+        promoted(world, to=to, override=True, reason="test")
+    if state == "paused":
         world.do(lambda u: control.pause(u, "bears", "eve", world.now))
     world.review(correct=20)
     assert ticked(world) is None
-    world.review(errors=10)
+    if state == "waiting for approval":
+        world.review(correct=180)
+        world.measure_drift(alarm=False)
+        world.wait(hours=1)
+        assert ticked(world) is None
+        assert "waiting-for-approval" in dict(world.told())
+    world.review(errors=60)
     rolled_back = ticked(world)
     assert rolled_back is not None
     assert rolled_back.stage is Stage.ROLLED_BACK
