@@ -15,6 +15,7 @@ import resource
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from statistics import median
@@ -24,6 +25,7 @@ import sqlalchemy as sa
 
 from bench.exposures import fill
 from bench.review_claims import databases
+from console.collector import start_left_out
 from console.migrate import upgrade
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import evidence
@@ -89,9 +91,8 @@ def main() -> None:
     chosen = arguments.parse_args()
     with databases(chosen.database) as (url, _):
         upgrade(url)
-        database = Database(url)
-        run(database, chosen)
-        database.close()
+        with closing(Database(url)) as database, start_left_out():  # as the service does
+            run(database, chosen)
 
 
 def run(database: Database, chosen: argparse.Namespace) -> None:

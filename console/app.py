@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from console import openapi, problems, tracing, visit
 from console.authentication import Authentication, Gate
+from console.collector import start_left_out
 from console.controller import Controller
 from console.duties import deliveries, duties, judgements, notifications
 from console.grpc_door import listening
@@ -129,6 +130,7 @@ def _begin(wiring: Wiring, closing: ExitStack) -> None:
     """Load the models, run the controller, and tell other workers of this one."""
     wiring.fleet.start()
     closing.callback(wiring.fleet.close)
+    closing.enter_context(start_left_out())
     replica = Replica(wiring.settings.home, wiring.worker)
     closing.callback(replica.leave)
     take_over(wiring.database, replica)
