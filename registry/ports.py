@@ -170,11 +170,17 @@ class Checks(Protocol):
     def add(self, check: ReviewerCheck) -> None:
         """Append one; the same kind of check of one item and reviewer counts once."""
 
-    def read(self, model: str, since: datetime) -> tuple[ReviewerCheck, ...]:
-        """The checks made on a model's items from a moment on, oldest first."""
+    def answer(self, check: ReviewerCheck) -> None:
+        """What somebody answered to an item that was asked for; the first answer in time stays.
 
-    def tally(self, model: str, since: datetime) -> ReviewerTally:
-        """The same as numbers."""
+        check.at: when they did. Items from before checks were kept since then are appended.
+        """
+
+    def read(self, model: str, since: datetime) -> tuple[ReviewerCheck, ...]:
+        """The checks of a model's items that were asked for from a moment on, oldest first."""
+
+    def tally(self, model: str, since: datetime, now: datetime) -> ReviewerTally:
+        """The same as numbers: those before the first that is open."""
 
 
 class EvidenceLogs(Protocol):

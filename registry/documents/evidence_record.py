@@ -71,7 +71,9 @@ def answer_of(
 
 
 def check_record(check: ReviewerCheck) -> dict[str, Any]:
-    """A check of a reviewer."""
+    """A check of a reviewer; what waits is written down where it was asked for."""
+    due = None if check.due_at is None else _text(check.due_at)
+    asked = {"waiting": check.waiting, "due_at": due} if check.waiting or due else {}
     return {
         "kind": check.kind.value,
         "model": check.model,
@@ -81,14 +83,19 @@ def check_record(check: ReviewerCheck) -> dict[str, Any]:
         "at": _text(check.at),
         "rollout_id": check.rollout_id,
         "model_was_right": check.model_was_right,
+        **asked,
     }
 
 
 def check_of(record: Mapping[str, Any]) -> ReviewerCheck:
     """The check that `check_record` described."""
-    return ReviewerCheck(
-        **{**record, "kind": CheckKind(record["kind"]), "at": _moment(record["at"])}
-    )
+    due = record.get("due_at")
+    read = {
+        "kind": CheckKind(record["kind"]),
+        "at": _moment(record["at"]),
+        "due_at": None if due is None else _moment(due),
+    }
+    return ReviewerCheck(**{**record, **read})
 
 
 def drift_record(drift: DriftMeasurement) -> dict[str, Any]:

@@ -96,10 +96,11 @@ class CheckKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReviewerCheck:
-    """One piece of a reviewer's work that can be checked.
+    """One piece of a reviewer's work that can be checked, since it was asked for.
 
     model_was_right: whether the model's answer is the known truth. agreed: whether the reviewer's
-    label is.
+    label is. waiting: whether nobody has answered yet; one who does at `due_at` or later changes
+    nothing any more.
     """
 
     kind: CheckKind
@@ -110,20 +111,28 @@ class ReviewerCheck:
     at: datetime
     rollout_id: str | None = None
     model_was_right: bool | None = None
+    waiting: bool = False
+    due_at: datetime | None = None
+
+    def open_at(self, now: datetime) -> bool:
+        """Whether an answer may still come."""
+        return self.waiting and (self.due_at is None or self.due_at > now)
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewerTally:
-    """How many checks there were, and how they ended.
+    """How many checks there were, in the order in which they were asked for, and how they ended.
 
-    misses: gold items on which the model was wrong and the reviewer's label was not the truth
-    either, of `known_errors`.
+    Those behind the first that is open do not count yet. misses: gold items on which the model was
+    wrong and the reviewer's label was not the truth either, or did not come in time, of
+    `known_errors`. late: those that nobody answered in time.
     """
 
     gold: int = 0
     gold_wrong: int = 0
     known_errors: int = 0
     misses: int = 0
+    late: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
 
 from registry.domain.assemble import assemble, counted_for_drift, counting_of, traffic_of
 from registry.domain.evidence import (
@@ -121,7 +122,7 @@ class EvidenceLog:
     def judge(self, around: Surroundings, now: datetime) -> tuple[Judged, ...]:
         """What every gate of the rollout's stage says of this, and of nothing else."""
         exposures = None if around.traffic is None else around.traffic.exposures
-        return self.judge_on(tally(around.checks), exposures, now)
+        return self.judge_on(tally(around.checks, now), exposures, now)
 
     def judge_on(
         self, reviewers: ReviewerTally, exposures: ExposureTable | None, now: datetime
@@ -137,12 +138,14 @@ class EvidenceLog:
         return judge_gates(self.rollout.stage_plan.gates, evidence)
 
 
-def tally(checks: Sequence[ReviewerCheck]) -> ReviewerTally:
-    """Checks of reviewers as numbers."""
-    gold = [check for check in checks if check.kind is CheckKind.GOLD]
+def tally(checks: Sequence[ReviewerCheck], now: datetime) -> ReviewerTally:
+    """Checks of reviewers as numbers: those before the first that is open."""
+    asked = [check for check in checks if check.kind is CheckKind.GOLD]
+    gold = list(takewhile(lambda check: not check.open_at(now), asked))
     known = [check for check in gold if check.model_was_right is False]
-    numbers = [(len(some), sum(not check.agreed for check in some)) for some in (gold, known)]
-    return ReviewerTally(*numbers[0], *numbers[1])
+    wrong = sum(not check.agreed and not check.waiting for check in gold)
+    misses, late = sum(not check.agreed for check in known), sum(c.waiting for c in gold)
+    return ReviewerTally(len(gold), wrong, len(known), misses, late)
 
 
 def _table(answers: Sequence[LoggedAnswer], segments: Sequence[str]) -> EvidenceTable:

@@ -5,6 +5,9 @@ order up to the first that is pending. Ten pictures of one camera in a minute ar
 what people disagree on may take longer than what they agree on. Where two were to be asked and no
 verdict of theirs came in time, they are taken to disagree for a pass.
 
+Gold items count in the order in which they were planted, up to the first that may still be
+answered, for the same reason.
+
 They never roll back. That people disagree, or miss what was known, says nothing about the
 candidate; it says that nothing is known of it yet.
 """
@@ -39,9 +42,12 @@ def gold(spec: GateSpec, evidence: Evidence) -> tuple[Judged, ...]:
     """Reviewers are right often enough on items whose truth is known."""
     seen = evidence.reviewers
     least = float(str(spec.options["at_least"]))
-    said = f"gold: {_items(seen.gold)} of known truth answered"
-    said += f", {seen.gold_wrong} wrongly" if seen.gold else ""
-    result = _result(said, _Work(seen.gold, seen.gold_wrong), least, evidence.defaults)
+    answered = seen.gold - seen.late
+    said = f"gold: {_items(answered)} of known truth answered"
+    said += f", {seen.gold_wrong} wrongly" if answered else ""
+    said += f", and {seen.late} not in time" if seen.late else ""
+    work = _Work(answered, seen.gold_wrong, seen.late or None)
+    result = _result(said, work, least, evidence.defaults)
     return (Judged(spec.type, result, dry_run=spec.dry_run),)
 
 

@@ -74,7 +74,7 @@ class GateMemory:
         drift = _newest_drift(unit, rollout)
         known = seen.followed.up_to(rollout) if seen else 0
         evidence = unit.evidence.mark(rollout.id, rollout.stage, now, known)
-        reviewers = unit.checks.tally(rollout.model, rollout.started_at)
+        reviewers = unit.checks.tally(rollout.model, rollout.started_at, now)
         reads = reads_traffic(rollout.stage_plan.gates)
         traffic = (
             self._traffic.traffic(unit.exposures, rollout, now) if reads else SegmentedTraffic()

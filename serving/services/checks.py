@@ -5,7 +5,7 @@ from datetime import datetime
 
 from registry.domain.evidence import CheckKind, ReviewerCheck, Second
 from serving.domain.opinions import Opinion
-from serving.domain.review import Item, Queue
+from serving.domain.review import Gold, Item, Queue
 from serving.ports import ServingUnit
 
 
@@ -24,16 +24,36 @@ def check_second(unit: ServingUnit, item: Item, opinions: Sequence[Opinion], now
     unit.registry.evidence.second(item.prediction_id, second, now)
 
 
+def ask_gold(unit: ServingUnit, item: Item, now: datetime) -> None:
+    """Expect an answer to a gold item; it counts in the order of the planting."""
+    if item.gold is not None:
+        unit.registry.checks.add(_check(item, item.gold, "", False, now, waiting=True))
+
+
 def check_gold(unit: ServingUnit, item: Item, opinion: Opinion, now: datetime) -> None:
     """Compare the first answer to a gold item with what is known to be true; the others give none.
 
     Whether several overlook the same thing hangs together: what is missed is estimated from items.
+    now: when the answer counts as given.
     """
-    if item.gold is None:
-        return
-    truth, model = item.gold.truth.prediction, item.model_answer
-    right = None if model is None else model.prediction == truth
-    agreed = opinion.label == truth
-    kind, who = CheckKind.GOLD, opinion.reviewer
-    check = ReviewerCheck(kind, item.model, item.id, who, agreed, now, model_was_right=right)
-    unit.registry.checks.add(check)
+    if item.gold is not None:
+        agreed = opinion.label == item.gold.truth.prediction
+        check = _check(item, item.gold, opinion.reviewer, agreed, now)
+        unit.registry.checks.answer(check)
+
+
+def _check(
+    item: Item, gold: Gold, reviewer: str, agreed: bool, at: datetime, *, waiting: bool = False
+) -> ReviewerCheck:
+    model = item.model_answer
+    return ReviewerCheck(
+        kind=CheckKind.GOLD,
+        model=item.model,
+        item_id=item.id,
+        reviewer=reviewer,
+        agreed=agreed,
+        at=at,
+        model_was_right=None if model is None else model.prediction == gold.truth.prediction,
+        waiting=waiting,
+        due_at=item.due_at,
+    )

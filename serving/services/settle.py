@@ -22,7 +22,7 @@ from serving.domain.review import (
     last_key,
 )
 from serving.ports import ServingUnit
-from serving.services.checks import check_gold, check_second
+from serving.services.checks import ask_gold, check_gold, check_second
 
 NOTIFICATION = "notification"
 
@@ -52,7 +52,7 @@ def close(unit: ServingUnit, item_id: str, now: datetime) -> Prediction | None:
     opinions = unit.review_log.current(item_id)
     result = resolve(task.item.opinions, opinions)
     if opinions:
-        check_gold(unit, task.item, opinions[0], now)
+        check_gold(unit, task.item, opinions[0], _given_at(task.item, opinions[0], now))
         check_second(unit, task.item, opinions, _given_at(task.item, opinions[-1], now))
     match result:
         case MoreWanted():
@@ -153,4 +153,6 @@ def _tell(unit: ServingUnit, final: Prediction, event: Event, now: datetime) -> 
 def _plant(unit: ServingUnit, item: Item, now: datetime) -> None:
     source = unit.reviews.gold_source(item.model) if item.plants else None
     if source is not None:
-        unit.reviews.add(gold_item(source.item, item, now), unit.reviews.excluded(source))
+        planted = gold_item(source.item, item, now)
+        unit.reviews.add(planted, unit.reviews.excluded(source))
+        ask_gold(unit, planted, now)

@@ -50,10 +50,12 @@ def test_evidence_that_was_there_before_is_of_the_baseline_that_always_was(datab
     row |= {"candidate": True, "failed": False, "created_at": "2026-06-01 12:00:00"}
     with database.begin() as connection:
         connection.execute(sa.text(_OLD_EVIDENCE))
+        connection.execute(sa.text(_OLD_CHECK))
         connection.execute(sa.insert(old), [row])
     upgrade(database_url)
     with database.read() as connection:
         assert connection.exec_driver_sql("SELECT epoch, second FROM evidence").all() == [(0, None)]
+        assert not connection.exec_driver_sql("SELECT waiting FROM reviewer_check").scalar_one()
         assert connection.exec_driver_sql("SELECT segments FROM exposure").scalars().all() == [None]
     downgrade(database_url, "0003")
     with database.read() as connection:
@@ -90,6 +92,10 @@ VALUES (:name, :model, 1, 'v', '{}', 'p', 's', 'rolled-back', 0, 1, 'bob', :day,
 _OF_AN_EXPOSURE = (
     "rollout_id", "stage", "step", "epoch", "share", "candidate", "unit", "failed", "created_at"
 )  # fmt: skip
+_OLD_CHECK = """
+INSERT INTO reviewer_check (kind, model, item_id, reviewer, agreed, at)
+VALUES ('gold', 'bears', 'i', 'rae', true, '2026-06-01 12:00:00')
+"""
 _OLD_EVIDENCE = """
 INSERT INTO evidence (rollout_id, stage, step, prediction_id, version, arm, model_label,
   inclusion_probability, sampled, drawn, segments, created_at)

@@ -223,6 +223,8 @@ reviewer_check = table(
     C("model_was_right", sa.Boolean, nullable=True),
     C("agreed", sa.Boolean, nullable=False),
     C("at", UtcDateTime, nullable=False),
+    C("waiting", sa.Boolean, nullable=False, server_default=sa.false()),
+    C("due_at", UtcDateTime, nullable=True),
     sa.UniqueConstraint("item_id", "reviewer", "kind"),
     sa.Index(None, "model", "at"),
 )

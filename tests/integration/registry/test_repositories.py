@@ -18,6 +18,7 @@ from registry.domain.evidence import (
     ReviewerTally,
     Verdict,
 )
+from registry.domain.evidence_log import tally
 from registry.domain.evidence_table import EvidenceTable, table_of
 from registry.domain.plan import (
     Area,
@@ -313,6 +314,52 @@ def test_the_answers_of_a_stage_are_counted_up_to_a_moment(database: Database) -
         assert evidence.answers_until("r1", Stage.GRADUAL, until, 30) == 0
 
 
+def test_gold_items_count_in_the_order_in_which_they_were_asked_for(database: Database):
+    """What is answered wrongly may take longer, and the good answers must not come before it."""
+    asked = [
+        ReviewerCheck(
+            CheckKind.GOLD, "bears", f"i{number}", "", False, NOW, model_was_right=False,
+            waiting=True, due_at=NOW + timedelta(hours=1),
+        )
+        for number in range(4)
+    ]  # fmt: skip
+
+    def answered(number: int, minutes: int, agreed: bool) -> None:
+        at = NOW + timedelta(minutes=minutes)
+        change = {"waiting": False, "reviewer": "rae", "agreed": agreed, "at": at}
+        with database.begin() as connection:
+            SqlUnitOfWork(connection).checks.answer(replace(asked[number], **change))
+
+    def found(minutes: int) -> ReviewerTally:
+        now = NOW + timedelta(minutes=minutes)
+        with database.read() as connection:
+            unit = SqlUnitOfWork(connection)
+            by_rows = tally(unit.checks.read("bears", NOW), now)
+            assert by_rows == unit.checks.tally("bears", NOW, now)
+        return by_rows
+
+    with database.begin() as connection:
+        for check in asked:
+            SqlUnitOfWork(connection).checks.add(check)
+    answered(1, 1, agreed=True)
+    answered(2, 1, agreed=True)
+    assert found(2) == ReviewerTally()
+    answered(0, 30, agreed=False)
+    answered(0, 31, agreed=True)  # the first answer stays
+    assert found(32) == ReviewerTally(3, 1, 3, 1, 0)
+    assert found(60) == ReviewerTally(4, 1, 4, 2, 1)
+    answered(3, 60, agreed=True)  # too late
+    assert found(61) == ReviewerTally(4, 1, 4, 2, 1)
+
+
+def test_an_answer_to_an_item_from_before_checks_were_kept_since_then_counts(database: Database):
+    with database.begin() as connection:
+        checks = SqlUnitOfWork(connection).checks
+        for agreed in (False, True):  # sent again
+            checks.answer(ReviewerCheck(CheckKind.GOLD, "bears", "i1", "rae", agreed, NOW))
+        assert checks.tally("bears", NOW, NOW) == ReviewerTally(1, 1)
+
+
 def test_checks_of_reviewers_count_once_each_and_from_a_moment_on(database: Database) -> None:
     gold = ReviewerCheck(CheckKind.GOLD, "bears", "i1", "rae", True, NOW, "r1", False)
     checks = [
@@ -330,8 +377,8 @@ def test_checks_of_reviewers_count_once_each_and_from_a_moment_on(database: Data
             unit.checks.add(check)
         found = unit.checks.read("bears", NOW)
         assert found == (checks[0], *checks[2:4])
-        assert unit.checks.tally("bears", NOW) == ReviewerTally(3, 2, 2, 1)
-        assert unit.checks.tally("dogs", NOW) == ReviewerTally()
+        assert unit.checks.tally("bears", NOW, NOW) == ReviewerTally(3, 2, 2, 1)
+        assert unit.checks.tally("dogs", NOW, NOW) == ReviewerTally()
 
 
 def test_the_newest_drift_measurement_comes_first(database: Database) -> None:

@@ -68,7 +68,7 @@ def test_a_plan_brings_second_opinions_a_lead_and_gold_items(serve: Serve, datab
     assert {one["reasons"][0]["code"] for one in gold} == {"audit"}
     assert {one["presentation"] for one in gold} == {"blind"}
     long_ago = serving.clock() - timedelta(days=1)
-    tally = write(database, lambda u: u.registry.checks.tally("waste", long_ago))
+    tally = write(database, lambda u: u.registry.checks.tally("waste", long_ago, serving.clock()))
     assert (tally.gold, tally.gold_wrong) == (2, 1)
     quality = get(client, "/v1/review/quality?model=waste")
     assert (quality["gold"]["wrong"], quality["gold"]["caught"]) == (2, 2)

@@ -62,6 +62,17 @@ def test_bad_reviewers_hold_the_rollout_and_do_not_roll_it_back(gate: str) -> No
     assert bad.numbers["against"] == ([100, 0] if gate == "agreement" else [100])
 
 
+def test_a_known_item_that_nobody_answered_in_time_counts_as_overlooked_for_a_pass() -> None:
+    missing = ReviewerTally(gold=39, late=3)
+    evidence = Evidence(answers_of([], NOW), None, Defaults(), NOW, reviewers=missing)
+    (judged,) = judge_gates([GateSpec("gold", {"at_least": 0.9})], evidence)
+    assert isinstance(judged.result, Inconclusive)
+    start = "gold: 36 items of known truth answered, 0 wrongly, and 3 not in time"
+    assert judged.result.sentence.startswith(start)
+    assert isinstance(said("gold", 36), Passed)
+    assert judged.result.numbers["against"] == [0, 3]
+
+
 def test_no_check_at_all_is_inconclusive() -> None:
     assert said("gold", 0).sentence == (
         "gold: 0 items of known truth answered, needs about 36 more"
