@@ -136,12 +136,13 @@ _ENGINEER = (
     "POST /v1/webhooks/{webhook}:replay",
     "POST /v1/webhooks/{webhook}:rotate",
 )
-# People and their keys.
+# People and their keys, and what is stored of anybody.
 _ADMIN = (
     "GET /v1/keys",
     "GET /v1/people",
     "POST /v1/keys",
     "POST /v1/keys/{prefix}:revoke",
+    "POST /v1/models/{model}/inputs:forget",
     "POST /v1/people",
     "POST /v1/people/{name}:change",
     "POST /v1/people/{name}:disable",

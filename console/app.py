@@ -29,6 +29,7 @@ from monitoring.api import drift
 from registry.api import audit, people, rollouts, webhooks
 from serving.adapters.traffic import SqlTraffic
 from serving.api import (
+    inputs,
     invocations,
     models,
     open_inference,
@@ -91,6 +92,7 @@ def create_app(
         models.router(wiring.database, wiring.references),
         review.router(wiring.serving),
         review_input.router(wiring.serving, wiring.inputs),
+        inputs.router(wiring.serving, wiring.veil),
         operations.router(wiring.serving),
         rollouts.router(wiring.database, now, wiring.require_level, SqlTraffic, routes_changed),
         audit.router(wiring.database),

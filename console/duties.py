@@ -62,6 +62,7 @@ def deliveries(wiring: Wiring) -> tuple[Duty, ...]:
     return (
         Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now, within)),
         Duty("MLflow", lambda now: _reconcile(wiring, now), every_seconds=30.0),
+        Duty("old inputs", lambda now: _retain(wiring, now), every_seconds=10.0),
     )
 
 
@@ -196,6 +197,12 @@ def _reconcile(wiring: Wiring, now: datetime) -> None:
     for model in known:
         for move in reconcile(model, wiring.mlflow.shown, look, change, now):
             _log.warning("moved in MLflow", model=model, what=str(move))
+
+
+def _retain(wiring: Wiring, now: datetime) -> None:
+    deleted = wiring.retention.turn(now) if wiring.retention else 0
+    if deleted:
+        _log.info("old inputs deleted", inputs=deleted)
 
 
 def _look_after(wiring: Wiring, rollout: Rollout, now: datetime) -> None:

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str = ""
     artifact_root: str = ""
     payload_root: str = ""
+    payload_days: int = Field(0, ge=0, le=36_500)
     host: str = "127.0.0.1"
     port: int = Field(8800, ge=0, le=65_535)
     grpc_port: int = Field(0, ge=0, le=65_535)

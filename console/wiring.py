@@ -3,10 +3,10 @@
 import os
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from console.accounts import Accounts
@@ -36,11 +36,14 @@ from serving.adapters.engine import Batching
 from serving.adapters.fleet import LiveFleet
 from serving.adapters.identity import new_id
 from serving.adapters.input_reader import BundleInputs
+from serving.adapters.inputs import SqlInputs
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.measurements import PrometheusMeasurements
 from serving.adapters.payloads import PayloadStore
 from serving.adapters.runner import BundleRunner
 from serving.api.parts import Serving
+from serving.services.forget import TOPIC as FORGET
+from serving.services.forget import Retention, delete_forgotten
 from serving.services.wait import Arrivals
 
 
@@ -135,13 +138,29 @@ class Wiring:
         )
 
     @cached_property
+    def payloads(self) -> PayloadStore:
+        """The inputs of requests."""
+        return PayloadStore(self.settings.payloads)
+
+    @cached_property
+    def retention(self) -> Retention | None:
+        """What deletes them in time, if they are not kept for ever."""
+        days = self.settings.payload_days
+        return Retention(self.payloads, self.asked_about, days) if days else None
+
+    def asked_about(self, inputs: Collection[str]) -> Collection[str]:
+        """Which of these inputs a person is still to be asked about."""
+        with self.database.read() as connection:
+            return SqlInputs(connection).waiting(inputs)
+
+    @cached_property
     def serving(self) -> Serving:
         """What the routes of serving need."""
         return Serving(
             database=self.database,
             fleet=self.fleet,
             ledger=self.ledger,
-            payloads=PayloadStore(self.settings.payloads),
+            payloads=self.payloads,
             measurements=self.measurements,
             arrivals=Arrivals(),
             clock=now,
@@ -218,6 +237,7 @@ class Wiring:
             "mlflow.alias": self._alias,
             "mlflow.stage": self._stage,
             DELETE: self._delete,
+            FORGET: partial(delete_forgotten, self.payloads, self.asked_about),
         }
 
     def load(self, version: ModelVersion) -> BundleRunner:

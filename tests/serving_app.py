@@ -25,6 +25,7 @@ from serving.adapters.identity import new_id
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.payloads import PayloadStore
 from serving.api import (
+    inputs,
     invocations,
     models,
     open_inference,
@@ -130,6 +131,7 @@ def app(serving: Serving) -> Front:
     predict.install(made, serving)
     for rooms in (predict, open_inference, invocations, predictions, review, operations):
         made.include_router(rooms.router(serving))
+    made.include_router(inputs.router(serving, lambda value: "veiled"))
     database = cast(Database, Standing(lambda: serving.database))
     made.include_router(models.router(database, NoReferences()))
     made.include_router(review_input.router(serving, Lengths()))

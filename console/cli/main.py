@@ -10,6 +10,7 @@ import typer
 from console.cli import adopt, db, drift, key, model, operate, predict, review, rollout, user
 from console.cli.audit import audit_app
 from console.cli.failures import exit_code_of
+from console.cli.forget import forget
 from console.cli.session import Session
 from console.cli.webhook import webhook_app
 from registry.adapters.quiet import silence
@@ -29,6 +30,7 @@ model.model_app.command("adopt")(adopt.adopt)
 app.add_typer(model.model_app, name="model")
 app.add_typer(rollout.rollout_app, name="rollout")
 app.command("predict")(predict.predict)
+app.command("forget")(forget)
 app.add_typer(review.review_app, name="review")
 app.add_typer(drift.drift_app, name="drift")
 app.add_typer(audit_app, name="audit")

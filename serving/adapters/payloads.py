@@ -1,8 +1,10 @@
 """Request bodies on any fsspec storage, named by the digest of their content."""
 
 import os
+import time
 import uuid
 from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import fsspec  # type: ignore[import-untyped]
@@ -11,6 +13,10 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 from registry.domain.errors import NotFound, Unavailable
 
 _PREFIX = "sha256:"
+_DIGITS = 64
+_ASIDE = ".forgotten"
+# Far storages are told so often that a body is still being sent; nothing is deleted that soon.
+_RECENT_SECONDS = 3600.0
 # What a browser may be shown as it is; all else is a download.
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -26,7 +32,8 @@ class PayloadStore:
     """Implements serving.ports.Payloads below a root such as file:///… or s3://…."""
 
     def __init__(self, root: str) -> None:
-        self._files, self._root = fsspec.core.url_to_fs(root)
+        # Others delete here, too: what was listed a moment ago says nothing.
+        self._files, self._root = fsspec.core.url_to_fs(root, use_listings_cache=False)
 
     @property
     def is_near(self) -> bool:
@@ -52,7 +59,7 @@ class PayloadStore:
         if self.is_near:
             _keep_on_disk(path, data)
             return
-        if self._files.exists(path):
+        if self._is_recent(path):
             return
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         partial = _partial(path)
@@ -78,6 +85,52 @@ class PayloadStore:
         """Whether a body is still stored."""
         return bool(self._files.exists(self._path(digest.removeprefix(_PREFIX))))
 
+    def forget(self, digest: str, sent_before: datetime) -> bool:
+        """Delete a body unless it was sent again since then; whether it is gone.
+
+        On a disk this loses none that is sent at the same moment, and may be repeated after it was
+        cut short. Other storages cannot delete on a condition: there a body that was last sent long
+        ago, and again within the fraction of a second between look and deletion, is lost.
+        """
+        path = self._path(digest.removeprefix(_PREFIX))
+        if self.is_near:
+            return _forget_on_disk(path, sent_before.timestamp())
+        try:
+            if _utc(self._files.modified(path)) >= sent_before:
+                return False
+            self._files.rm_file(path)
+        except FileNotFoundError:
+            return True
+        return True
+
+    def sent_before(self, folder: str, moment: datetime) -> tuple[str, ...]:
+        """The bodies of a folder, the first two digits of their digests, last sent before then.
+
+        Also those that somebody took aside to delete, and died.
+        """
+        place = f"{self._root}/{folder}"
+        try:
+            files = self._files.find(place)
+        except FileNotFoundError:
+            return ()
+        names = {path.rsplit("/", 1)[1].removesuffix(_ASIDE): path for path in files}
+        bodies = {name: path for name, path in names.items() if len(name) == _DIGITS}
+        return tuple(
+            _PREFIX + name
+            for name, path in sorted(bodies.items())
+            if path.endswith(_ASIDE) or _utc(self._files.modified(path)) < moment
+        )
+
+    def _is_recent(self, path: str) -> bool:
+        """Whether a body is there and its age need not be set back by writing it again."""
+        try:
+            age = datetime.now(UTC) - _utc(self._files.modified(path))
+        except FileNotFoundError:
+            return False
+        except NotImplementedError:  # a storage without times, from which nothing can be deleted
+            return bool(self._files.exists(path))
+        return age.total_seconds() < _RECENT_SECONDS
+
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 
@@ -102,11 +155,37 @@ def _keep_on_disk(path: str, data: bytes) -> None:
 
 
 def _is_whole(path: str, size: int) -> bool:
-    """Whether a body is there; one that a crash has torn is written again."""
+    """Whether a body is there, sent now; one that a crash has torn is written again."""
     try:
+        now = time.time_ns()  # the kernel's own clock for files is some milliseconds behind
+        os.utime(path, ns=(now, now))
         return os.stat(path).st_size == size
     except FileNotFoundError:
         return False
+
+
+def _forget_on_disk(path: str, sent_before: float) -> bool:
+    """Take the body aside, and only then look when it was last sent.
+
+    Whoever sends it meanwhile either did so before, which is seen here, or finds it gone and writes
+    it anew. What a process that died has left aside is judged in the same way.
+    """
+    aside = path + _ASIDE
+    with suppress(FileNotFoundError):
+        os.rename(path, aside)
+    try:
+        if os.stat(aside).st_mtime >= sent_before:
+            os.rename(aside, path)
+            return False
+        os.unlink(aside)
+        _sync_folder(os.path.dirname(path))
+    except FileNotFoundError:
+        return True
+    return True
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sync_folder(path: str) -> None:

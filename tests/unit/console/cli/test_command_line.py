@@ -199,3 +199,10 @@ def test_lint_names_the_line_of_a_problem(home: Path):
     done = stagegate("rollout", "lint", str(plan), home=home)
     assert done.returncode == 1
     assert f"{plan}:3:" in done.stdout
+
+
+@pytest.mark.parametrize("subject", ["user_id", "=7", "user_id="])
+def test_forgetting_somebody_needs_an_attribute_and_its_value(subject: str, migrated: Path):
+    done = stagegate("forget", "waste", subject, home=migrated)
+    assert done.returncode == 1
+    assert "write for example user_id=7" in done.stderr

@@ -1,0 +1,25 @@
+"""`stagegate forget`: delete the stored inputs of one subject."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from console.cli.session import session
+from registry.domain.errors import Invalid
+
+
+def forget(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    subject: Annotated[str, typer.Argument(help="Whose requests: ATTRIBUTE=VALUE.")],
+) -> None:
+    """Delete the inputs that were stored of a subject's requests."""
+    attribute, equals, value = subject.partition("=")
+    if not (attribute and equals and value):
+        raise Invalid(f"{subject!r} names no subject; write for example user_id=7")
+    here = session(context)
+    with here.client() as client:
+        body = {"attribute": attribute, "value": value}
+        found = client.post(f"/v1/models/{quote(model, safe='')}/inputs:forget", body)
+    here.show(found, lambda: str(found["sentence"]))
