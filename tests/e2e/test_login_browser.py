@@ -208,4 +208,13 @@ def test_the_login_breaks_no_rule_of_accessibility(site: Site):
     page.keyboard.press("Enter")
     page.wait_for_url("**/audit")
     found += faults(page, "logged in")
+    page.goto(site.url + "/account")
+    found += faults(page, "account")
+    page.get_by_label("Present password").fill("wrong horse battery")
+    for label in ("New password", "New password again"):
+        page.get_by_role("textbox", name=label, exact=True).fill("a rather different phrase")
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.get_by_role("alert").filter(has_text="not your present password")).to_be_visible()
+    found += faults(page, "account, refused")
     assert found == []
+    assert all("401" in one or "403" in one for one in site.complaints)

@@ -109,6 +109,23 @@ def test_no_kind_of_item_breaks_a_rule_of_accessibility(site: Site, open_page: O
     assert found == []
 
 
+def test_words_stay_whole_on_a_narrow_screen(site: Site, open_page: Open):
+    page = open_page("/review/queues", width=320, script=NO_REPETITION)
+    at_work(page, site, an_item(1, **SHOWN))
+    lines = """() => [...document.querySelectorAll('.answers .text, .values th')].map(one => {
+      const range = document.createRange();
+      range.selectNodeContents(one);
+      return [one.textContent, range.getClientRects().length];
+    })"""
+    torn = [text for text, count in page.evaluate(lines) if " " not in text and count > 1]
+    assert torn == []
+    paper = {"payload_type": "application/json", "payload_url": "/v1/documents"}
+    site.document = {"inputs": [{"note": "text " * 60}]}
+    at_work(page, site, an_item(1, **paper))
+    expect(page.locator("#json")).to_contain_text("text text")
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('#json'))")
+
+
 def test_nothing_that_goes_wrong_breaks_a_rule_of_accessibility(site: Site, open_page: Open):
     page = open_page("/review/queues", script=NO_REPETITION)
     api = at_work(page, site, an_item(1), an_item(2), undo_seconds=3600)
