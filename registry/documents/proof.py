@@ -9,18 +9,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from registry.domain.errors import Invalid
 from registry.domain.observations import FloatArray
+from registry.domain.parity import TOLERANCE
 
 NAME = "proof.json"
 
 
 class Proof(BaseModel):
-    """Encoded pictures by name, and the original's probabilities for each."""
+    """Encoded pictures by name, and the original's probabilities for each.
+
+    tolerance: how far from these an answer may be; it comes from how exact the original is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     pictures: Annotated[dict[str, str], Field(max_length=64)]
     probabilities: dict[str, tuple[float, ...]]
+    tolerance: Annotated[float, Field(gt=0, le=1e-4)] = TOLERANCE
 
     def encoded(self) -> Mapping[str, bytes]:
         """The pictures' bytes by name."""
@@ -35,11 +40,13 @@ class Proof(BaseModel):
         return (self.model_dump_json(indent=2) + "\n").encode()
 
 
-def make_proof(pictures: Mapping[str, bytes], probabilities: FloatArray) -> Proof:
+def make_proof(
+    pictures: Mapping[str, bytes], probabilities: FloatArray, tolerance: float = TOLERANCE
+) -> Proof:
     """The proof of these pictures and the original's answers, row by row."""
     texts = {name: base64.b64encode(data).decode() for name, data in pictures.items()}
     rows = {name: tuple(map(float, row)) for name, row in zip(texts, probabilities, strict=True)}
-    return Proof(pictures=texts, probabilities=rows)
+    return Proof(pictures=texts, probabilities=rows, tolerance=tolerance)
 
 
 def read_proof(data: bytes) -> Proof:

@@ -9,6 +9,7 @@ import numpy as np
 from registry.domain.observations import FloatArray
 
 TOLERANCE = 1e-5
+_ROUNDINGS, _LARGEST = 4, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Check:
         """For a person."""
         return (
             f"{self.name}: {self.rows} rows, largest difference {self.difference:.1e}"
-            f" ({'within' if self.passed else 'over'} {self.tolerance:g})"
+            f" ({'within' if self.passed else 'over'} {self.tolerance:.2g})"
         )
 
 
@@ -80,6 +81,21 @@ def compare(
     return Check(name, len(found), float(difference), tolerance)
 
 
+def tolerance_for(alone: FloatArray, batch: FloatArray) -> float:
+    """How far a copy's probabilities (n, labels) may be from the original's.
+
+    alone, batch: what the original itself says of the same inputs one by one and in a batch. It
+    adds up in another order there, so it differs from itself by what float32 loses; with large
+    logits that alone may be more than TOLERANCE. A copy may differ by four times as much, since it
+    rounds, too, and these are but a few inputs. Never by more than 1e-4: a model that far from
+    itself is not noisy but depends on its batch.
+    """
+    if alone.shape != batch.shape or not len(alone):
+        return TOLERANCE
+    own = float(np.abs(alone.astype(np.float64) - batch.astype(np.float64)).max())
+    return min(max(TOLERANCE, _ROUNDINGS * own), _LARGEST) if np.isfinite(own) else TOLERANCE
+
+
 def compare_labels(name: str, found: Sequence[str], wanted: Sequence[str]) -> Check:
     """Count labels that differ; none may."""
     if len(found) != len(wanted):
@@ -88,9 +104,11 @@ def compare_labels(name: str, found: Sequence[str], wanted: Sequence[str]) -> Ch
     return Check(name, len(found), float(different), 0.0)
 
 
-def compare_batches(differences: Mapping[str, float]) -> tuple[Check, ...]:
+def compare_batches(
+    differences: Mapping[str, float], tolerance: float = TOLERANCE
+) -> tuple[Check, ...]:
     """What the converter measured between its module and the graph, by batch size."""
     return tuple(
-        Check(f"graph and module, batch of {n}", int(n), difference)
+        Check(f"graph and module, batch of {n}", int(n), difference, tolerance)
         for n, difference in sorted(differences.items(), key=lambda item: int(item[0]))
     )

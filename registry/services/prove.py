@@ -7,7 +7,7 @@ from typing import Any
 
 from registry.documents.proof import Proof, make_proof
 from registry.domain.errors import Invalid
-from registry.domain.parity import Parity, compare, compare_batches, compare_labels
+from registry.domain.parity import Parity, compare, compare_batches, compare_labels, tolerance_for
 from registry.registration import Answering, Converted, Labelled, Original, OriginalAnswers
 
 BATCH = 32
@@ -49,13 +49,15 @@ def prove(
     wanted = original.answers(question.export, images, SINGLE, converted.python)
     if wanted.labels != converted.labels:
         raise Invalid(f"the original's labels are {wanted.labels}, not {converted.labels}")
-    parity = _compare([path.read_bytes() for path in images], wanted, converted, answering)
+    tolerance = tolerance_for(wanted.single, wanted.batch[: len(wanted.single)])
+    encoded = [path.read_bytes() for path in images]
+    parity = _compare(encoded, wanted, converted, answering, tolerance)
     if not parity.passed:
         raise Invalid(
             f"the converted model does not answer like the original: {'; '.join(parity.failures)}."
             " Nothing was registered; please report the architecture and its transforms"
         )
-    proof = make_proof(question.pictures, wanted.batch[len(question.training) :])
+    proof = make_proof(question.pictures, wanted.batch[len(question.training) :], tolerance)
     return Proven(parity, proof, wanted.jail)
 
 
@@ -82,18 +84,22 @@ def _write(pictures: Mapping[str, bytes], scratch: Path) -> list[Path]:
 
 
 def _compare(
-    pictures: Sequence[bytes], wanted: OriginalAnswers, converted: Converted, answering: Answering
+    pictures: Sequence[bytes],
+    wanted: OriginalAnswers,
+    converted: Converted,
+    answering: Answering,
+    tolerance: float,
 ) -> Parity:
     found = answering.probabilities(pictures, BATCH)
     single = found[: len(wanted.single)]
     names = [converted.labels[i] for i in single.argmax(axis=1)]
     return Parity(
         (
-            compare("learn.get_preds", found, wanted.batch),
-            compare("learn.predict", single, wanted.single),
+            compare("learn.get_preds", found, wanted.batch, tolerance),
+            compare("learn.predict", single, wanted.single, tolerance),
             compare_labels("labels of learn.predict", names, wanted.single_labels),
-            compare("alone and in a batch", answering.probabilities(pictures, 1), found),
+            compare("alone and in a batch", answering.probabilities(pictures, 1), found, tolerance),
             compare("asked twice", answering.probabilities(pictures, BATCH), found),
-            *compare_batches(converted.batches),
+            *compare_batches(converted.batches, tolerance),
         )
     )

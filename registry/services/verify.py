@@ -35,7 +35,7 @@ def verify(
     proof = read_proof(bundle.read(PROOF))
     answering = runtime.open(bundle.preprocessing(), bundle.model)
     found = answering.probabilities(list(proof.encoded().values()), len(proof.pictures))
-    parity = Parity((compare("pictures of the bundle", found, proof.wanted()),))
+    parity = Parity((compare("pictures of the bundle", found, proof.wanted(), proof.tolerance),))
     if not parity.passed:
         raise Invalid(
             f"{version.name} does not answer here as its original did: {parity.failures[0]};"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from registry.domain.parity import Parity, compare, compare_batches, compare_labels
+from registry.domain.parity import Parity, compare, compare_batches, compare_labels, tolerance_for
 
 ROWS = np.array([[0.2, 0.8], [0.5, 0.5]], dtype=np.float32)
 
@@ -41,3 +41,17 @@ def test_a_failure_says_what_differs_and_by_how_much():
 
 def test_batches_are_checked_by_size():
     assert [c.rows for c in compare_batches({"5": 0.0, "1": 1e-7})] == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("own", "allowed"),
+    [(0.0, 1e-5), (2e-6, 1e-5), (1e-5, 4e-5), (1e-2, 1e-4), (float("nan"), 1e-5)],
+)
+def test_an_original_that_is_not_exact_asks_for_no_more_than_it_has(own: float, allowed: float):
+    alone = np.array([[0.5, 0.5], [0.25, 0.75]])
+    assert tolerance_for(alone, alone + own) == pytest.approx(allowed)
+
+
+def test_without_answers_to_compare_nothing_more_is_allowed():
+    none, other = np.zeros((0, 2)), np.zeros((1, 2))
+    assert tolerance_for(none, none) == tolerance_for(none, other) == 1e-5
