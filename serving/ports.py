@@ -291,11 +291,11 @@ class ServingUnit(Protocol):
     def keep(self, record: Record) -> None:
         """Write a request's rows; those of many requests are written together."""
 
-    def has_room(self, quota: Quota) -> bool:
-        """Whether the day has room for one more request; another may take it."""
+    def has_room(self, quota: Quota, requests: int) -> bool:
+        """Whether the day has room for so many more; others may take it."""
 
-    def admit(self, quota: Quota) -> bool:
-        """Count one more request of the day, if there is room for it."""
+    def admit(self, quota: Quota, requests: int) -> bool:
+        """Count so many more requests of the day, if there is room for all of them."""
 
 
 class Ledger(Protocol):

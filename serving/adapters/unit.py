@@ -78,22 +78,24 @@ class SqlServingUnit:
         for item in [one.item for one in kept if one.item]:
             self._reviews.add(item)
 
-    def has_room(self, quota: Quota) -> bool:
-        """Whether the day has room for one more request; another may take it."""
+    def has_room(self, quota: Quota, requests: int) -> bool:
+        """Whether the day has room for so many more; others may take it."""
         day = (scope_count.c.rollout_id == quota.rollout_id, scope_count.c.day == quota.day)
         admitted = self._connection.execute(sa.select(scope_count.c.admitted).where(*day)).scalar()
-        return (admitted or 0) < quota.limit
+        return (admitted or 0) + requests <= quota.limit
 
-    def admit(self, quota: Quota) -> bool:
-        """Count one more request of the day, if there is room; exact across replicas."""
-        if quota.limit < 1:
+    def admit(self, quota: Quota, requests: int) -> bool:
+        """Count so many more of the day, if there is room for all; exact across replicas."""
+        if requests == 0:
+            return True
+        if requests > quota.limit:
             return False
         first = insert(self._connection, scope_count).values(
-            rollout_id=quota.rollout_id, day=quota.day, admitted=1
+            rollout_id=quota.rollout_id, day=quota.day, admitted=requests
         )
         counted = first.on_conflict_do_update(
             index_elements=["rollout_id", "day"],
-            set_={"admitted": scope_count.c.admitted + 1},
-            where=scope_count.c.admitted < quota.limit,
+            set_={"admitted": scope_count.c.admitted + requests},
+            where=scope_count.c.admitted <= quota.limit - requests,
         ).returning(scope_count.c.admitted)
         return self._connection.execute(counted).first() is not None

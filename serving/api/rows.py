@@ -1,7 +1,9 @@
 """Several inputs in one request: each is a prediction of its own, answered together."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from registry.domain.errors import Conflict, Held, Invalid, TooLarge, UnsupportedInput
@@ -47,11 +49,12 @@ async def ask_rows(
     """What becomes of all inputs, answered or held.
 
     Invalid names the first row that is no input; then no row is stored, so that the request can be
-    sent again.
+    sent again. Nor is any if one version must answer all and the day has no room for all of them.
     """
-    ready = asyncio.Barrier(len(inputs))
+    rows = len(inputs)
+    order = _Order(rows, together=version is not None and rows > 1)
 
-    async def one(data: bytes, key: str | None, part_of: str) -> Prediction:
+    async def one(row: int, data: bytes, key: str | None, part_of: str) -> Prediction:
         command = PredictCommand(
             model=model,
             payload=data,
@@ -62,25 +65,62 @@ async def ask_rows(
             wants_review=wants_review,
             part_of=part_of,
             version=version,
+            room=order.room(row),
         )
-        try:
-            found = await predict(command, serving.predicting, ready.wait)
-        except BaseException:
-            await ready.abort()
-            raise
+        async with order.of(row):
+            found = await predict(command, serving.predicting, partial(order.agreed, row))
         if found.status is Status.HELD and wait_seconds:
             found = await wait_for(serving.ledger, serving.arrivals, found.id, wait_seconds)
         return found
 
-    rows = zip(inputs, keys_of_rows(key, inputs), strict=True)
+    named = zip(range(rows), inputs, keys_of_rows(key, inputs), strict=True)
     answers = await asyncio.gather(
-        *(one(data, *named) for data, named in rows), return_exceptions=True
+        *(one(row, data, *keyed) for row, data, keyed in named), return_exceptions=True
     )
     found = [answer for answer in answers if isinstance(answer, Prediction)]
     for row, answer in enumerate(answers):
         if isinstance(answer, BaseException) and not isinstance(answer, asyncio.BrokenBarrierError):
-            raise _of_row(answer, row, len(inputs))
+            raise _of_row(answer, row, rows)
     return tuple(found)
+
+
+class _Order:
+    """How the rows of one request wait for each other before any of them is stored.
+
+    together: the first row takes room in a limited day for all, so the others come after it, or
+    not at all.
+    """
+
+    def __init__(self, rows: int, *, together: bool) -> None:
+        self._rows = rows
+        self._together = together
+        self._ready = asyncio.Barrier(rows)
+        self._first: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def room(self, row: int) -> int:
+        """How many requests of a limited day a row takes."""
+        if not self._together:
+            return 1
+        return 0 if row else self._rows
+
+    async def agreed(self, row: int) -> None:
+        """Return when this row may be stored; BrokenBarrierError if none may."""
+        await self._ready.wait()
+        if self._together and row and not await asyncio.shield(self._first):
+            raise asyncio.BrokenBarrierError
+
+    @asynccontextmanager
+    async def of(self, row: int) -> AsyncIterator[None]:
+        """One row on its way; where it fails, no other that still waits is stored."""
+        stored = False
+        try:
+            yield
+            stored = True
+        finally:
+            if row == 0:
+                self._first.set_result(stored)
+            if not stored:
+                await self._ready.abort()
 
 
 def _of_row(error: BaseException, row: int, rows: int) -> BaseException:

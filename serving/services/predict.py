@@ -32,7 +32,8 @@ class PredictCommand:
 
     waiting: the caller stays on the line for a person's answer. wants_review: a person is to look
     at the answer whatever the model says. part_of: where this is one row of a request that has
-    several, which of them and of which request. version: the only one that may answer.
+    several, which of them and of which request. version: the only one that may answer. room: how
+    many requests of the day it takes, where a scope limits them; one row may do so for the others.
     """
 
     model: str
@@ -44,6 +45,7 @@ class PredictCommand:
     wants_review: bool = False
     part_of: str = ""
     version: int | None = None
+    room: int = 1
 
     @property
     def digest(self) -> str:
@@ -90,7 +92,7 @@ async def predict(
     now = world.clock()
     with world.fleet.admit() as generation:
         assignment = generation.snapshot.assign(command.model, command.attributes, now)
-        assignment = await _with_room(assignment, world.ledger)
+        assignment = await _with_room(assignment, command.room, world.ledger)
         written = await _work(command, world, generation, assignment, now)
         if agreed is not None:
             await agreed()
@@ -122,12 +124,12 @@ async def _earlier(command: PredictCommand, world: Predicting) -> Prediction | N
     return earlier
 
 
-async def _with_room(assignment: Assignment, ledger: Ledger) -> Assignment:
+async def _with_room(assignment: Assignment, wanted: int, ledger: Ledger) -> Assignment:
     """Spare the candidate what its day has no room for; the count itself is taken at the end."""
     quota, otherwise = assignment.quota, assignment.when_full
     if quota is None or otherwise is None:
         return assignment
-    room = await asyncio.to_thread(ledger.read, lambda unit: unit.has_room(quota))
+    room = await asyncio.to_thread(ledger.read, lambda unit: unit.has_room(quota, wanted))
     return assignment if room else otherwise
 
 
@@ -225,7 +227,7 @@ async def _store(
     """
 
     def work(unit: ServingUnit) -> _Stored:
-        if quota is not None and not unit.admit(quota):
+        if quota is not None and not unit.admit(quota, command.room):
             return _Stored.NO_ROOM
         unit.keep(written)
         return _Stored.DONE

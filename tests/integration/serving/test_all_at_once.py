@@ -102,7 +102,7 @@ class Replica:
         """A request that is held for a person, of a plan that admits so many a day."""
         due = now() + timedelta(milliseconds=choice.choice([50, 300, 60_000]))
         name = self.rollout.id
-        unit.admit(Quota(choice.choice([name, "another"]), DAY, 10_000))
+        unit.admit(Quota(choice.choice([name, "another"]), DAY, 10_000), 1)
         unit.predictions.add(a_prediction(number, due_at=due, created_at=now()))
         row = EvidenceRow(
             name, self.rollout.stage, 0, f"prediction-{number:05d}", 2, "glass", 1.0, True, now(),

@@ -3,7 +3,9 @@
 import base64
 import json
 import struct
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,30 @@ def test_a_version_whose_daily_limit_is_used_up_is_refused_and_nothing_is_stored
         refused = client.post(pinned, json=body, headers=headers)
         assert (refused.status_code, stored(database)) == (409, 1), refused.text
         assert "version 1 answers" in refused.json()["error"]
+
+
+def test_rows_for_one_version_are_stored_all_or_not_at_all_when_the_day_fills_up(
+    serve: Any, database: Database
+):
+    client = serve(StagePlan(Stage.LIMITED_SCOPE, scope=Scope(at_most_per_day=7)))
+    images = [image("metal"), image("glass")]
+    body = {"inputs": [tensor(images, data=in_base64(*images))]}
+    pinned = "/v2/models/waste/versions/2/infer"
+
+    def send(number: int) -> int:
+        headers = UNIT | {"Idempotency-Key": f"key-{number}"}
+        return int(client.post(pinned, json=body, headers=headers).status_code)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    assert Counter(answers) == {200: 3, 409: 5}
+    assert stored(database) == 6
+    one = {"inputs": [tensor(images[:1], data=in_base64(*images[:1]))]}
+    assert client.post(pinned, json=one, headers=UNIT).status_code == 200
+    assert client.post(pinned, json=one, headers=UNIT).status_code == 409
+    again = [send(number) for number in range(8)]
+    assert again == answers, "a repeat gets what was stored and takes no room"
+    assert stored(database) == 7
 
 
 def test_the_server_and_its_models_describe_themselves(serve: Any):

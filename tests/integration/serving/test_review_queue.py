@@ -347,16 +347,16 @@ def test_a_daily_quota_is_exact_however_many_ask_at_once(database: Database):
     tomorrow = Quota("rollout-1", NOW.date() + timedelta(days=1), 7)
 
     def ask(_: int) -> bool:
-        return write(database, lambda unit: unit.admit(quota))
+        return write(database, lambda unit: unit.admit(quota, 1))
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(ask, range(40))) == 7
-    assert write(database, lambda unit: unit.admit(tomorrow))
-    assert not write(database, lambda unit: unit.admit(Quota("rollout-2", NOW.date(), 0)))
+    assert write(database, lambda unit: unit.admit(tomorrow, 1))
+    assert not write(database, lambda unit: unit.admit(Quota("rollout-2", NOW.date(), 0), 1))
 
 
 def test_a_clock_set_back_over_midnight_finds_the_day_as_full_as_it_was(database: Database):
     today, tomorrow = (Quota("rollout-1", NOW.date() + timedelta(days=n), 2) for n in (0, 1))
     days = [today, today, tomorrow, today, tomorrow, tomorrow]
-    admitted = [write(database, lambda unit, day=day: unit.admit(day)) for day in days]
+    admitted = [write(database, lambda unit, day=day: unit.admit(day, 1)) for day in days]
     assert admitted == [True, True, True, False, True, False]
