@@ -150,7 +150,7 @@ class SqlReviewQueue:
 
     def pass_on(self, task: Task, reviewer: str, epoch: int, queue: Queue) -> bool:
         """Give a slot to others in a queue, and never again to this reviewer."""
-        closed = members(self._connection, task.slot.lane_id) | {reviewer}
+        closed = self._closed_for(task.slot) | {reviewer}
         lane_id = lane_for(self._connection, queue, task.item.model, closed)
         free = {"state": SlotState.READY, "holder": None, "free_at": None}
         return (
@@ -161,7 +161,7 @@ class SqlReviewQueue:
     def shut_out(self, task: Task, reviewer: str) -> None:
         """Never offer an item to this reviewer again; they have said what they think of it."""
         slot = task.slot
-        closed = members(self._connection, slot.lane_id) | {reviewer}
+        closed = self._closed_for(slot) | {reviewer}
         lane_id = lane_for(self._connection, slot.queue, task.item.model, closed)
         self._connection.execute(sa.update(s).where(s.c.id == slot.id).values(lane_id=lane_id))
 
@@ -199,7 +199,7 @@ class SqlReviewQueue:
         changed = self._connection.execute(back.values(state=ItemState.OPEN, closes_at=None))
         if changed.rowcount != 1:
             return False
-        seen = members(self._connection, task.slot.lane_id) | {task.slot.holder or ""}
+        seen = self._closed_for(task.slot) | {task.slot.holder or ""}
         number, epoch = task.slot.number + 1, task.slot.epoch
         self._open(task.item, number, queue, seen, epoch, task.slot.sort_key)
         return True
@@ -247,6 +247,11 @@ class SqlReviewQueue:
     def waiting(self, model: str | None) -> int:
         """How many items wait, counted up to a thousand."""
         return review_counts.waiting(self._connection, model)
+
+    def _closed_for(self, slot: Slot) -> frozenset[str]:
+        """To whom a slot is closed now; nobody else changes that until this transaction ends."""
+        lane = sa.select(s.c.lane_id).where(s.c.id == slot.id).with_for_update()
+        return members(self._connection, self._connection.execute(lane).scalar_one())
 
     def _open(
         self, item: Item, number: int, queue: Queue, excluded: frozenset[str], epoch: int,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from review_desk import fill, replicas, write
-from waiting import PATIENCE
+from review_desk import LATER, fill, passing, replicas, take, taken, verdict, write
+from waiting import PATIENCE, eventually, waiting_for_a_lock
 
 from registry.adapters.database.engine import Database
 from registry.adapters.database.tables import outbox
@@ -21,6 +21,7 @@ from registry.domain.people import Identity, Role
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.review_tables import review_decision, review_item, review_slot
 from serving.adapters.tables import prediction
+from serving.adapters.unit import SqlServingUnit
 from serving.domain.opinions import Passing, Verdict
 from serving.domain.review import Presentation, Task
 from serving.ports import ServingUnit
@@ -127,6 +128,27 @@ def test_whatever_people_do_at_once_each_item_is_answered_once_and_bulks_stay_wh
     assert sum(len(person.counted) + len(person.together) for person in people) > 0
     finish(database)
     nothing_is_lost(database, people)
+
+
+def test_a_skip_and_a_late_opinion_at_once_keep_the_item_from_both(database: Database):
+    fill(database, 1)
+    late, held = taken(database, "bob"), taken(database, "ann", LATER)
+    is_waiting = waiting_for_a_lock(database.engine)
+
+    def skip() -> None:
+        sent = passing(held, "ann", "unclear")
+        write(database, lambda unit: review_actions.skip(unit, sent, LATER))
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.begin() as connection:
+            opinion = review.decide(SqlServingUnit(connection), verdict(late, "bob"), LATER)
+            assert not opinion.opinion.counted
+            skipping = pool.submit(skip)
+            assert eventually(is_waiting)
+        skipping.result(PATIENCE)
+    assert take(database, "ann", LATER) is None
+    assert take(database, "bob", LATER) is None
+    assert taken(database, "cleo", LATER).item.id == held.item.id
 
 
 def add_alike(database: Database) -> None:
