@@ -82,7 +82,10 @@ class FakeRuntime:
 
 @dataclass
 class FakeOriginal:
+    """Answers `error` beside what is right, and in a batch `rounding` beside what it says alone."""
+
     error: float = 0.0
+    rounding: float = 0.0
     labels: tuple[str, ...] = LABELS
     asked: list[Path] = field(default_factory=list)
     opened: bytes = b""
@@ -94,8 +97,9 @@ class FakeOriginal:
         rows = np.array([probabilities(p.read_bytes()) for p in images], dtype=np.float32)
         names = tuple(LABELS[int(row.argmax())] for row in rows[:single])
         self.opened = export.read_bytes()
-        batch, jail = rows + np.float32(self.error), {"filter": True, "sentence": "locked"}
-        return OriginalAnswers(self.labels, batch, rows[:single], names, jail)
+        said, jail = rows + np.float32(self.error), {"filter": True, "sentence": "locked"}
+        batch = said + np.float32(self.rounding)
+        return OriginalAnswers(self.labels, batch, said[:single], names, jail)
 
 
 class FakeIntake:
@@ -311,6 +315,7 @@ def test_progress_of_each_step_ends_at_its_end(world: World):
     ("spoil", "message"),
     [
         (lambda w: setattr(w.original, "error", 2e-5), "get_preds"),
+        (lambda w: setattr(w.original, "rounding", 2e-4), "get_preds"),
         (lambda w: setattr(w.runtime, "batch_error", 2e-5), "alone and in a batch"),
         (lambda w: setattr(w.original, "labels", ("paper", "glass")), "labels"),
     ],
@@ -324,6 +329,11 @@ def test_an_answer_that_differs_registers_nothing(
     assert world.committed == []
     assert world.store.versions == {}
     assert list(world.workshop.iterdir()) == []
+
+
+def test_an_original_that_rounds_more_may_be_missed_by_as_much(world: World):
+    world.original.rounding = 2e-5
+    assert world.register().parity.max_abs_diff == pytest.approx(2e-5, rel=0.1)
 
 
 def test_a_failing_transaction_takes_the_stored_version_back(world: World):
