@@ -62,6 +62,7 @@ def deliveries(wiring: Wiring) -> tuple[Duty, ...]:
     return (
         Duty("outbox", lambda now: deliver(wiring.database, wiring.effects, now, within)),
         Duty("MLflow", lambda now: _reconcile(wiring, now), every_seconds=30.0),
+        Duty("forgotten inputs", lambda _: wiring.forget(), every_seconds=2.0),
         Duty("old inputs", lambda now: _retain(wiring, now), every_seconds=10.0),
     )
 

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from console.accounts import Accounts
@@ -36,13 +36,12 @@ from serving.adapters.engine import Batching
 from serving.adapters.fleet import LiveFleet
 from serving.adapters.identity import new_id
 from serving.adapters.input_reader import BundleInputs
-from serving.adapters.inputs import SqlInputs
+from serving.adapters.inputs import SqlInputs, inputs
 from serving.adapters.ledger import GroupLedger
 from serving.adapters.measurements import PrometheusMeasurements
 from serving.adapters.payloads import PayloadStore
 from serving.adapters.runner import BundleRunner
 from serving.api.parts import Serving
-from serving.services.forget import TOPIC as FORGET
 from serving.services.forget import Retention, delete_forgotten
 from serving.services.wait import Arrivals
 
@@ -148,6 +147,11 @@ class Wiring:
         days = self.settings.payload_days
         return Retention(self.payloads, self.asked_about, days) if days else None
 
+    def forget(self) -> int:
+        """Delete the inputs that were to be forgotten and that nobody needs; says how many."""
+        look, change = inputs(self.database.read), inputs(self.database.begin)
+        return delete_forgotten(self.payloads, look, change)
+
     def asked_about(self, inputs: Collection[str]) -> Collection[str]:
         """Which of these inputs a person is still to be asked about."""
         with self.database.read() as connection:
@@ -237,7 +241,6 @@ class Wiring:
             "mlflow.alias": self._alias,
             "mlflow.stage": self._stage,
             DELETE: self._delete,
-            FORGET: partial(delete_forgotten, self.payloads, self.asked_about),
         }
 
     def load(self, version: ModelVersion) -> BundleRunner:

@@ -1,14 +1,12 @@
-"""A process that delivers the outbox, and dies while it deletes the second input."""
+"""A process that deletes what was to be forgotten, and dies while it deletes the second input."""
 
 import os
 import sys
-from datetime import UTC, datetime
-from functools import partial
 
-from console.deliver import deliver
 from registry.adapters.database.engine import Database
+from serving.adapters.inputs import inputs
 from serving.adapters.payloads import PayloadStore
-from serving.services.forget import TOPIC, delete_forgotten
+from serving.services.forget import delete_forgotten
 
 url, payloads = sys.argv[1:]
 unlink, done = os.unlink, []
@@ -22,5 +20,5 @@ def until_the_second(path: str) -> None:
 
 
 os.unlink = until_the_second  # type: ignore[assignment]
-effect = partial(delete_forgotten, PayloadStore(payloads), lambda inputs: ())
-deliver(Database(url), {TOPIC: effect}, datetime.now(UTC))
+database = Database(url)
+delete_forgotten(PayloadStore(payloads), inputs(database.read), inputs(database.begin))

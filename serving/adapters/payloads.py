@@ -15,8 +15,6 @@ from registry.domain.errors import NotFound, Unavailable
 _PREFIX = "sha256:"
 _DIGITS = 64
 _ASIDE = ".forgotten"
-# Far storages are told so often that a body is still being sent; nothing is deleted that soon.
-_RECENT_SECONDS = 3600.0
 # What a browser may be shown as it is; all else is a download.
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -43,6 +41,7 @@ class PayloadStore:
     def put(self, data: bytes) -> str:
         """Store a body; gives its digest. The same content is stored once.
 
+        It is written again where that is the only trace that it was sent again.
         Unavailable if the storage is full or away; nothing is left of the body then.
         """
         digest = sha256(data).hexdigest()
@@ -58,8 +57,6 @@ class PayloadStore:
     def _keep(self, path: str, data: bytes) -> None:
         if self.is_near:
             _keep_on_disk(path, data)
-            return
-        if self._is_recent(path):
             return
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         partial = _partial(path)
@@ -120,16 +117,6 @@ class PayloadStore:
             for name, path in sorted(bodies.items())
             if path.endswith(_ASIDE) or _utc(self._files.modified(path)) < moment
         )
-
-    def _is_recent(self, path: str) -> bool:
-        """Whether a body is there and its age need not be set back by writing it again."""
-        try:
-            age = datetime.now(UTC) - _utc(self._files.modified(path))
-        except FileNotFoundError:
-            return False
-        except NotImplementedError:  # a storage without times, from which nothing can be deleted
-            return bool(self._files.exists(path))
-        return age.total_seconds() < _RECENT_SECONDS
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"

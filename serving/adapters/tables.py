@@ -1,4 +1,4 @@
-"""The tables of predictions, shadow records and daily quotas."""
+"""The tables of predictions, shadow records, daily quotas and inputs to be forgotten."""
 
 import sqlalchemy as sa
 from sqlalchemy import Column as C  # noqa: N817 - a table reads best when its columns are short
@@ -53,6 +53,13 @@ shadow_record = table(
     C("failure", sa.Text, nullable=True),  # why it said nothing
     C("created_at", UtcDateTime, nullable=False),
     sa.UniqueConstraint("prediction_id", "version"),
+)
+
+# Inputs that are to be deleted as soon as no person is to be asked about them.
+forgotten_input = table(
+    "forgotten_input",
+    C("digest", sa.String(80), primary_key=True),
+    C("asked_at", UtcDateTime, nullable=False),
 )
 
 # How many requests a rollout's scope has let in on one day.

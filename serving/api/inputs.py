@@ -42,14 +42,14 @@ def router(serving: Serving, veil: Callable[[str], str]) -> APIRouter:
                 versions.get(model, 1)  # which says what models there are
         subject = {"attribute": body.attribute, "subject": veil(body.value)}
         now = serving.clock()
-        serving.ledger.write(
-            lambda unit: forget_subject(unit.registry, model, found, subject, actor, now)
-        ).result()
+        with serving.database.begin() as connection:
+            unit, wishes = SqlUnitOfWork(connection), SqlInputs(connection)
+            forget_subject(unit, wishes, model, found, subject, actor, now)
         return {
             "model": model,
             "requests": found.requests,
             "inputs": len(found.free),
-            "waiting": found.waiting,
+            "waiting": len(found.waiting),
             "shared": found.shared,
             "sentence": found.sentence,
         }

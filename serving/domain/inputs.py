@@ -13,7 +13,7 @@ class Inputs:
 
     requests: int
     free: tuple[str, ...]
-    waiting: int
+    waiting: tuple[str, ...]
     shared: int
 
     @property
@@ -22,8 +22,8 @@ class Inputs:
         said = f"{self.requests} requests; {len(self.free)} stored inputs are being deleted"
         if self.waiting:
             said += (
-                f"; {self.waiting} stay because a person is still to answer them: decide them or"
-                " cancel their requests, then forget again"
+                f"; {len(self.waiting)} stay until a person has answered what is asked about them,"
+                " and go then"
             )
         if self.shared:
             said += f"; {self.shared} stay because somebody else has sent the very same"

@@ -4,16 +4,18 @@ An input that a person is still to be asked about stays until they have answered
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from itertools import cycle
-from typing import Any, Protocol
+from typing import Protocol
 
 from registry.ports import UnitOfWork
 from serving.domain.inputs import Inputs
 
-TOPIC = "inputs.forget"
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
 _AT_ONCE = 200
+ToGo = tuple[str, datetime]
+"""An input by its digest, and when its deletion was asked for."""
 
 
 class Store(Protocol):
@@ -26,12 +28,27 @@ class Store(Protocol):
         """Those of a folder that were last sent before then."""
 
 
+class Wishes(Protocol):
+    """The inputs whose deletion was asked for and has not happened yet."""
+
+    def forget(self, digests: Collection[str], asked_at: datetime) -> None:
+        """Have these deleted, unless they are sent again."""
+
+    def to_go(self, limit: int) -> Collection[ToGo]:
+        """Those that no person is to be asked about any more."""
+
+    def gone(self, deleted: Collection[ToGo]) -> None:
+        """These need not be deleted any more."""
+
+
+Transaction = Callable[[], AbstractContextManager[Wishes]]
 Waiting = Callable[[Collection[str]], Collection[str]]
 """Which of some inputs a person is still to be asked about."""
 
 
 def forget_subject(
     unit: UnitOfWork,
+    wishes: Wishes,
     model: str,
     found: Inputs,
     subject: Mapping[str, str],
@@ -40,19 +57,27 @@ def forget_subject(
 ) -> None:
     """Log that a subject's inputs go, and have them deleted; both or neither."""
     counts = {"requests": found.requests, "inputs": len(found.free)}
-    kept = {"waiting": found.waiting, "shared": found.shared}
+    kept = {"waiting": len(found.waiting), "shared": found.shared}
     unit.audit.append(now, actor, "forgot inputs", model, detail={**subject, **counts, **kept})
-    for start in range(0, len(found.free), _AT_ONCE):
-        digests = list(found.free[start : start + _AT_ONCE])
-        message = {"model": model, "digests": digests, "asked_at": now.isoformat()}
-        unit.outbox.add(TOPIC, message, now)
+    wishes.forget((*found.free, *found.waiting), now)
 
 
-def delete_forgotten(store: Store, waiting: Waiting, message: Mapping[str, Any]) -> None:
-    """Delete what a message of this topic names; it may be repeated."""
-    digests, asked_at = message["digests"], datetime.fromisoformat(message["asked_at"])
-    for digest in sorted(set(digests) - set(waiting(digests))):
-        store.forget(digest, asked_at)
+def delete_forgotten(store: Store, look: Transaction, change: Transaction) -> int:
+    """Delete what may go by now; whatever ends it half-way, the next turn goes on with the rest.
+
+    Gives how many it went through.
+    """
+    done = 0
+    while True:
+        with look() as wishes:
+            turn = wishes.to_go(_AT_ONCE)
+        if not turn:
+            return done
+        for digest, asked_at in turn:
+            store.forget(digest, asked_at)
+        with change() as wishes:
+            wishes.gone(turn)
+        done += len(turn)
 
 
 class Retention:

@@ -19,15 +19,14 @@ from review_calls import Serve
 from serving_fakes import image
 from starlette.testclient import TestClient
 
-from console.deliver import deliver
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.plan import Review, StagePlan, Step
 from registry.domain.stages import Stage
-from serving.adapters.inputs import SqlInputs
+from serving.adapters.inputs import SqlInputs, inputs
 from serving.adapters.payloads import PayloadStore
 from serving.api.parts import Serving
-from serving.services.forget import FOLDERS, TOPIC, Retention, delete_forgotten
+from serving.services.forget import FOLDERS, Retention, delete_forgotten
 from serving.services.predict import digest_of
 
 pytestmark = pytest.mark.integration
@@ -53,14 +52,12 @@ def forget(client: TestClient, value: str = "7", attribute: str = "user_id") -> 
     return client.post(FORGET, json={"attribute": attribute, "value": value})
 
 
-def waiting(serving: Serving, inputs: Collection[str]) -> Collection[str]:
-    with serving.database.read() as connection:
-        return SqlInputs(connection).waiting(inputs)
+def delete_all(database: Database, store: PayloadStore) -> int:
+    return delete_forgotten(store, inputs(database.read), inputs(database.begin))
 
 
-def deliver_all(serving: Serving) -> int:
-    effect = partial(delete_forgotten, serving.payloads, partial(waiting, serving))
-    return deliver(serving.database, {TOPIC: effect}, serving_app.now() + DAY)
+def deleted(serving: Serving) -> int:
+    return delete_all(serving.database, serving.payloads)
 
 
 def stored(serving: Serving) -> set[bytes]:
@@ -73,7 +70,7 @@ def test_a_subjects_inputs_go_and_what_others_need_stays(asked: tuple[TestClient
     counts = {name: said[name] for name in ("requests", "inputs", "waiting", "shared")}
     assert counts == {"requests": 3, "inputs": 1, "waiting": 1, "shared": 1}
     assert stored(serving) == {MINE, BOTH, HELD}, "before the log has it"
-    assert deliver_all(serving) == 1
+    assert deleted(serving) == 1
     assert stored(serving) == {BOTH, HELD}
 
 
@@ -90,14 +87,16 @@ def test_an_input_that_a_person_is_asked_about_goes_once_they_have_answered(
     asked: tuple[TestClient, Serving],
 ):
     client, serving = asked
-    assert "1 stay because a person is still to answer them" in forget(client).json()["sentence"]
+    assert "1 stay until a person has answered" in forget(client).json()["sentence"]
+    deleted(serving)
+    assert stored(serving) == {BOTH, HELD}
     item = client.get("/v1/review/next").json()
     assert item["payload_missing"] is None
     body = {"epoch": item["epoch"], "label": "paper", "final": True}
     assert client.post(f"/v1/review/{item['id']}/decision", json=body).status_code == 200
-    assert forget(client).json()["inputs"] == 2
-    deliver_all(serving)
-    assert stored(serving) == {BOTH}
+    deleted(serving)
+    assert stored(serving) == {BOTH}, "nobody had to ask for it again"
+    assert deleted(serving) == 0
     gone = client.get(f"/v1/predictions/{item['prediction_id']}/payload")
     assert gone.status_code == 404
     assert "no longer stored" in gone.json()["detail"]
@@ -113,7 +112,7 @@ def test_an_input_that_is_sent_again_after_the_deletion_was_asked_for_stays(
     # The tests' own clock says noon; the files have the real time.
     later = serving_app.now().timestamp() + 1
     os.utime(path_of(serving, MINE), (later, later))
-    deliver_all(serving)
+    deleted(serving)
     assert MINE in stored(serving)
 
 
@@ -126,7 +125,7 @@ def test_a_subject_that_nobody_is_leaves_everything(asked: tuple[TestClient, Ser
     client, serving = asked
     said = forget(client, "9").json()
     assert (said["requests"], said["inputs"]) == (0, 0)
-    assert deliver_all(serving) == 0
+    assert deleted(serving) == 0
     unknown = client.post(FORGET.replace("waste", "nobody"), json={"attribute": "a", "value": "b"})
     assert unknown.status_code == 404
     assert forget(client, "", "user_id").status_code == 422
@@ -140,9 +139,8 @@ def test_whoever_dies_while_deleting_leaves_the_rest_to_the_next(
     folder, now = tmp_path / "payloads", datetime.now(UTC)
     store = PayloadStore(str(folder))
     digests = [store.put(f"input {number}".encode()) for number in range(4)]
-    message = {"model": "waste", "digests": digests, "asked_at": (now + DAY).isoformat()}
     with database.begin() as connection:
-        SqlUnitOfWork(connection).outbox.add(TOPIC, message, now)
+        SqlInputs(connection).forget(digests, now + DAY)
     child = Path(serving_app.__file__).with_name("forgetting_child.py")
     words = [sys.executable, str(child), database.url, str(folder)]
     root = str(child.parents[1])
@@ -151,9 +149,9 @@ def test_whoever_dies_while_deleting_leaves_the_rest_to_the_next(
     names = [path.name for path in files(folder)]
     assert len(names) == 3
     assert sum(name.endswith(".forgotten") for name in names) == 1, "it died in the middle of one"
-    effect = partial(delete_forgotten, store, lambda inputs: ())
-    assert deliver(database, {TOPIC: effect}, now + DAY) == 1
+    assert delete_all(database, store) == 4
     assert files(folder) == []
+    assert delete_all(database, store) == 0
 
 
 def files(folder: Path) -> list[Path]:
@@ -191,6 +189,37 @@ def test_an_old_input_that_is_sent_again_is_as_a_new_one(tmp_path: Path):
     assert whole_turn(store, (), datetime.now(UTC)) == 0
     os.utime(file, (0, 0))
     assert whole_turn(store, (), datetime.now(UTC)) == 1
+
+
+def test_an_input_that_is_sent_again_just_after_its_deletion_was_asked_for_stays(
+    store: PayloadStore, database: Database
+):
+    again, gone = store.put(b"sent again"), store.put(b"sent once")
+    with database.begin() as connection:
+        SqlInputs(connection).forget((again, gone), datetime.now(UTC))
+    store.put(b"sent again")
+    delete_all(database, store)
+    assert store.has(again)
+    assert not store.has(gone)
+
+
+def test_what_was_asked_for_again_while_it_was_being_deleted_is_still_to_go(
+    database: Database, tmp_path: Path
+):
+    store, now = PayloadStore(str(tmp_path)), datetime.now(UTC)
+    digest = store.put(b"input")
+    with database.begin() as connection:
+        wishes = SqlInputs(connection)
+        wishes.forget((digest,), now)
+        first = wishes.to_go(10)
+        wishes.forget((digest,), now + DAY)
+        wishes.gone(first)
+        assert wishes.to_go(10) == ((digest, now + DAY),)
+
+
+def test_more_inputs_than_a_query_may_name_are_looked_up(database: Database):
+    with database.read() as connection:
+        assert SqlInputs(connection).waiting([f"sha256:{n}" for n in range(70_000)]) == frozenset()
 
 
 def test_what_died_with_an_input_in_its_hands_is_finished_by_the_next_turn(tmp_path: Path):
