@@ -12,15 +12,22 @@ from PIL import Image
 
 KINDS = {"w1": "application/json", "w2": "image/png", "w3": "image/jpeg"}
 _EXAMPLES = 32
+_STEP = 6_180_339_887_501  # has no factor in common with 10**13, so its multiples there all differ
 
 
 def examples(workload: str, seed: int = 3, number: int = _EXAMPLES) -> list[bytes]:
     """Encoded images of blobs and noise, or rows as JSON."""
     draw = np.random.default_rng(seed)
     if workload == "w1":
-        return [json.dumps(dict(_row(draw))).encode() for _ in range(number)]
+        return [json.dumps(row).encode() for row in rows(seed, number)]
     side, channels, kind = (28, 1, "PNG") if workload == "w2" else (224, 3, "JPEG")
     return [_encoded(_blobs(draw, side, channels), kind) for _ in range(number)]
+
+
+def rows(seed: int, number: int) -> list[dict[str, float]]:
+    """Rows of twenty numbers."""
+    drawn = np.random.default_rng(seed).normal(size=(number, 20))
+    return [{f"f{i}": round(float(x), 6) for i, x in enumerate(row)} for row in drawn]
 
 
 def stream(workload: str, first: int = 0) -> Callable[[], bytes]:
@@ -39,13 +46,10 @@ def stream(workload: str, first: int = 0) -> Callable[[], bytes]:
     def row() -> bytes:
         number = next(numbers)
         body = made[number % len(made)]
-        return b'{"inputs":[' + body[:-1] + b',"f19":' + str(number % 9973 / 9973).encode() + b"}]}"
+        last = b"0.%013d}]}" % (number * _STEP % 10**13)
+        return b'{"inputs":[' + body[: body.rindex(b" ") + 1] + last
 
     return row if workload == "w1" else image
-
-
-def _row(draw: np.random.Generator) -> list[tuple[str, float]]:
-    return [(f"f{i}", round(float(value), 6)) for i, value in enumerate(draw.normal(size=19))]
 
 
 def _blobs(draw: np.random.Generator, side: int, channels: int) -> np.ndarray:

@@ -41,7 +41,7 @@ def _options() -> argparse.Namespace:
     reads = argparse.ArgumentParser(description=__doc__)
     reads.add_argument("--seconds", type=float, default=3.0)
     reads.add_argument("--rounds", type=int, default=3)
-    reads.add_argument("--workloads", nargs="+", default=["w2", "w3"])
+    reads.add_argument("--workloads", nargs="+", default=["w1", "w2", "w3"])
     reads.add_argument("--callers", nargs="+", type=int, default=[1, 8, 64])
     reads.add_argument("--cache", type=Path, default=Path("build/bench"))
     found = reads.parse_args()

@@ -1,17 +1,24 @@
-"""`python -m bench.serving.make_models FOLDER`: networks as ONNX, and pictures."""
+"""`python -m bench.serving.make_models FOLDER`: the networks, and what they are registered with.
+
+W1 is a fastai tabular learner, the form in which rows are served here; W2 and W3 are ONNX.
+"""
 
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
-from bench.serving.bodies import examples
+from bench.serving.bodies import examples, rows
 from bench.serving.nets import DEVIATION, LABELS, MEAN, SHAPES, make_net
 
 _PICTURES = {"w2": 240, "w3": 120}
+_ROWS = 1000
 
 
 def main(folder: Path) -> None:
-    """Everything that registering W2 and W3 takes."""
+    """Everything that registering the three takes."""
+    if not (folder / "w1" / "model.pkl").exists():
+        _learner(folder / "w1")
     for workload in ("w2", "w3"):
         place = folder / workload
         if not (place / "labels.txt").exists():
@@ -19,6 +26,34 @@ def main(folder: Path) -> None:
             _graph(workload, place / "model.onnx")
             _pictures(workload, place)
             _words(workload, place)
+
+
+def _learner(place: Path) -> None:
+    """The seeded network in a learner of twenty columns, which is not trained."""
+    import fastai.tabular.all as ft
+    import pandas as pd
+
+    place.mkdir(parents=True, exist_ok=True)
+    for seed, part in ((11, "training"), (12, "calibration")):
+        frame = pd.DataFrame(rows(seed, _ROWS))
+        frame["label"] = [f"label{i % LABELS['w1']}" for i in range(_ROWS)]
+        frame.to_csv(place / f"{part}.csv", index=False)
+    warnings.simplefilter("ignore")
+    loaders = ft.TabularDataLoaders.from_df(
+        frame, procs=[], cont_names=list(frame.columns[:-1]), y_names="label", bs=64,
+        y_block=ft.CategoryBlock(), valid_idx=list(range(100)),
+    )  # fmt: skip
+    config = ft.tabular_config(use_bn=False, bn_cont=False)
+    learner = ft.tabular_learner(loaders, layers=[64, 64], config=config)
+    for mine, theirs in zip(_linear(learner.model), _linear(make_net("w1")), strict=True):
+        mine.load_state_dict(theirs.state_dict())
+    learner.export(place / "model.pkl")
+
+
+def _linear(net: Any) -> list[Any]:
+    from torch import nn
+
+    return [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
 
 
 def _graph(workload: str, path: Path) -> None:

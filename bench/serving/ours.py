@@ -14,14 +14,23 @@ def prepared(cache: Path, workload: str) -> Path:
     home, made = cache / f"home-{workload}", cache / "models" / workload
     if not (home / "stagegate.db").exists():
         _command(home, "db", "upgrade")
-        _command(
-            home, "model", "register", workload, made / "model.onnx", "--format", "onnx",
-            "--preprocessing", made / "input.yaml", "--labels", made / "labels.txt",
-            "--training-data", made / "training", "--calibration-data", made / "calibration",
-        )  # fmt: skip
+        _command(home, "model", "register", workload, *_registered(made, workload))
         go_live(home, workload)
     _command(home, "db", "upgrade")
     return home
+
+
+def _registered(made: Path, workload: str) -> list[str | Path]:
+    if workload == "w1":
+        return [
+            made / "model.pkl", "--trust-pickle", "--training-data", made / "training.csv",
+            "--calibration-data", made / "calibration.csv",
+        ]  # fmt: skip
+    return [
+        made / "model.onnx", "--format", "onnx",
+        "--preprocessing", made / "input.yaml", "--labels", made / "labels.txt",
+        "--training-data", made / "training", "--calibration-data", made / "calibration",
+    ]  # fmt: skip
 
 
 def _command(home: Path, *words: str | Path) -> None:

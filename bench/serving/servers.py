@@ -39,7 +39,7 @@ class Server:
     name: str
     needs: tuple[str, ...] = ()
     module: str = ""
-    workloads: tuple[str, ...] = ("w2", "w3")
+    workloads: tuple[str, ...] = ("w1", "w2", "w3")
 
     @property
     def form(self) -> str:
@@ -61,7 +61,7 @@ class Server:
 
 
 SERVERS = (
-    Server("stagegate", workloads=("w2", "w3")),
+    Server("stagegate"),
     Server("FastAPI", _COMMON, "bench.serving.peers.plain"),
     Server("LitServe", (*_COMMON, "litserve==0.2.19"), "bench.serving.peers.litserve_app"),
 )
