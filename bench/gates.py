@@ -363,14 +363,61 @@ def recurring(
 
 def side_by_side(chances: Array, arms: Flags) -> tuple[bool, bool]:
     """Whether the gate ever passes and ever fails at a ratio of 1, looked at after every error."""
+    for_pass, for_harm = best_of_both(chances, arms)
+    return for_pass >= PASS_NEEDED, for_harm >= HARM_NEEDED
+
+
+def best_of_both(chances: Array, arms: Flags) -> tuple[float, float]:
+    """The most evidence that there ever is to pass and of harm, at a ratio of 1."""
     gains = np.zeros((2, len(chances)))
     for chance in np.unique(chances[chances < 1]):
         here = chances == chance
         mine, n = arms[here].cumsum(), np.arange(1, here.sum() + 1)
         for row, weigh in zip(gains, (evalues.log_pass, evalues.log_harm), strict=True):
             row[here] = np.diff(weigh(mine, n, float(chance)), prepend=0.0)
-    for_pass, for_harm = gains.cumsum(axis=1)
-    return bool((for_pass >= PASS_NEEDED).any()), bool((for_harm >= HARM_NEEDED).any())
+    for_pass, for_harm = gains.cumsum(axis=1).max(axis=1, initial=0.0)
+    return float(for_pass), float(for_harm)
+
+
+def ratio_in_segments(runs: int, rng: Random) -> None:
+    """error-ratio per segment in gradual, at most 1: ten, units err in most of seven steps"""
+    for population, own in zip((100, 1_000), rng.spawn(2), strict=True):
+        said = np.array([recurring_in_segments(own, population, 10) for _ in range(runs)])
+        report(f"{population} units, all segments pass", [said[:, 0]], ALPHA)
+        report(f"{population} units, one named before passes", [said[:, 1]], ALPHA)
+        report(f"{population} units, false rollbacks", [said[:, 2]], HARM)
+        print(f"  the same if no segment paid for the others: {said[:, 3].mean():.2%} rolled back")
+
+
+def recurring_in_segments(rng: Random, population: int, count: int) -> tuple[bool, ...]:
+    """Whether all segments and the whole pass, one that was named does, harm is found, and naively.
+
+    The candidate is as good as the baseline everywhere. Each unit has a segment in which it asks
+    nine times in ten; half of the units err in every step in which they ask, the others in one of
+    three. A unit that asks from two segments counts in each.
+    """
+    weights = (1.0, 2.0, 5.0, 10.0, 20.0, 35.0, 50.0)
+    place, home = rng.random(population), rng.integers(0, count, population)
+    often = np.where(rng.random(population) < 0.5, 1.0, 1 / 3)
+    lots = [UnitLots() for _ in range(count + 1)]
+    found: list[list[tuple[Array, Flags]]] = [[] for _ in lots]
+    for weight in weights:
+        share = weight / 100
+        asks = rng.permutation(np.repeat(np.arange(population), 2))
+        asks = asks[rng.random(len(asks)) < 0.6]
+        away = rng.random(len(asks)) < 0.1
+        where = np.where(away, rng.integers(0, count, len(asks)), home[asks])
+        errs = rng.random(population) < often  # in this step, whenever it asks
+        parts = [asks, *(asks[where == segment] for segment in range(count))]
+        for number, rows in enumerate(parts):
+            draws, lots[number] = lots[number].draw(rows, place[rows] < share, share)
+            wrong = errs[rows[draws.positions]]
+            found[number].append((draws.chances[wrong], draws.candidate[wrong]))
+    logs = [best_of_both(*map(np.concatenate, zip(*some, strict=True))) for some in found]
+    passes = [for_pass >= PASS_NEEDED for for_pass, _ in logs]
+    tests = [2, *(j * (j + 1) for j in range(2, count + 2))]
+    harms = [log >= np.log(n / HARM) for (_, log), n in zip(logs, tests, strict=True)]
+    return all(passes), passes[1], any(harms), any(log >= HARM_NEEDED for _, log in logs)
 
 
 def reviewers(runs: int, rng: Random) -> None:
@@ -411,19 +458,36 @@ def segments(runs: int, rng: Random) -> None:
 
 def paired_segments(runs: int, rng: Random) -> None:
     """paired-loss per segment, ten of them, all on the bound, margin 0.02: harm in any of them"""
-    length, margin, count_of = 3_000, 0.02, 10
-    stakes = evalues.PAIR_STAKES / (1 + margin)
+    length, margin = 3_000, 0.02
     harmed = []
     for count in portions(runs, 50):
         lift, lot = units((count, length), rng)[1], rng.random((count, length))
         excess = np.where(lot < 0.04 * lift, 1.0, np.where(lot > 1 - 0.02 * lift, -1.0, 0.0))
-        where = rng.integers(0, count_of, excess.shape)
-        hit = (path(excess - margin, stakes) >= np.log(2 / HARM)).any(1)
-        for j in range(2, count_of + 2):
-            gains = np.where(where == j - 2, excess - margin, 0.0)
-            hit |= (path(gains, stakes) >= np.log(j * (j + 1) / HARM)).any(1)
-        harmed.append(hit)
+        stakes = evalues.PAIR_STAKES / (1 + margin)
+        harmed.append(harm_in_segments(excess - margin, stakes, rng))
     report("false rollbacks", harmed, HARM)
+
+
+def ratio_in_shadow_segments(runs: int, rng: Random) -> None:
+    """error-ratio per segment in shadow, ten of them at the bound of 1.5: harm in any of them"""
+    length, ratio = 3_000, 1.5
+    harmed = []
+    for count in portions(runs, 50):
+        lift, lot = units((count, length), rng)[1], rng.random((count, length))
+        both = lot < 0.02 * lift
+        mine, theirs = lot < 0.06 * lift, both | (lot > 1 - 0.02 * lift)
+        harmed.append(harm_in_segments(mine - ratio * theirs, evalues.PAIR_STAKES / ratio, rng))
+    report("false rollbacks", harmed, HARM)
+
+
+def harm_in_segments(gains: Array, stakes: Array, rng: Random, count_of: int = 10) -> Flags:
+    """Whether bets find harm in all answers or in any segment, as many tests as each pays for."""
+    where = rng.integers(0, count_of, gains.shape)
+    hit = (path(gains, stakes) >= np.log(2 / HARM)).any(1)
+    for j in range(2, count_of + 2):
+        mine = np.where(where == j - 2, gains, 0.0)
+        hit |= (path(mine, stakes) >= np.log(j * (j + 1) / HARM)).any(1)
+    return np.asarray(hit)
 
 
 def bursts(runs: int, rng: Random) -> None:
@@ -494,7 +558,8 @@ def visiting(visits: int, crowd: int, rng: Random) -> tuple[npt.NDArray[np.int64
 
 PARTS = (
     full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
-    segments, ratio_of_recurring_units, bursts, paired_segments,
+    segments, ratio_of_recurring_units, bursts, paired_segments, ratio_in_segments,
+    ratio_in_shadow_segments,
 )  # fmt: skip
 
 if __name__ == "__main__":
