@@ -279,10 +279,11 @@ class Audit(Protocol):
         action: str | None = None,
         since: int | None = None,
         until: int | None = None,
+        cause: str | None = None,
     ) -> tuple[AuditEvent, ...]:
         """Events, oldest first; with a limit, the last ones.
 
-        since, until: the first and the last number that are wanted.
+        since, until: the first and the last number that are wanted. cause: what they say of why.
         """
 
     def head(self) -> AuditHead | None:

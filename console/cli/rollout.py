@@ -134,15 +134,21 @@ def promote(
 
 
 @rollout_app.command()
-def pause(context: typer.Context, model: Model, reason: Reason = None) -> None:
+def pause(
+    context: typer.Context, model: Model, expected: Expected = None, reason: Reason = None
+) -> None:
     """Stop a rollout from going on; what it answers stays as it is."""
-    _change(context, f"/v1/rollouts/{model}:pause", {"reason": reason})
+    body = {"expected_generation": expected, "reason": reason}
+    _change(context, f"/v1/rollouts/{model}:pause", body)
 
 
 @rollout_app.command()
-def resume(context: typer.Context, model: Model) -> None:
+def resume(
+    context: typer.Context, model: Model, expected: Expected = None, reason: Reason = None
+) -> None:
     """Let a paused rollout go on."""
-    _change(context, f"/v1/rollouts/{model}:resume", {})
+    body = {"expected_generation": expected, "reason": reason}
+    _change(context, f"/v1/rollouts/{model}:resume", body)
 
 
 @rollout_app.command()
@@ -152,15 +158,18 @@ def abort(
     reason: Reason = None,
     reject: Annotated[bool, typer.Option("--reject", help="Never try this version again.")] = False,
 ) -> None:
-    """Take the candidate out of all traffic at once."""
+    """Take the candidate out of all traffic at once, whatever happened to it meanwhile."""
     body = {"reason": reason, "reject": reject or None}
     _change(context, f"/v1/rollouts/{model}:abort", body)
 
 
 @rollout_app.command()
-def undo(context: typer.Context, model: Model) -> None:
+def undo(
+    context: typer.Context, model: Model, expected: Expected = None, reason: Reason = None
+) -> None:
     """Return to the version that was live before."""
-    _change(context, f"/v1/rollouts/{model}:undo", {})
+    body = {"expected_generation": expected, "reason": reason}
+    _change(context, f"/v1/rollouts/{model}:undo", body)
 
 
 @rollout_app.command()
@@ -169,9 +178,11 @@ def approve(
     model: Model,
     evidence: Annotated[str, typer.Option(help="Digest of the evidence, as `get` prints it.")],
     note: Annotated[str, typer.Option(help="Kept in the audit log.")] = "",
+    expected: Expected = None,
 ) -> None:
     """Approve a promotion on the evidence seen; it lapses when the evidence changes."""
-    _change(context, f"/v1/rollouts/{model}:approve", {"evidence": evidence, "note": note})
+    body = {"evidence": evidence, "note": note, "expected_generation": expected}
+    _change(context, f"/v1/rollouts/{model}:approve", body)
 
 
 @rollout_app.command()

@@ -1,9 +1,11 @@
 """Rollout documents as text for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from console.cli.session import Colour, JsonDocument, paint, table
+from registry.domain.decision import spoken
 
 _COLOURS: dict[str, Colour] = {
     "passed": "green", "failed": "red", "stale": "yellow", "inconclusive": "yellow",
@@ -79,12 +81,23 @@ def events(found: Sequence[JsonDocument]) -> str:
         return "Nothing has happened to it yet."
     rows: list[tuple[object, ...]] = [
         (
-            event["sequence"], event["at"][:19].replace("T", " "), event["actor"],
-            event["action"], event["version"], event["hash"].removeprefix("sha256:")[:12],
+            event["sequence"], event["at"][:19].replace("T", " "), after, event["actor"],
+            event["version"], event["hash"].removeprefix("sha256:")[:12], event_line(event),
         )
-        for event in found
+        for event, after in zip(found, _after(found), strict=True)
     ]  # fmt: skip
-    return table(("#", "when (UTC)", "who", "what", "version", "hash"), rows)
+    return table(("#", "when (UTC)", "after", "who", "version", "hash", "what"), rows)
+
+
+def _after(found: Sequence[JsonDocument]) -> Iterator[str]:
+    """How long after the event of the same rollout before it, such as the wait for an approval."""
+    last: dict[str, datetime] = {}
+    for event in found:
+        at, rollout = datetime.fromisoformat(event["at"]), event["rollout_id"]
+        before = last.get(rollout)
+        yield spoken((at - before).total_seconds()) if before and at > before else ""
+        if rollout:
+            last[rollout] = at
 
 
 def event_line(event: JsonDocument) -> str:

@@ -226,7 +226,9 @@ class _Api:
     def resume(self, model: PathName, actor: Actor, body: CommandBody | None = None) -> Document:
         """Allow promotions again."""
         b = body or CommandBody()
-        return self._change(lambda u, t: control.resume(u, model, actor, t, b.expected_generation))
+        return self._change(
+            lambda u, t: control.resume(u, model, actor, t, b.reason, b.expected_generation)
+        )
 
     def abort(self, model: PathName, actor: Actor, body: AbortBody | None = None) -> Document:
         """Take the candidate out at once, whatever else is happening to it."""

@@ -89,6 +89,23 @@ def readings_document(rollout: Rollout, stages: Mapping[Stage, Sequence[Series]]
     }
 
 
+def last_readings(series: Sequence[Series]) -> list[dict[str, Any]]:
+    """Where each gate of a stage stood when it was last written down."""
+    return [_last(one) for one in series if one.readings]
+
+
+def _last(series: Series) -> dict[str, Any]:
+    reading = series.readings[-1]
+    return {
+        "type": series.type,
+        "segment": series.segment,
+        "at": reading.at.isoformat(),
+        "verdict": reading.verdict,
+        "for_pass": reading.for_pass,
+        "for_harm": reading.for_harm,
+    }
+
+
 def _series(series: Series) -> dict[str, Any]:
     points = [[r.at.isoformat(), r.verdict, r.for_pass, r.for_harm] for r in series.readings]
     return {"type": series.type, "segment": series.segment, "points": points}

@@ -107,6 +107,9 @@ def _check_step(event: AuditEvent, rollout: Rollout, certificate: Certificate) -
     told = (detail["generation"], detail["version_digest"], detail["plan_digest"])
     if told != (rollout.generation + 1, rollout.version_digest, certificate.plan_digest):
         raise Broken(f"event {event.sequence} is not the next change of this rollout")
+    environment = certificate.started.detail["environment"]
+    if detail.get("environment", environment) != environment:
+        raise Broken(f"event {event.sequence} names another environment than the start")
     if place_of(detail["from"]) != Place(rollout.stage, rollout.step):
         raise Broken(
             f"event {event.sequence} says that the rollout was in {detail['from']['stage']}, and "

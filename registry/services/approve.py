@@ -5,9 +5,11 @@ from datetime import datetime
 from registry.domain.errors import Conflict, Forbidden, StageConflict
 from registry.domain.rollout import Rollout
 from registry.ports import UnitOfWork
+from registry.services import record
 from registry.services.approvers import objection
 from registry.services.find import check_generation, latest
 from registry.services.judge import Looked, judge
+from registry.services.promote import summary
 
 
 def approve(
@@ -38,11 +40,5 @@ def approve(
             f"the evidence is no longer {evidence}; look at the gates again and approve {present}"
         )
     unit.approvals.add(rollout, actor, evidence, note, now)
-    detail = {
-        "evidence_digest": evidence,
-        "note": note,
-        "stage": rollout.stage.value,
-        "step": rollout.step,
-    }
-    unit.audit.append(now, actor, "approved", model, rollout.version, rollout.id, detail)
+    record.note(unit, rollout, actor, "approved", now, {**summary(judgement), "note": note})
     return rollout

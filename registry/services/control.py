@@ -57,13 +57,15 @@ def resume(
     model: str,
     actor: str,
     now: datetime,
+    reason: str = "",
     expected_generation: int | None = None,
 ) -> Rollout:
     """Allow promotions again."""
     unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
     rollout = find.latest(unit, model)
     find.check_generation(rollout, expected_generation)
-    return record(unit, rollout, resumed(rollout, now), actor, "resumed", now)
+    after = resumed(rollout, now)
+    return record(unit, rollout, after, actor, "resumed", now, {"reason": reason})
 
 
 def abort(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from registry.documents.rollout_document import last_readings
 from registry.domain.news import News, news
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
@@ -43,8 +44,8 @@ def record(
             "from": _place(before) if before else None,
             "to": _place(after),
             "generation": after.generation,
-            "plan_digest": after.plan_digest,
-            "version_digest": after.version_digest,
+            **named(unit, after),
+            **(_known(unit, before, now, detail or {}) if before else {}),
             **(detail or {}),
         },
     )
@@ -92,20 +93,65 @@ def say(
     told: News,
     cause: str,
     now: datetime,
+    seen: Mapping[str, Any],
 ) -> None:
-    """Log something that changes nothing, and tell people, once for each cause."""
+    """Log something that changes nothing, and tell people, once for each cause.
+
+    seen: what the gates said by then.
+    """
     if said_before(unit, rollout, told.event, cause):
         return
-    name = (rollout.model, rollout.version, rollout.id)
-    detail = {"sentence": told.sentence, "cause": cause}
-    unit.audit.append(now, CONTROLLER, told.event, *name, detail)
+    detail = {"sentence": told.sentence, "cause": cause, **seen}
+    note(unit, rollout, CONTROLLER, told.event, now, detail)
     notify(unit, rollout, told, now, {"cause": cause})
+
+
+def note(
+    unit: UnitOfWork,
+    rollout: Rollout,
+    actor: str,
+    action: str,
+    now: datetime,
+    detail: Mapping[str, Any],
+) -> None:
+    """Log what changes nothing of a rollout, and where it stood when that happened."""
+    where = {**_place(rollout), **named(unit, rollout), **_known(unit, rollout, now, detail)}
+    name = (rollout.model, rollout.version, rollout.id)
+    unit.audit.append(now, actor, action, *name, {**where, **detail})
+
+
+def named(unit: UnitOfWork, rollout: Rollout) -> dict[str, Any]:
+    """What an event is about, so that it tells it by itself."""
+    version = unit.versions.get(rollout.model, rollout.version)
+    return {
+        "plan_digest": rollout.plan_digest,
+        "version_digest": rollout.version_digest,
+        "environment": dict(version.environment),
+    }
 
 
 def said_before(unit: UnitOfWork, rollout: Rollout, action: str, cause: str) -> bool:
     """Whether the log has this action of this rollout for this very cause."""
-    events = unit.audit.read(rollout.model, rollout_id=rollout.id, action=action)
-    return any(event.detail.get("cause") == cause for event in events)
+    return bool(
+        unit.audit.read(rollout.model, 1, rollout_id=rollout.id, action=action, cause=cause)
+    )
+
+
+def _known(
+    unit: UnitOfWork, rollout: Rollout, now: datetime, detail: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Where the evidence stood, and what was last read off the gates if nobody looked at them now.
+
+    A person's abort must not wait until all evidence has been read.
+    """
+    if not rollout.active and not rollout.watched:
+        return {}
+    found: dict[str, Any] = {}
+    if "log" not in detail:
+        found["frontier"] = min(unit.evidence.open(rollout.id, rollout.stage, now), default=None)
+    if "gates" not in detail:
+        found["readings"] = last_readings(unit.readings.of(rollout.id, rollout.stage))
+    return found
 
 
 def _show_in_mlflow(

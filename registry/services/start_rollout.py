@@ -39,11 +39,7 @@ def start_rollout(
         stage_since=now,
         step_since=now,
     )
-    detail = {
-        "author": version.author,
-        "environment": dict(version.environment),
-        "baseline": rollout.baseline,
-    }
+    detail = {"author": version.author, "baseline": rollout.baseline}
     return record(unit, None, rollout, actor, "started", now, detail)
 
 

@@ -93,7 +93,7 @@ def _do(unit: UnitOfWork, rollout: Rollout, seen: Intent, now: datetime) -> Roll
     if wish.act is Act.PAUSE:
         return pause_rollout(unit, rollout, CONTROLLER, now, wish.reason, detail)
     if wish.news is not None:
-        say(unit, rollout, wish.news, wish.cause, now)
+        say(unit, rollout, wish.news, wish.cause, now, summary(judgement))
         return None
     return promote_by_itself(unit, rollout, CONTROLLER, now, {"cause": wish.cause}, seen.prepared)
 

@@ -53,7 +53,7 @@ def watch(
         detail = {"reason": reason, **summary(judgement)}
         return record(unit, rollout, complete(rollout, now), CONTROLLER, "completed", now, detail)
     for cause, news in _shifts(unit, rollout, judgement):
-        say(unit, rollout, news, cause, now)
+        say(unit, rollout, news, cause, now, summary(judgement))
     return None
 
 

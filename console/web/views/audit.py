@@ -17,7 +17,9 @@ from console.web.views.formatting import (
 )
 from console.web.views.gates import VERDICTS
 
-_TOLD = frozenset({"from", "to", "sentence", "reason", "note", "unmet", "approvals", "gates"})
+_TOLD = frozenset(
+    {"from", "to", "sentence", "reason", "note", "unmet", "approvals", "gates", "readings"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,18 @@ def _told(values: Mapping[str, Any]) -> Iterator[str]:
     for gate in sequence(values.get("gates")):
         chip = VERDICTS.get(str(mapping(gate).get("verdict")))
         yield f"{chip.text[0] if chip else '·'} {mapping(gate).get('sentence')}"
+    for reading in sequence(values.get("readings")):
+        yield _read_off(mapping(reading))
+
+
+def _read_off(reading: Mapping[str, Any]) -> str:
+    """What a gate was last seen to say before somebody acted who did not wait for it."""
+    verdict = str(reading.get("verdict"))
+    chip, segment = VERDICTS.get(verdict), reading.get("segment")
+    name = f"{words(reading.get('type'))}{f' ({segment})' if segment else ''}"
+    far = reading.get("for_pass")
+    so_far = f", {max(float(far), 0):.0%} of the way to passing" if far is not None else ""
+    return f"{chip.text[0] if chip else '·'} {name} was {verdict}{so_far}"
 
 
 def _rest(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -29,14 +29,14 @@ def commands(document: Mapping[str, Any]) -> tuple[Command, ...]:
 
 
 def _of_candidate(document: Mapping[str, Any]) -> Iterator[Command]:
-    seen = f"--expect-generation {document.get('generation')}"
+    seen = _seen(document)
     promote = f"{_rollout(document, 'promote')} {seen}"
     if document.get("paused"):
-        yield Command("Resume", _rollout(document, "resume"), "lets it go on")
+        yield Command("Resume", f"{_rollout(document, 'resume')} {seen}", "lets it go on")
     else:
         yield Command("Promote", promote, _where(document))
         yield from _approve(document)
-        yield Command("Pause", _rollout(document, "pause"), "keeps it where it is")
+        yield Command("Pause", f"{_rollout(document, 'pause')} {seen}", "keeps it where it is")
         if mapping(document.get("decision")).get("action") != "promote":
             text = f"{promote} --override --reason 'WHY'"
             yield Command("Override", text, "goes on without the evidence; the log keeps why")
@@ -48,7 +48,7 @@ def _of_candidate(document: Mapping[str, Any]) -> Iterator[Command]:
 
 def _of_ended(document: Mapping[str, Any], stage: str) -> Iterator[Command]:
     if stage == "live":
-        text = _rollout(document, "undo")
+        text = f"{_rollout(document, 'undo')} {_seen(document)}"
         yield Command("Undo", text, "returns to the version that was live before")
         yield Command("Abort", _rollout(document, "abort"), "the same, also where none was live")
     elif stage in ("rolled-back", "expired"):
@@ -69,6 +69,11 @@ def _certify(document: Mapping[str, Any]) -> Iterator[Command]:
         file = quote(f"{model}-{document.get('version')}.jsonl")
         text = f"{_rollout(document, 'certify')} -o {file}"
         yield Command("Certify", text, "writes what its promotions were judged on")
+
+
+def _seen(document: Mapping[str, Any]) -> str:
+    """So that it is refused if somebody else was first; abort alone always wins."""
+    return f"--expect-generation {document.get('generation')}"
 
 
 def _rollout(document: Mapping[str, Any], verb: str) -> str:

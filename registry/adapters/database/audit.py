@@ -64,13 +64,16 @@ class SqlAudit:
         action: str | None = None,
         since: int | None = None,
         until: int | None = None,
+        cause: str | None = None,
     ) -> tuple[AuditEvent, ...]:
         """Events, oldest first; with a limit, the last ones.
 
-        since, until: the first and the last number that are wanted.
+        since, until: the first and the last number that are wanted. cause: what they say of why.
         """
         wanted = ((t.c.model, model), (t.c.rollout_id, rollout_id), (t.c.action, action))
         query = sa.select(t).where(*(column == one for column, one in wanted if one is not None))
+        if cause is not None:
+            query = query.where(t.c.detail["cause"].as_string() == cause)
         if since is not None:
             query = query.where(t.c.sequence >= since)
         if until is not None:

@@ -10,8 +10,11 @@ from rollout_world import PLAN, World
 
 from console import problems
 from registry.adapters.database.engine import Database
+from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api import audit
 from registry.domain.errors import NotFound
+from registry.services.keep_readings import ReadingMemory, keep_readings
+from registry.services.tick import intent, tick
 
 pytestmark = pytest.mark.integration
 
@@ -199,3 +202,68 @@ def test_an_event_says_who_moved_what_from_where_to_where_on_what(
     assert detail["gates"][0]["numbers"]["reviewed"] == 80
     assert detail["log"]["frontier"] is None
     assert detail["log"]["rows"] == 80
+
+
+def test_every_event_of_a_rollout_tells_by_itself_what_it_is_about_and_what_was_known(
+    client: TestClient, world: World
+) -> None:
+    approved = "  advance: {approvals: 1}\n  deadline: {after: 30d"
+    plan = PLAN.replace("  deadline: {after: 30d", approved)
+    document = client.post("/v1/rollouts", json={"plan": plan}).json()
+    world.review(correct=70)
+
+    def look() -> None:
+        """As the controller does: it writes down how far the gates are, and acts."""
+        with world.database.read() as connection:
+            seen = intent(SqlUnitOfWork(connection), world.rollout(), world.now)
+        news = ReadingMemory().news(world.rollout(), seen.judgement.gates, world.now)
+        world.do(lambda unit: keep_readings(unit, world.rollout(), news))
+        world.do(lambda unit: tick(unit, "bears", world.now, seen))
+
+    look()
+    world.review(pending=1)
+    for name, body in (("pause", {"reason": "lunch"}), ("resume", {"reason": "back"})):
+        assert client.post(f"/v1/rollouts/bears:{name}", json=body).status_code == 200
+    world.review(correct=10)
+    world.wait(hours=2)  # what was pending is past due, and counts as an error for a pass
+    world.review(correct=60)
+    look()
+    document = client.get("/v1/rollouts/bears").json()
+    given = {"evidence": document["evidence_digest"], "note": "fine"}
+    eve = {"X-Stagegate-Actor": "eve"}
+    assert client.post("/v1/rollouts/bears:approve", json=given, headers=eve).status_code == 200
+    client.post("/v1/rollouts/bears:promote", json={"reason": "on"})
+    world.wait(days=14)
+    look()
+    client.post("/v1/rollouts/bears:abort", json={"reason": "enough"})
+
+    events = client.get("/v1/rollouts/bears/history").json()["events"]
+    assert [event["action"] for event in events] == [
+        "started", "paused", "resumed", "waiting-for-approval", "approved", "promoted",
+        "paused", "aborted",
+    ]  # fmt: skip
+    for event in events:
+        detail = event["detail"]
+        assert detail["environment"] == {"torch": "2.13"}
+        assert detail["version_digest"] == "sha256:2"
+        assert detail["plan_digest"] == document["plan_digest"]
+        assert event["actor"]
+        assert "to" in detail or detail["stage"] == "manual-review"
+    by_hand, resumed, waiting, approval, promotion, by_itself, aborted = (
+        event["detail"] for event in events[1:]
+    )
+    for one in (by_hand, resumed):
+        (reading,) = one["readings"]
+        assert (reading["type"], reading["verdict"]) == ("error-rate", "inconclusive")
+        assert 0.5 < reading["for_pass"] < 1
+        assert one["frontier"] == 71, "the answer that was pending"
+    for one in (waiting, approval, promotion):
+        (gate,) = one["gates"]
+        assert (gate["verdict"], gate["numbers"]["overdue"]) == ("passed", 1)
+    assert (waiting["frontier"], approval["frontier"], promotion["log"]["frontier"]) == (None,) * 3
+    assert [gate["type"] for gate in by_itself["gates"]] == ["error-rate", "drift"]
+    assert {one["type"] for one in aborted["readings"]} == {"error-rate", "drift"}
+    assert [one["reason"] for one in (by_hand, resumed, promotion, aborted)] == [
+        "lunch", "back", "on", "enough"
+    ]  # fmt: skip
+    assert by_itself["reason"] == "limited scope reached its deadline of 14 d"

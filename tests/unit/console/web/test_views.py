@@ -195,6 +195,8 @@ def test_the_commands_are_complete():
     texts = {command.name: command.text for command in page.commands}
     assert texts["Promote"] == "stagegate rollout promote waste --expect-generation 7"
     assert texts["Approve"].startswith("stagegate rollout approve waste --evidence sha256:cd")
+    assert texts["Pause"].endswith("--expect-generation 7")
+    assert "--expect" not in texts["Abort"], "abort always wins"
     assert texts["Override"].endswith("--expect-generation 7 --override --reason 'WHY'")
     assert texts["Certify"] == "stagegate rollout certify waste -o waste-3.jsonl"
     assert set(texts) == {
