@@ -41,6 +41,8 @@ from serving.api import (
 )
 from serving.api.front import Front
 
+LATER_SECONDS = 5.0  # for what is at work behind the answers when the service ends
+
 
 def create_app(
     settings: Settings,
@@ -74,6 +76,7 @@ def create_app(
                 _begin(wiring, closing)
             async with listening(wiring, owner, serve=serve):
                 yield
+                await wiring.serving.later.end(LATER_SECONDS)
 
     app = Front(
         title="stagegate",

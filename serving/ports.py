@@ -18,10 +18,10 @@ from serving.domain.prediction import (
     Label,
     Prediction,
     RawPrediction,
-    ShadowRecord,
 )
 from serving.domain.review import Item, Presentation, Queue, Slot, SlotState, Source, Task
 from serving.domain.routing import Quota, RoutingSnapshot
+from serving.domain.shadowing import Beside, Shadowed
 
 T = TypeVar("T")
 
@@ -75,8 +75,8 @@ class Measurements(Protocol):
     def committed(self, seconds: float) -> None:
         """A group of records reached the disk."""
 
-    def shadowed(self, model: str, shadow: ShadowRecord) -> None:
-        """A shadow answered, or did not."""
+    def shadowed(self, model: str, version: int, outcome: Shadowed) -> None:
+        """A shadow had its turn, or was dropped."""
 
     def settled(self, prediction: Prediction) -> None:
         """A held request was answered or cancelled."""
@@ -291,6 +291,9 @@ class ServingUnit(Protocol):
     def keep(self, record: Record) -> None:
         """Write a request's rows; those of many requests are written together."""
 
+    def keep_beside(self, beside: Beside) -> None:
+        """Write the rows of what shadows said, as above."""
+
     def has_room(self, quota: Quota, requests: int) -> bool:
         """Whether the day has room for so many more; others may take it."""
 
@@ -334,8 +337,13 @@ class Generation(Protocol):
     def snapshot(self) -> RoutingSnapshot:
         """The routes."""
 
-    def run(self, model: str, version: int, data: bytes) -> Awaitable[RawPrediction]:
-        """What a version says; Unavailable if it is not loaded or has too much to do."""
+    def run(
+        self, model: str, version: int, data: bytes, *, aside: bool = False
+    ) -> Awaitable[RawPrediction]:
+        """What a version says; Unavailable if it is not loaded or has too much to do.
+
+        aside: nobody waits for it, so it takes nothing that other versions' answers need.
+        """
 
 
 class Fleet(Protocol):

@@ -42,7 +42,7 @@ from serving.services.wait import Arrivals
 
 MAX_BYTES = 100_000
 # Whoever answers here is waited for, however slow the machine is.
-ENDLESS = Patience(answer_seconds=PATIENCE, shadow_seconds=PATIENCE)
+ENDLESS = Patience(PATIENCE, PATIENCE, PATIENCE)
 ROLLOUT_FLAGS = Flags(out_of_domain=0.01, min_confidence=0.7)
 
 

@@ -21,11 +21,11 @@ from serving.domain.prediction import (
     Fallback,
     Prediction,
     RawPrediction,
-    ShadowRecord,
     Status,
 )
 from serving.domain.review import Item, Presentation, Queue
 from serving.domain.routing import Route
+from serving.domain.shadowing import Shadowed
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LABELS = ("glass", "metal", "paper")
@@ -105,8 +105,8 @@ class Measured:
     def settled(self, prediction: Prediction) -> None:
         self.events.append(("settled", prediction.decided_by))
 
-    def shadowed(self, model: str, shadow: ShadowRecord) -> None:
-        self.events.append(("shadowed", shadow.failure))
+    def shadowed(self, model: str, version: int, outcome: Shadowed) -> None:
+        self.events.append(("shadowed", outcome))
 
     def batched(self, size: int, queued: float, seconds: float) -> None:
         self.events.append(("batched", size))

@@ -41,7 +41,7 @@ class Metrics:
         )
         self._shadows = self._counter(
             "shadows",
-            "Requests that a shadow ran on, and those where it gave no answer.",
+            "Requests that a shadow answered, failed on, or was dropped at.",
             ("model", "version", "outcome"),
         )
         self._flags = self._counter("flags", "Flags put on requests.", ("code",))
@@ -125,7 +125,7 @@ class Metrics:
             self._prediction.observe(seconds)
 
     def shadowed(self, *, model: str, version: int, outcome: str) -> None:
-        """A shadow answered, or did not."""
+        """A shadow had its turn, or was dropped."""
         self._shadows.labels(model, str(version), outcome).inc()
 
     def flagged(self, code: str) -> None:

@@ -82,8 +82,12 @@ class Engine:
         self._thread = threading.Thread(target=self._loop, name=f"infer-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, data: bytes) -> "Future[RawPrediction]":
-        """What the version says about one input; Unavailable when too many wait already."""
+    def submit(self, data: bytes, *, aside: bool = False) -> "Future[RawPrediction]":
+        """What the version says about one input; Unavailable when too many wait already.
+
+        aside: prepared by this version's own thread, since other versions share the pool.
+        """
+        pool = None if aside else self._pool
         with self._changed:
             if self._under_way >= self._batching.under_way:
                 raise Unavailable(
@@ -91,13 +95,13 @@ class Engine:
                     "try again shortly."
                 )
             self._under_way += 1
-            self._preparing += self._pool is not None
+            self._preparing += pool is not None
         future: Future[RawPrediction] = Future()
         future.add_done_callback(self._answered)
-        if self._pool is None:
+        if pool is None:
             self._jobs.put(_Raw(data, future))
         else:
-            self._pool.submit(self._prepare_apart, data, future)
+            pool.submit(self._prepare_apart, data, future)
         return future
 
     def drain(self, now: datetime) -> LiveWindow | None:

@@ -48,13 +48,15 @@ class LoadedGeneration:
     problems: Mapping[Key, str] = field(default_factory=dict)
     users: int = 0
 
-    async def run(self, model: str, version: int, data: bytes) -> RawPrediction:
+    async def run(
+        self, model: str, version: int, data: bytes, *, aside: bool = False
+    ) -> RawPrediction:
         """What a version says; Unavailable if it is not loaded or has too much to do."""
         engine = self.engines.get((model, version))
         if engine is None:
             why = self.why_not((model, version))
             raise Unavailable(f"{model}@{version} is not loaded on this replica: {why}")
-        return await asyncio.wrap_future(engine.submit(data))
+        return await asyncio.wrap_future(engine.submit(data, aside=aside))
 
     def why_not(self, key: Key) -> str:
         """Why a version is not loaded."""

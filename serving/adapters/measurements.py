@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitoring.adapters.metrics import Metrics
-from serving.domain.prediction import Prediction, ShadowRecord
+from serving.domain.prediction import Prediction
+from serving.domain.shadowing import Shadowed
 
 
 class PrometheusMeasurements:
@@ -23,10 +24,9 @@ class PrometheusMeasurements:
         """A held request was answered or cancelled; it counts once as held and once as this."""
         self._count(prediction)
 
-    def shadowed(self, model: str, shadow: ShadowRecord) -> None:
-        """A shadow answered, or did not."""
-        outcome = "no-answer" if shadow.failure else "answered"
-        self._metrics.shadowed(model=model, version=shadow.version, outcome=outcome)
+    def shadowed(self, model: str, version: int, outcome: Shadowed) -> None:
+        """A shadow had its turn, or was dropped."""
+        self._metrics.shadowed(model=model, version=version, outcome=outcome.value)
 
     def batched(self, size: int, queued: float, seconds: float) -> None:
         """A batch ran."""

@@ -11,6 +11,7 @@ from serving.adapters.review_queue import SqlReviewQueue
 from serving.adapters.tables import scope_count
 from serving.domain.admission import Record
 from serving.domain.routing import Quota
+from serving.domain.shadowing import Beside
 
 
 class SqlServingUnit:
@@ -28,6 +29,7 @@ class SqlServingUnit:
         self._review_log = SqlReviewLog(connection)
         self._bias = SqlReviewBias(connection)
         self._kept: list[Record] = []
+        self._beside: list[Beside] = []
 
     @property
     def registry(self) -> SqlUnitOfWork:
@@ -63,19 +65,23 @@ class SqlServingUnit:
         """Write a request's rows, at the latest when `flush` is called."""
         self._kept.append(record)
 
+    def keep_beside(self, beside: Beside) -> None:
+        """Write what shadows said, at the latest when `flush` is called."""
+        self._beside.append(beside)
+
     def flush(self) -> None:
         """Write what was kept; Conflict if an idempotency key is taken."""
-        if not self._kept:
-            return
-        kept, self._kept = self._kept, []
-        self._predictions.add(*(one.prediction for one in kept))
-        if shadows := [shadow for one in kept for shadow in one.shadows]:
-            self._predictions.add_shadow(*shadows)
-        if evidence := [row for one in kept for row in one.evidence]:
-            self._registry.evidence.add(evidence)
+        kept, self._kept, beside, self._beside = self._kept, [], self._beside, []
+        if kept:
+            self._predictions.add(*(one.prediction for one in kept))
         if exposures := [exposure for one in kept for exposure in one.exposures]:
             self._registry.exposures.add(*exposures)
-        for item in [one.item for one in kept if one.item]:
+        if shadows := [shadow for one in beside for shadow in one.shadows]:
+            self._predictions.add_shadow(*shadows)
+        both: tuple[Record | Beside, ...] = (*kept, *beside)
+        if evidence := [row for one in both for row in one.evidence]:
+            self._registry.evidence.add(evidence)
+        for item in [one.item for one in both if one.item]:
             self._reviews.add(item)
 
     def has_room(self, quota: Quota, requests: int) -> bool:

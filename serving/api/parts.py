@@ -13,7 +13,8 @@ from serving.api.leaving import Callers
 from serving.domain.review import LEASE
 from serving.ports import Fleet, Ledger, Measurements, ServingUnit
 from serving.services.aside import Aside
-from serving.services.predict import Predicting
+from serving.services.later import Later
+from serving.services.predicting import Predicting
 from serving.services.run import Patience
 from serving.services.wait import Arrivals
 
@@ -30,7 +31,8 @@ class Serving:
     before its caller hears it. leases: where items are handed out, so that nobody who asks for one
     waits behind answers; None: the ledger, where the database lets one write at a time anyway.
     worker: which of the processes behind one port this is; None if it is the only one. stored,
-    storing: where inputs are read from their store, and brought there.
+    storing: where inputs are read from their store, and brought there. later: what nobody waits
+    for, such as shadows.
     """
 
     database: Database
@@ -54,6 +56,7 @@ class Serving:
     worker: int | None = None
     stored: Aside = field(default_factory=Aside)
     storing: Aside = field(default_factory=Aside)
+    later: Later = field(default_factory=Later)
 
     @property
     def predicting(self) -> Predicting:
@@ -67,6 +70,7 @@ class Serving:
             self.draw,
             self.new_id,
             self.storing,
+            self.later,
             self.patience,
         )
 

@@ -3,27 +3,25 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from hashlib import sha256
 from json import dumps
 
-import structlog
-
-from registry.domain.errors import Conflict, Invalid, Unavailable
+from registry.domain.errors import Conflict, Invalid
 from registry.domain.exposure import Exposure
-from registry.domain.traffic import WRITTEN_WITHIN_SECONDS
-from serving.domain.admission import Asked, Record, record
+from serving.domain.admission import Record, record
+from serving.domain.asked import Asked
 from serving.domain.exposing import failed_exposures
 from serving.domain.failure import ModelFailed
 from serving.domain.prediction import Prediction
 from serving.domain.routing import Assignment, Quota
-from serving.ports import Fleet, Generation, Ledger, Measurements, Payloads, ServingUnit
-from serving.services.aside import Aside
-from serving.services.run import Patience, run
-
-_log = structlog.get_logger(__name__)
+from serving.ports import Generation, Ledger, ServingUnit
+from serving.services.predicting import Predicting, in_time
+from serving.services.run import run
+from serving.services.shadow import Answered, follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +58,6 @@ def digest_of(data: bytes) -> str:
     return "sha256:" + sha256(data).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Predicting:
-    """What answering needs of the world."""
-
-    fleet: Fleet
-    ledger: Ledger
-    payloads: Payloads
-    measurements: Measurements
-    clock: Callable[[], datetime]
-    draw: Callable[[], float]
-    new_id: Callable[[datetime], str]
-    storing: Aside
-    patience: Patience = field(default_factory=Patience)
-
-
 async def predict(
     command: PredictCommand,
     world: Predicting,
@@ -90,20 +73,23 @@ async def predict(
             await agreed()
         return earlier
     now = world.clock()
-    with world.fleet.admit() as generation:
+    with ExitStack() as holding:
+        generation = holding.enter_context(world.fleet.admit())
         assignment = generation.snapshot.assign(command.model, command.attributes, now)
         assignment = await _with_room(assignment, command.room, world.ledger)
-        written = await _work(command, world, generation, assignment, now)
+        answered = await _work(command, world, generation, assignment, now)
         if agreed is not None:
             await agreed()
-        stored = await _store(written, assignment.quota, command, world, now)
+        stored = await _store(answered.record, assignment.quota, command, world, now)
         if stored is _Stored.NO_ROOM and assignment.when_full:
-            written = await _work(command, world, generation, assignment.when_full, now)
-            stored = await _store(written, None, command, world, now)
+            answered = await _work(command, world, generation, assignment.when_full, now)
+            stored = await _store(answered.record, None, command, world, now)
+        if stored is _Stored.DONE and answered.assignment.shadows:
+            follow(answered, generation, command.payload, world, holding.pop_all())
     if stored is _Stored.REPEATED:
-        return await _earlier(command, world) or _lost(written)
-    _measure(written, world, time.perf_counter() - began)
-    return written.prediction
+        return await _earlier(command, world) or _lost(answered.record)
+    world.measurements.predicted(answered.record.prediction, time.perf_counter() - began)
+    return answered.record.prediction
 
 
 async def _earlier(command: PredictCommand, world: Predicting) -> Prediction | None:
@@ -139,7 +125,7 @@ async def _work(
     generation: Generation,
     assignment: Assignment,
     now: datetime,
-) -> Record:
+) -> Answered:
     _insist(command, assignment.answering)
     try:
         ran = await run(generation, assignment, command.payload, world.patience)
@@ -149,7 +135,7 @@ async def _work(
     asked = await _asked(command, world, now)
     written = record(asked, assignment, ran.outcome, ran.raws, ran.failures, ran.timing)
     _insist(command, written.prediction.version)  # another one may have stood in
-    return written
+    return Answered(asked, assignment, ran, written)
 
 
 def _insist(command: PredictCommand, answering: int | None) -> None:
@@ -158,17 +144,6 @@ def _insist(command: PredictCommand, answering: int | None) -> None:
         raise Conflict(
             f"{command.model}@{command.version} was asked for, but by the rollout {by}"
             " answers such requests; leave the version out"
-        )
-
-
-def _in_time(world: Predicting, now: datetime) -> None:
-    """Unavailable if so much time has passed since `now` that readers count on all being there."""
-    passed = (world.clock() - now).total_seconds()
-    if passed > WRITTEN_WITHIN_SECONDS:
-        raise Unavailable(
-            f"This request was under way for {passed:.0f} s, longer than the "
-            f"{WRITTEN_WITHIN_SECONDS:g} s within which an answer can be stored; nothing of it was "
-            "stored; try again shortly."
         )
 
 
@@ -181,13 +156,13 @@ async def _keep_failure(exposures: Sequence[Exposure], world: Predicting, now: d
         for exposure in exposures:
             unit.registry.exposures.add(exposure)
 
-    await asyncio.wrap_future(world.ledger.write(work, lambda: _in_time(world, now)))
+    await asyncio.wrap_future(world.ledger.write(work, lambda: in_time(world, now)))
 
 
 async def _asked(command: PredictCommand, world: Predicting, now: datetime) -> Asked:
     """The request with what it is given; a store that is far away takes its body meanwhile."""
     if not world.payloads.is_near:
-        _in_time(world, now)
+        in_time(world, now)
         await world.storing.run(lambda: world.payloads.put(command.payload))
     return Asked(
         prediction_id=world.new_id(now),
@@ -232,23 +207,14 @@ async def _store(
         unit.keep(written)
         return _Stored.DONE
 
-    _in_time(world, now)
+    in_time(world, now)
     if world.payloads.is_near:
         await asyncio.to_thread(world.payloads.put, command.payload)
     try:
-        return await asyncio.wrap_future(world.ledger.write(work, lambda: _in_time(world, now)))
+        return await asyncio.wrap_future(world.ledger.write(work, lambda: in_time(world, now)))
     except Conflict:
         return _Stored.REPEATED
 
 
 def _lost(written: Record) -> Prediction:
     raise Conflict(f"Prediction {written.prediction.id} could not be stored; send it again.")
-
-
-def _measure(written: Record, world: Predicting, seconds: float) -> None:
-    world.measurements.predicted(written.prediction, seconds)
-    for shadow in written.shadows:
-        world.measurements.shadowed(written.prediction.model, shadow)
-        if shadow.failure:
-            name = f"{written.prediction.model}@{shadow.version}"
-            _log.warning("no shadow answer", version=name, reason=shadow.failure)

@@ -5,7 +5,7 @@ A candidate that fails costs the caller nothing: the baseline answers instead, o
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -24,10 +24,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a candidate may take to answer, and a shadow after the answer is there."""
+    """How long a candidate may take to answer, any other version, and a shadow in its turn."""
 
     answer_seconds: float = 30.0
-    shadow_seconds: float = 0.25
+    trusted_seconds: float = 40.0  # soon after that, nothing of it could be stored any more
+    shadow_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +44,23 @@ class Ran:
 async def run(
     generation: Generation, assignment: Assignment, payload: bytes, patience: Patience
 ) -> Ran:
-    """Run the answering version with its shadows, and a stand-in where one is needed."""
-    shadows = {
-        version: asyncio.create_task(_shadow(generation, assignment.model, version, payload))
-        for version in assignment.shadows
-    }
-    try:
-        began = time.perf_counter()
-        answering = await _answering(generation, assignment, payload, patience)
-        seconds = time.perf_counter() - began
-        if shadows:
-            await asyncio.wait(shadows.values(), timeout=patience.shadow_seconds)
-    finally:
-        late = {version for version, task in shadows.items() if not task.done()}
-        for task in shadows.values():
-            task.cancel()
-    said = {v: _too_slow(patience) if v in late else t.result() for v, t in shadows.items()}
-    if assignment.answering is not None and answering is not None:
-        said[assignment.answering] = answering
-    ran = await _decided(generation, assignment, payload, answering, said)
+    """Run the answering version, and a stand-in where one is needed."""
+    began = time.perf_counter()
+    answering = await _answering(generation, assignment, payload, patience)
+    seconds = time.perf_counter() - began
+    ran = await _decided(generation, assignment, payload, answering, patience)
     if answering is None or (isinstance(answering, Failure) and not answering.counts):
         return ran
     return replace(ran, timing=Timing(seconds, seconds > patience.answer_seconds))
+
+
+async def within(asked: Awaitable[RawPrediction], seconds: float, name: str) -> RawPrediction:
+    """What a version says; ModelFailed if it takes longer than this."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await asked
+    except TimeoutError:
+        raise ModelFailed(f"{name} gave no answer in {seconds:g} s") from None
 
 
 async def _answering(
@@ -75,13 +71,11 @@ async def _answering(
     if version is None:
         return None
     asked = generation.run(assignment.model, version, payload)
+    name = f"{assignment.model}@{version}"
     if version != assignment.candidate:
-        return await asked
+        return await within(asked, patience.trusted_seconds, name)
     try:
-        return await asyncio.wait_for(asked, patience.answer_seconds)
-    except TimeoutError:
-        name = f"{assignment.model}@{version}"
-        return Failure(f"{name} gave no answer in {patience.answer_seconds:g} s", counts=True)
+        return await within(asked, patience.answer_seconds, name)
     except ModelFailed as error:
         return Failure(str(error), counts=True)
     except Unavailable as error:
@@ -90,41 +84,31 @@ async def _answering(
         return Failure(str(error), counts=False)
 
 
-async def _shadow(
-    generation: Generation, model: str, version: int, payload: bytes
-) -> RawPrediction | Failure:
-    """An input that the answering version can read and this one cannot is a failure too."""
-    try:
-        return await generation.run(model, version, payload)
-    except Unavailable as error:
-        return Failure(str(error), counts=False)
-    except Exception as error:  # noqa: BLE001 - nothing of a shadow may reach the caller
-        return Failure(str(error), counts=True)
-
-
-def _too_slow(patience: Patience) -> Failure:
-    waited = f"{patience.shadow_seconds:g} s after the answer"
-    return Failure(f"dropped: not ready {waited}", counts=False)
-
-
 async def _decided(
     generation: Generation,
     assignment: Assignment,
     payload: bytes,
     answering: RawPrediction | Failure | None,
-    said: Mapping[int, RawPrediction | Failure],
+    patience: Patience,
 ) -> Ran:
-    raws = {v: one for v, one in said.items() if isinstance(one, RawPrediction)}
-    failures = {v: one for v, one in said.items() if isinstance(one, Failure)}
-    if not isinstance(answering, Failure):
-        outcome = decide(assignment, answering)
-    else:
+    raws: dict[int, RawPrediction] = {}
+    failures: dict[int, Failure] = {}
+    outcome: Outcome
+    if isinstance(answering, Failure):
         outcome = decide_without(assignment, answering)
+        if assignment.answering is not None:
+            failures[assignment.answering] = answering
+    else:
+        outcome = decide(assignment, answering)
+        if answering is not None:
+            raws[answering.version] = answering
     version = _wanted(assignment, outcome)
     if version is None:
         return Ran(outcome, raws, failures)
     try:
-        raws[version] = await generation.run(assignment.model, version, payload)
+        asked = generation.run(assignment.model, version, payload)
+        name = f"{assignment.model}@{version}"
+        raws[version] = await within(asked, patience.trusted_seconds, name)
     except StagegateError as error:
         if isinstance(answering, Failure) and not answering.counts:
             raise  # neither version is there: the caller can try again

@@ -204,9 +204,7 @@ def test_a_candidate_that_raises_costs_its_callers_nothing_and_counts_against_it
 
 def test_a_candidate_that_hangs_is_given_up_and_the_others_go_on(serve: Serve):
     gate = threading.Event()
-    client = serve(
-        GRADUAL, FakeRunner(gate=gate), patience=Patience(answer_seconds=0.1, shadow_seconds=0.1)
-    )
+    client = serve(GRADUAL, FakeRunner(gate=gate), patience=Patience(answer_seconds=0.1))
     with ThreadPoolExecutor(8) as callers:
         asked = [
             callers.submit(client.post, URL, content=image("metal"), headers=UNIT) for _ in range(8)

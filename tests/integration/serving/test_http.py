@@ -346,33 +346,6 @@ def test_an_abstention_is_final_and_has_no_label(serve: Serve):
     )
 
 
-def test_a_shadow_changes_nothing_for_the_caller_and_leaves_evidence(
-    serve: Serve, database: Database
-):
-    part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
-    client = serve(part)
-    answer = client.post(URL, content=image("metal"), headers=attributes(site="north"))
-    found = answer.json()
-    assert (found["prediction"], found["version"], found["decided_by"]) == ("paper", 1, "baseline")
-    assert review(client, ANN, "metal").json()["agrees"] is True
-    with database.read() as connection:
-        (row,) = SqlUnitOfWork(connection).evidence.read("rollout-1", Stage.MANUAL_REVIEW)
-    assert (row.model_label, row.baseline_label, row.verdict) == ("metal", "paper", "correct")
-    assert row.segments == {"site": "north"}
-
-
-def test_a_shadow_that_raises_changes_nothing_for_the_caller_and_is_an_error(
-    serve: Serve, database: Database
-):
-    broken = FakeRunner(fails=RuntimeError("no memory"))
-    part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
-    client = serve(part, runners={1: FakeRunner("paper"), 2: broken})
-    answer = client.post(URL, content=image("metal"))
-    assert (answer.status_code, answer.json()["prediction"]) == (200, "paper")
-    assert answer.json()["flags"] == []
-    assert _verdicts(database, Stage.MANUAL_REVIEW) == [Verdict.ERROR]
-
-
 def test_junk_takes_no_place_in_the_scopes_daily_limit(serve: Serve):
     client = serve(StagePlan(Stage.LIMITED_SCOPE, scope=Scope(at_most_per_day=1)))
     assert {client.post(URL, content=b"junk").status_code for _ in range(3)} == {415}
@@ -508,21 +481,14 @@ def test_a_candidate_that_hangs_is_answered_for_and_leaves_an_error(
     assert _verdicts(database, Stage.GRADUAL) == [Verdict.ERROR]
 
 
-def test_a_shadow_that_hangs_delays_nobody_and_is_recorded_as_dropped(
-    serve: Serve, database: Database
-):
+def test_a_live_version_that_hangs_is_given_up_and_others_are_answered(serve: Serve):
     hangs = FakeRunner(gate=threading.Event())
-    part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
-    patience = Patience(answer_seconds=PATIENCE, shadow_seconds=0.05)
-    client = serve(part, runners={1: FakeRunner("paper"), 2: hangs}, patience=patience)
-    answer = client.post(URL, content=image("metal"))
-    assert hangs.batches == []  # the answer came while the shadow was still at it
+    client = serve(None, runners={1: hangs}, patience=Patience(trusted_seconds=0.2))
+    answer = client.post(URL, content=image())
     hangs.gate.set()
-    assert (answer.status_code, answer.json()["prediction"]) == (200, "paper")
-    with database.read() as connection:
-        dropped = connection.exec_driver_sql("select failure from shadow_record").scalar_one()
-    assert dropped.startswith("dropped")
-    assert _verdicts(database, Stage.MANUAL_REVIEW) == []
+    assert answer.status_code == 500
+    assert "no answer in 0.2 s" in answer.json()["detail"]
+    assert client.post(URL, content=image("metal")).status_code == 200
 
 
 def _verdicts(database: Database, stage: Stage) -> list[Verdict | None]:

@@ -8,7 +8,8 @@ from serving_fakes import NOW, a_plan, a_raw, a_route, gradual
 from registry.domain.evidence import Arm
 from registry.domain.plan import FlaggedThen, Flags, GateSpec, Review, StagePlan
 from registry.domain.stages import Stage
-from serving.domain.admission import Asked, Record, record
+from serving.domain.admission import Record, record
+from serving.domain.asked import Asked
 from serving.domain.decide import decide
 from serving.domain.routing import assign
 

@@ -1,19 +1,22 @@
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from serving_fakes import NOW, a_plan, a_raw, a_route, gradual
+from serving_fakes import NOW, a_plan, a_raw, a_rollout, a_route, gradual
 
 from registry.domain.evidence import Verdict
 from registry.domain.plan import Answers, FlaggedThen, Flags, Late, Review, StagePlan
 from registry.domain.stages import Stage
 from serving.api.shapes import prediction
-from serving.domain.admission import Asked, record
+from serving.domain.admission import Record, record
+from serving.domain.asked import Asked
 from serving.domain.decide import Abstain, Answer, Hold, StandIn, decide, decide_without, flag
 from serving.domain.failure import Failure
 from serving.domain.prediction import Code, DecidedBy, RawPrediction, Status
 from serving.domain.review import Planting, Presentation, Queue, presented
 from serving.domain.routing import Assignment, assign
+from serving.domain.shadowing import Beside, beside
 
 UNREVIEWED = Review()
 STRICT = Flags(out_of_domain=0.01, min_confidence=0.7)
@@ -138,19 +141,80 @@ def test_an_answer_that_a_flag_keeps_back_is_no_evidence_for_or_against_the_cand
     assert _written(candidate(FlaggedThen.HOLD), ODD).item is not None
 
 
+def told(
+    assignment: Assignment,
+    raws: Mapping[int, RawPrediction],
+    failures: Mapping[int, Failure] | None = None,
+    **changes: Any,
+) -> tuple[Record, Beside]:
+    """What is written with an answer, and after it, once the shadows have had their turn."""
+    request, first = asked(**changes), {1: raws[1]}
+    outcome = decide(assignment, raws[1])
+    written = record(request, assignment, outcome, first)
+    return written, beside(request, assignment, outcome, raws, failures or {}, written)
+
+
+def in_shadow(review: Review, then: FlaggedThen = FlaggedThen.REVIEW) -> Assignment:
+    assignment = assign(a_route(StagePlan(Stage.MANUAL_REVIEW, review=review)), {}, NOW)
+    return replace(assignment, flags=replace(STRICT, then=then))
+
+
+UNLIKE = {1: a_raw("paper", version=1), 2: a_raw("metal")}
+ALIKE = {1: a_raw("metal", version=1), 2: a_raw("metal")}
+BASELINE_UNSURE = {1: a_raw("metal", confidence=0.6, version=1), 2: a_raw("metal")}
+
+
+@pytest.mark.parametrize("raws", [UNLIKE, ALIKE, BASELINE_UNSURE])
+def test_a_shadow_is_looked_at_with_the_chance_that_its_evidence_names(
+    raws: Mapping[int, RawPrediction],
+):
+    assignment = in_shadow(Review(sample=0.2, flagged=0.6))
+    numbers = [(n + 0.5) / 1000 for n in range(1000)]
+    both = [told(assignment, raws, number=number) for number in numbers]
+    looked_at = [bool(written.item) + bool(shadow.item) for written, shadow in both]
+    rows = [row for _, shadow in both for row in shadow.evidence]
+    assert len(rows) == 1000
+    assert max(looked_at) == 1, "one item for a request, whoever asks for it"
+    assert [row.sampled for row in rows] == [bool(one) for one in looked_at]
+    (chance,) = {row.inclusion_probability for row in rows}
+    assert sum(looked_at) / 1000 == pytest.approx(chance)
+    items = [one.item for pair in both for one in pair if one.item]
+    assert {one.inclusion_probability for one in items} == {chance}
+
+
+def test_a_held_request_has_its_question_with_it_and_gets_no_second_one():
+    raws = {1: a_raw("paper", p_value=0.001, version=1), 2: a_raw("metal")}
+    written, shadow = told(in_shadow(Review(sample=1.0), FlaggedThen.HOLD), raws)
+    assert written.prediction.status is Status.HELD
+    assert written.item is not None
+    assert written.item.version == 1
+    assert shadow.item is None
+    (row,) = shadow.evidence
+    assert (row.version, row.sampled, row.inclusion_probability) == (2, True, 1.0)
+
+
+def test_what_the_answer_says_of_a_watched_version_waits_for_no_shadow():
+    part = StagePlan(Stage.LIVE, review=Review(sample=1.0))
+    assignment = replace(in_shadow(Review()), watched=a_rollout(part, version=1, id="before"))
+    written, shadow = told(assignment, ALIKE)
+    assert [(row.rollout_id, row.version) for row in written.evidence] == [("before", 1)]
+    assert [row.version for row in shadow.evidence] == [2]
+
+
 def test_a_shadow_is_reviewed_and_counted_but_the_baseline_is_what_the_caller_hears():
     part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
     assignment = assign(a_route(part), {}, NOW)
     raws = {1: a_raw("paper", version=1), 2: a_raw("metal")}
-    written = record(asked(), assignment, decide(assignment, raws[1]), raws)
+    written, shadow = told(assignment, raws)
     assert written.prediction.answer is not None
     assert written.prediction.answer.prediction == "paper"
     assert written.prediction.decided_by is DecidedBy.BASELINE
-    assert [s.said.prediction for s in written.shadows] == ["metal"]
-    (row,) = written.evidence
+    assert (written.evidence, written.item) == ((), None)
+    assert [s.said.prediction for s in shadow.shadows] == ["metal"]
+    (row,) = shadow.evidence
     assert (row.model_label, row.baseline_label, row.sampled) == ("metal", "paper", True)
-    assert written.item is not None
-    assert written.item.version == 2
+    assert shadow.item is not None
+    assert shadow.item.version == 2
     assert "metal" not in str(prediction(written.prediction)["prediction"])
 
 
@@ -161,10 +225,10 @@ def test_a_shadow_that_failed_is_an_error_and_the_answer_is_as_it_was(
     part = StagePlan(Stage.MANUAL_REVIEW, review=Review(sample=1.0))
     assignment = assign(a_route(part), {}, NOW)
     only = {1: a_raw("paper", version=1)}
-    written = record(asked(), assignment, decide(assignment, only[1]), only, {2: failure})
-    assert [row.verdict for row in written.evidence] == verdicts
-    assert [(s.said, s.failure) for s in written.shadows] == [(None, failure.reason)]
-    assert written.item is None
+    written, shadow = told(assignment, only, {2: failure})
+    assert [row.verdict for row in shadow.evidence] == verdicts
+    assert [(s.said, s.failure) for s in shadow.shadows] == [(None, failure.reason)]
+    assert (written.item, shadow.item) == (None, None)
     assert written.prediction.flags == ()
     assert written.prediction.decided_by is DecidedBy.BASELINE
 

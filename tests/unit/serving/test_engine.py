@@ -115,6 +115,16 @@ def test_an_input_that_cannot_be_read_fails_alone(pool: ThreadPoolExecutor):
     made.close()
 
 
+def test_what_nobody_waits_for_is_prepared_without_the_pool_that_versions_share():
+    with ThreadPoolExecutor(1) as pool:
+        made, hold = engine(FakeRunner(), pool), threading.Event()
+        busy = pool.submit(hold.wait, PATIENCE)
+        assert made.submit(image("metal"), aside=True).result(PATIENCE).label == "metal"
+        assert not busy.done()
+        hold.set()
+        made.close()
+
+
 class Allergic(FakeRunner):
     """Raises on a batch that holds a metal."""
 

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from serving_fakes import NOW, a_prediction
+from serving_fakes import a_prediction
 
 from monitoring.adapters.metrics import Metrics
 from serving.adapters.measurements import PrometheusMeasurements
-from serving.domain.prediction import DecidedBy, ShadowRecord, Status
+from serving.domain.prediction import DecidedBy, Status
+from serving.domain.shadowing import Shadowed
 
 
 def test_a_held_request_counts_once_as_held_and_once_as_what_became_of_it():
@@ -42,10 +43,9 @@ def test_queues_are_measured_by_model_and_shares_with_their_interval():
 def test_a_shadow_without_an_answer_is_counted_apart():
     metrics = Metrics()
     measured = PrometheusMeasurements(metrics)
-    said = a_prediction(1).model_answer
-    measured.shadowed("waste", ShadowRecord("p", 2, said, 0.5, NOW))
-    measured.shadowed("waste", ShadowRecord("p", 2, None, None, NOW, "dropped"))
+    for outcome in Shadowed:
+        measured.shadowed("waste", 2, outcome)
     text = metrics.render().decode()
-    for outcome in ("answered", "no-answer"):
+    for outcome in ("answered", "no-answer", "dropped"):
         labels = f'{{model="waste",outcome="{outcome}",version="2"}}'
         assert f"stagegate_shadows_total{labels} 1.0" in text

@@ -9,7 +9,8 @@ from registry.domain.evidence import Arm
 from registry.domain.plan import GateSpec, Review, StagePlan
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
-from serving.domain.admission import Asked, Record, record
+from serving.domain.admission import Record, record
+from serving.domain.asked import Asked
 from serving.domain.decide import decide
 from serving.domain.exposing import failed_exposures
 from serving.domain.routing import Assignment, Policy, Route, assign
