@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from waiting import PATIENCE
 
-from console.acceptor import Acceptor
+from console.acceptor import HESITATION_SECONDS, Acceptor
 from console.loads import Loads, shared_memory
 
 
@@ -75,6 +75,8 @@ def test_whoever_has_more_connections_lets_the_other_go_first(bound: socket.sock
         for knocks in range(1, 21):
             open_here += await knock(bound, 1)
             await until(lambda sofar=knocks: len(busy.taken) + len(idle.taken) == sofar)
+            # Its turn after this knock is over: else, on a slow machine, it might take the next.
+            await asyncio.sleep(2 * HESITATION_SECONDS)
         counts = len(busy.taken), len(idle.taken)
         await busy.close(*open_here)
         await idle.close()
