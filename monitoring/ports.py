@@ -20,11 +20,17 @@ class Windows(Protocol):
     def since(self, model: str, version: int, moment: datetime) -> Sequence[LiveWindow]:
         """Windows that ended after a moment, the newest first."""
 
-    def last(self, model: str, version: int, rows: int) -> Sequence[LiveWindow]:
-        """The newest windows, as many as it takes to hold `rows` inputs; the newest first."""
+    def last(self, model: str, version: int, rows: int, now: datetime) -> Sequence[LiveWindow]:
+        """The newest windows, as many as it takes to hold `rows` inputs; the newest first.
 
-    def readings(self, model: str, version: int, moment: datetime) -> Sequence[Reading]:
-        """Where the replicas' detectors stood, window by window after a moment; oldest first."""
+        What is said to have ended later than now was said by a clock that was set back since, and
+        is left out.
+        """
+
+    def readings(
+        self, model: str, version: int, moment: datetime, now: datetime
+    ) -> Sequence[Reading]:
+        """Where the replicas' detectors stood from a moment until now; oldest first."""
 
 
 class Alerts(Protocol):

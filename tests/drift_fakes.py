@@ -15,7 +15,7 @@ from monitoring.services.check_drift import check_drift, keep_measurement
 from monitoring.services.fit_reference import MonitoringReferenceFitter
 from monitoring.services.live_window import WindowRecorder
 from monitoring.services.measure_drift import DriftCheck
-from registry.domain.evidence import DriftMeasurement
+from registry.domain.evidence import CLOCKS_DIFFER, DriftMeasurement
 from registry.domain.observations import Observations
 
 WORLD = a_world()
@@ -61,17 +61,21 @@ class KeptWindows:
     def since(self, model: str, version: int, moment: datetime) -> list[LiveWindow]:
         return [w for w in reversed(self.kept) if w.ended_at > moment]
 
-    def last(self, model: str, version: int, rows: int) -> list[LiveWindow]:
+    def last(self, model: str, version: int, rows: int, now: datetime) -> list[LiveWindow]:
         chosen: list[LiveWindow] = []
-        for window in reversed(self.kept):
+        for window in reversed(self._told(now)):
             if sum(w.rows for w in chosen) >= rows:
                 break
             chosen.append(window)
         return chosen
 
-    def readings(self, model: str, version: int, moment: datetime) -> list[Reading]:
-        after = sorted((w for w in self.kept if w.ended_at > moment), key=lambda w: w.ended_at)
+    def readings(self, model: str, version: int, moment: datetime, now: datetime) -> list[Reading]:
+        after = [w for w in self._told(now) if w.ended_at > moment]
         return [Reading(w.replica, w.ended_at, w.shift_evidence) for w in after]
+
+    def _told(self, now: datetime) -> list[LiveWindow]:
+        told = [w for w in self.kept if w.ended_at <= now + CLOCKS_DIFFER]
+        return sorted(told, key=lambda w: w.ended_at)
 
 
 class KeptAlerts:

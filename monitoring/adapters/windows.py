@@ -11,6 +11,7 @@ from monitoring.domain.binning import FeatureCounts
 from monitoring.domain.episode import Reading
 from monitoring.domain.window import Growth, LiveWindow, WindowCounts, merge
 from registry.adapters.database.dialect import insert
+from registry.domain.evidence import CLOCKS_DIFFER
 
 MERGED = "hour"  # the replica of merged windows; real ones are named after a host and a process
 KEPT = timedelta(days=30)
@@ -50,11 +51,15 @@ class SqlWindows:
         rows = self._connection.execute(_newest(model, version).where(t.c.ended_at > moment))
         return tuple(_window(row) for row in rows)
 
-    def last(self, model: str, version: int, rows: int) -> tuple[LiveWindow, ...]:
-        """The newest windows, as many as it takes to hold `rows` inputs; the newest first."""
+    def last(self, model: str, version: int, rows: int, now: datetime) -> tuple[LiveWindow, ...]:
+        """The newest windows, as many as it takes to hold `rows` inputs; the newest first.
+
+        What is said to have ended later than now was said by a clock that was set back since, and
+        is left out.
+        """
         chosen: list[LiveWindow] = []
         held = 0
-        with self._connection.execute(_newest(model, version)) as result:
+        with self._connection.execute(_newest(model, version).where(_by(now))) as result:
             for row in result.yield_per(_PAGE):
                 chosen.append(_window(row))
                 held += row.rows
@@ -62,11 +67,13 @@ class SqlWindows:
                     break
         return tuple(chosen)
 
-    def readings(self, model: str, version: int, moment: datetime) -> tuple[Reading, ...]:
-        """Where the replicas' detectors stood, window by window after a moment; oldest first."""
+    def readings(
+        self, model: str, version: int, moment: datetime, now: datetime
+    ) -> tuple[Reading, ...]:
+        """Where the replicas' detectors stood from a moment until now; oldest first."""
         rows = self._connection.execute(
             sa.select(t.c.replica, t.c.ended_at, t.c.shift_evidence)
-            .where(*_of(model, version), t.c.ended_at > moment, t.c.replica != MERGED)
+            .where(*_of(model, version), t.c.ended_at > moment, _by(now), t.c.replica != MERGED)
             .order_by(t.c.ended_at, t.c.id)
         )
         return tuple(Reading(*row) for row in rows)
@@ -84,17 +91,17 @@ class SqlWindows:
             .where(t.c.ended_at < now - _SINGLE, t.c.replica != MERGED)
             .distinct()
         ).all():
-            before = min(now - _SINGLE, self._newest_inputs_end(model, version))
+            before = min(now - _SINGLE, self._newest_inputs_end(model, version, now))
             merged += self._merge(model, version, before)
         self._connection.execute(sa.delete(t).where(t.c.ended_at < now - KEPT))
         return merged
 
-    def _newest_inputs_end(self, model: str, version: int) -> datetime:
+    def _newest_inputs_end(self, model: str, version: int, now: datetime) -> datetime:
         """The end of the oldest window among those that hold the newest inputs."""
         held, end = 0, _EPOCH
         rows = self._connection.execute(
             sa.select(t.c.rows, t.c.ended_at)
-            .where(*_of(model, version))
+            .where(*_of(model, version), _by(now))
             .order_by(t.c.ended_at.desc())
         )
         with rows:
@@ -138,6 +145,10 @@ def _by_hour(windows: Sequence[LiveWindow]) -> dict[datetime, list[LiveWindow]]:
 
 def _of(model: str, version: int) -> tuple[sa.ColumnElement[bool], ...]:
     return t.c.model == model, t.c.version == version
+
+
+def _by(now: datetime) -> sa.ColumnElement[bool]:
+    return t.c.ended_at <= now + CLOCKS_DIFFER
 
 
 def _newest(model: str, version: int) -> sa.Select[Any]:

@@ -7,8 +7,14 @@ from monitoring.domain.episode import evidence_of
 from monitoring.domain.reference import Reference
 from monitoring.domain.window import merge
 from monitoring.ports import Alerts, Windows
-from monitoring.services.measure_drift import USUAL_CHECK, DriftCheck, Look, measure
-from registry.domain.evidence import DriftMeasurement
+from monitoring.services.measure_drift import (
+    USUAL_CHECK,
+    DriftCheck,
+    Look,
+    by_this_clock,
+    measure,
+)
+from registry.domain.evidence import CLOCKS_DIFFER, DriftMeasurement
 from registry.ports import Drift
 
 
@@ -16,9 +22,9 @@ def look(
     drift: Drift, windows: Windows, model: str, version: int, now: datetime, check: DriftCheck
 ) -> Look:
     """Gather the newest rows, the evidence of the replicas, and the last measurement."""
-    newest = windows.last(model, version, check.most_rows)
-    readings = windows.readings(model, version, now - check.silent_after)
-    last = next(iter(drift.recent(model, version, limit=1)), None)
+    newest = windows.last(model, version, check.most_rows, now)
+    readings = windows.readings(model, version, now - check.silent_after, now)
+    last = by_this_clock(next(iter(drift.recent(model, version, limit=1)), None), now)
     evidence = evidence_of(readings, check.run_length, last.window_to if last else None)
     return Look(newest, merge(newest), evidence, last)
 
@@ -36,8 +42,11 @@ def check_drift(
     """What there is to keep, if anything; only reads.
 
     None if there are too few rows yet, or if little has happened since the last measurement.
-    wanted_since: a stage that began then waits for a measurement of its own.
+    wanted_since: a stage that began then waits for a measurement of its own; one that began by a
+    clock that was set back since has one as soon as there is any by this clock.
     """
+    if wanted_since is not None and wanted_since > now + CLOCKS_DIFFER:
+        wanted_since = None
     seen = look(drift, windows, model, version, now, check)
     due = _due(seen, check, now, wanted_since)
     if seen.counts.rows < check.minimum_rows or not (due or _may_turn(seen)):

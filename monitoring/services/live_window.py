@@ -81,7 +81,7 @@ class WindowRecorder:
             self._version,
             self._replica,
             epoch,
-            started_at,
+            min(started_at, now),  # the clock may have been set back
             now,
             counts,
             report.evidence,

@@ -7,8 +7,8 @@ past windows, so that the next one can rank itself among them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from monitoring.domain.conformal import held_out_rows_for
@@ -20,9 +20,10 @@ from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
 from monitoring.domain.reference import Reference
 from monitoring.domain.stretch import Stretch, since_growth, whole
 from monitoring.domain.window import OUT_OF_DOMAIN_LEVEL, LiveWindow, WindowCounts
-from registry.domain.evidence import DriftMeasurement
+from registry.domain.evidence import CLOCKS_DIFFER, DriftMeasurement
 
 CARRIED = 200
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,20 @@ def measure(
         at=now,
     )
     return Measured(measurement, stretch)
+
+
+def by_this_clock(last: DriftMeasurement | None, now: datetime) -> DriftMeasurement | None:
+    """The last measurement; if the clock was set back since, what there is to go on from.
+
+    A shift that it found goes on, from now. Whatever came since seems to be older than it was, so
+    all that there is by this clock is fresh; its past windows are kept as far as they seem past.
+    """
+    if last is None or last.at <= now + CLOCKS_DIFFER:
+        return last
+    again = _to_document(Episode(now, now)) if last.detail["episode"] else None
+    past = [window for window in _past(last) if window.window_to <= now]
+    detail = {**last.detail, "episode": again, "past": _to_lists(past)}
+    return replace(last, at=_LONG_AGO, window_from=_LONG_AGO, window_to=_LONG_AGO, detail=detail)
 
 
 def describe_test(test: DriftTest) -> dict[str, Any]:

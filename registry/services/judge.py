@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from registry.domain.assemble import assemble, counted_for_drift, traffic_segments
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
-from registry.domain.evidence import DriftMeasurement, ReviewerTally
+from registry.domain.evidence import CLOCKS_DIFFER, DriftMeasurement, ReviewerTally
 from registry.domain.evidence_log import SettledTraffic, Surroundings
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
@@ -71,7 +71,7 @@ class GateMemory:
         """The verdicts of all gates, judged anew where there is something new."""
         which = (rollout.model, rollout.active)  # a candidate, and the live version under watch
         seen = self._seen.get(which)
-        drift = _newest_drift(unit, rollout)
+        drift = _newest_drift(unit, rollout, now)
         known = seen.followed.up_to(rollout) if seen else 0
         evidence = unit.evidence.mark(rollout.id, rollout.stage, now, known)
         reviewers = unit.checks.tally(rollout.model, rollout.started_at, now)
@@ -157,7 +157,7 @@ def gather(
 def surroundings(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Surroundings:
     """The same as a certificate keeps it, but for the answers."""
     return Surroundings(
-        _newest_drift(unit, rollout),
+        _newest_drift(unit, rollout, now),
         unit.checks.read(rollout.model, rollout.started_at),
         _settled(unit, rollout, now) if reads_traffic(rollout.stage_plan.gates) else None,
     )
@@ -170,6 +170,12 @@ def _settled(unit: UnitOfWork, rollout: Rollout, now: datetime) -> SettledTraffi
     return SettledTraffic(until, unit.exposures.until(rollout.id, rollout.stage, until, names))
 
 
-def _newest_drift(unit: UnitOfWork, rollout: Rollout) -> DriftMeasurement | None:
+def _newest_drift(unit: UnitOfWork, rollout: Rollout, now: datetime) -> DriftMeasurement | None:
+    """The newest since the stage began; if that was by a clock that was set back since, the newest.
+
+    How many inputs of the stage it has seen is counted from the answers, whatever the clock said.
+    """
     newest = next(iter(unit.drift.recent(rollout.model, rollout.version, limit=1)), None)
-    return newest if newest and newest.at >= rollout.stage_since else None
+    if newest is None or rollout.stage_since > now + CLOCKS_DIFFER:
+        return newest
+    return newest if newest.at >= rollout.stage_since else None

@@ -29,6 +29,7 @@ from registry.domain.versions import ModelVersion
 
 pytestmark = pytest.mark.integration
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AFTER = NOW + timedelta(days=1)
 DRIFT = AlertKind.DRIFT
 
 
@@ -48,7 +49,7 @@ def test_a_window_is_read_back_as_it_was_stored(database: Database):
     with database.begin() as connection:
         SqlWindows(connection).add(a_window(1))
     with database.read() as connection:
-        assert SqlWindows(connection).last("waste", 1, 1) == (a_window(1),)
+        assert SqlWindows(connection).last("waste", 1, 1, AFTER) == (a_window(1),)
 
 
 def test_what_was_counted_since_evidence_grew_is_read_back(database: Database):
@@ -56,7 +57,7 @@ def test_what_was_counted_since_evidence_grew_is_read_back(database: Database):
     with database.begin() as connection:
         SqlWindows(connection).add(grown)
     with database.read() as connection:
-        assert SqlWindows(connection).last("waste", 1, 1) == (grown,)
+        assert SqlWindows(connection).last("waste", 1, 1, AFTER) == (grown,)
 
 
 def test_a_window_sent_twice_counts_once_and_other_replicas_add_up(database: Database):
@@ -74,7 +75,7 @@ def test_where_each_detector_stood_is_read_back_oldest_first(database: Database)
         windows = SqlWindows(connection)
         for epoch, replica in ((2, "a"), (1, "b"), (3, "b")):
             windows.add(replace(a_window(epoch, replica=replica), shift_evidence=epoch / 2))
-        readings = windows.readings("waste", 1, NOW + timedelta(minutes=1))
+        readings = windows.readings("waste", 1, NOW + timedelta(minutes=1), AFTER)
     assert [(r.replica, r.value) for r in readings] == [("a", 1.0), ("b", 1.5)]
 
 
@@ -102,7 +103,10 @@ def test_a_window_that_comes_late_joins_its_hour(database: Database):
         windows.add(a_window(2, rows=5))
         assert windows.merge_old(later) == 1
         assert [w.rows for w in windows.since("waste", 1, NOW)] == [1000, 15]
-        assert windows.readings("waste", 1, NOW + timedelta(hours=3))[0].replica == "a"
+        assert windows.readings("waste", 1, NOW + timedelta(hours=3), AFTER)[0].replica == "a"
+        assert [w.rows for w in windows.last("waste", 1, 1010, AFTER)] == [1000, 15], (
+            "not the newest"
+        )
 
 
 def test_windows_older_than_any_question_go(database: Database):
@@ -110,9 +114,9 @@ def test_windows_older_than_any_question_go(database: Database):
         windows = SqlWindows(connection)
         windows.add(a_window(1))
         windows.merge_old(NOW + timedelta(days=29))
-        assert windows.last("waste", 1, 1)
+        assert windows.last("waste", 1, 1, AFTER)
         windows.merge_old(NOW + timedelta(days=31))
-        assert windows.last("waste", 1, 1) == ()
+        assert windows.last("waste", 1, 1, AFTER) == ()
 
 
 def test_the_newest_windows_that_hold_enough_rows_are_found(database: Database):
@@ -121,9 +125,23 @@ def test_the_newest_windows_that_hold_enough_rows_are_found(database: Database):
         for epoch in range(1, 6):
             windows.add(a_window(epoch))
         windows.add(a_window(9, version=2))
-        assert [w.epoch for w in windows.last("waste", 1, 25)] == [5, 4, 3]
+        assert [w.epoch for w in windows.last("waste", 1, 25, AFTER)] == [5, 4, 3]
         assert [w.epoch for w in windows.since("waste", 1, NOW + timedelta(minutes=3))] == [5, 4]
-        assert windows.last("waste", 7, 25) == ()
+        assert windows.last("waste", 7, 25, AFTER) == ()
+
+
+def test_windows_of_a_clock_that_was_set_back_are_not_the_newest(database: Database):
+    with database.begin() as connection:
+        windows = SqlWindows(connection)
+        for epoch in (500, 501, 502):  # by a clock that was hours ahead
+            windows.add(a_window(epoch, rows=500))
+        for epoch in (1, 2, 3):
+            windows.add(a_window(epoch))
+        early = NOW + timedelta(minutes=3)
+        assert [w.epoch for w in windows.last("waste", 1, 500, early)] == [3, 2, 1]
+        told = windows.readings("waste", 1, NOW, early)
+        assert [(r.at - NOW) // timedelta(minutes=1) for r in told] == [1, 2, 3]
+        assert windows.merge_old(NOW + timedelta(minutes=30)) == 0, "the newest stay single"
 
 
 def test_an_alert_is_raised_once_renewed_and_cleared_once(database: Database):

@@ -9,11 +9,12 @@ from rollout_world import PLAN, World
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.domain.errors import GatesNotPassed
+from registry.domain.gates import Judged, Passed, Stale
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.services import control
 from registry.services.check_audit import check_audit
-from registry.services.judge import GateMemory
+from registry.services.judge import GateMemory, judge
 from registry.services.promote import promote
 from registry.services.tick import intent, tick
 
@@ -84,6 +85,32 @@ def test_clocks_of_replicas_that_differ_by_seconds_are_no_clock_that_was_set_bac
         promoted(world)
 
 
+def test_drift_goes_on_to_be_evidence_by_the_clock_that_there_is(world: World) -> None:
+    world.start()
+    world.review(correct=80)
+    world.measure_drift(alarm=False)
+    promoted(world)
+    set_back(world)
+
+    def drift_gate() -> Judged:
+        with world.database.read() as connection:
+            gates = judge(SqlUnitOfWork(connection), world.rollout(), world.now).gates
+        return next(gate for gate in gates if gate.type == "drift")
+
+    assert "set back since" in drift_gate().result.sentence
+    world.measure_drift(alarm=False)
+    assert drift_gate().result.sentence == "drift: 0 inputs of this stage compared, needs 30 more"
+    world.review(correct=120)
+    world.wait(minutes=1)
+    world.measure_drift(alarm=False)
+    assert isinstance(drift_gate().result, Passed)
+    world.wait(minutes=1)
+    world.measure_drift(alarm=True)
+    assert isinstance(drift_gate().result, Stale)
+    with pytest.raises(GatesNotPassed, match="domain shift"):
+        promoted(world)
+
+
 def test_harm_is_taken_back_also_while_a_stage_has_not_begun_by_the_clock(world: World) -> None:
     world.start()
     memory = GateMemory()
@@ -114,14 +141,14 @@ def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_d
     set_back(world)
     world.review(correct=120)
     world.measure_drift(alarm=False)
-    promoted(world, override=True, reason="the drift gate waits for the clock")
+    promoted(world)
     world.wait(minutes=1)
     world.review(correct=200)
     promoted(world, override=True, reason="the step bakes by the other clock")
     world.wait(days=-1)
     promoted(world, override=True, reason="on")
     assert [action for _, action in world.actions()] == [
-        "started", "promoted", "overridden", "overridden", "overridden"
+        "started", "promoted", "promoted", "overridden", "overridden"
     ]  # fmt: skip
     with world.database.read() as connection:
         unit = SqlUnitOfWork(connection)

@@ -96,6 +96,44 @@ def test_an_alert_ends_when_the_shift_is_over_and_a_new_shift_is_a_new_episode(
     assert stream.alerts.raised == 2
 
 
+@pytest.mark.parametrize("back", [timedelta(hours=2), timedelta(days=400)])
+def test_a_clock_that_is_set_back_blinds_nothing_and_ends_no_shift(
+    reference: Reference, back: timedelta
+):
+    stream, draw = Stream(reference, DriftCheck(most_rows=120)), rng(29)
+
+    def see(batches: int, **shift: float) -> list[bool]:
+        """Whether each measurement that was kept finds a shift."""
+        before = len(stream.drift.kept)
+        for _ in range(batches):
+            stream.see(WORLD.draw(60, draw, **shift))
+        return [measured.alarm for measured in stream.drift.kept[before:]]
+
+    assert see(5) == [False] * 4
+    stream.now -= back
+    assert see(4) == [False] * 3, "once there are enough inputs by this clock"
+    assert stream.newest.window_from < stream.newest.window_to == stream.now
+    assert see(4, darker=30)[-1]
+
+    stream.now -= back
+    assert see(4, darker=30) == [True] * 3, "the shift goes on"
+    assert stream.alerts.raised == 1
+    assert not see(4)[-1], "and ends when it is over"
+    assert stream.alerts.open is None
+    assert stream.measure(wanted_since=stream.now + back) is None, "a stage of the other clock"
+
+
+def test_a_shift_is_found_while_a_clock_tells_times_that_there_were_before(reference: Reference):
+    stream, draw = Stream(reference, DriftCheck(most_rows=120)), rng(30)
+    for _ in range(10):
+        stream.see(WORLD.draw(60, draw))
+    stream.now -= 8 * MINUTE
+    for _ in range(4):
+        stream.see(WORLD.draw(60, draw, darker=30))
+    assert stream.newest.alarm
+    assert stream.newest.at == stream.now
+
+
 def test_tests_that_alarm_without_enough_evidence_are_only_a_possible_shift(reference: Reference):
     stream = Stream(reference, DriftCheck(run_length=1e30))
     measured = stream.see(WORLD.draw(120, rng(25), darker=30))
