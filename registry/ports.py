@@ -224,10 +224,13 @@ class Exposures(Protocol):
         Only those created since `recent` say when. segments: attributes whose values are wanted.
         """
 
-    def until(
-        self, rollout_id: str, stage: Stage, moment: datetime, segments: Sequence[str] = ()
-    ) -> ExposureTable:
-        """Those that were created up to a moment, as columns, with the values of attributes."""
+    def portions(
+        self, rollout_id: str, stage: Stage, until: datetime, segments: Sequence[str] = ()
+    ) -> Iterator[ExposureTable]:
+        """Those that were created up to a moment, as columns, some at a time; in one look.
+
+        If there are none, one table without rows.
+        """
 
     def horizon(self) -> Horizon:
         """Which rows this look knows to be there; of a transaction that reads only."""

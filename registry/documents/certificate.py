@@ -20,7 +20,6 @@ from registry.domain.retrace import Certificate, Elided
 
 FORMAT = "stagegate/certificate/v2"
 _LARGE = 1_000_000  # bytes; beyond this a file is compressed
-_EXPOSURES = 50_000  # rows in a line
 _AT_ONCE = 1 << 20
 
 Record = Mapping[str, Any]
@@ -55,11 +54,9 @@ def answers_record(stage: str, rows: Sequence[Answer]) -> Record:
     return {"answers": stage, "rows": rows}
 
 
-def exposures_records(stage: str, table: ExposureTable) -> Iterator[Record]:
-    """All exposures of a stage, some at a time."""
-    for at in range(0, len(table) or 1, _EXPOSURES):
-        part = table.part(at, at + _EXPOSURES)
-        yield {"exposures": stage, "rows": exposures_record(part)}
+def some_exposures_record(stage: str, table: ExposureTable) -> Record:
+    """Some exposures of a stage, in the order in which they were written."""
+    return {"exposures": stage, "rows": exposures_record(table)}
 
 
 def write_records(file: BinaryIO, records: Iterable[Record]) -> None:

@@ -1,9 +1,8 @@
 """Read a certificate from a file and judge its promotions again, a line at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -19,10 +18,17 @@ from registry.documents.evidence_record import (
     digest_of,
     drift_of,
 )
-from registry.documents.exposure_record import exposures_of, exposures_record, until_of
+from registry.documents.exposure_record import (
+    ExposureHash,
+    exposures_of,
+    exposures_record,
+    form_of,
+    until_of,
+)
 from registry.documents.log_record import LogHash, Snapshot, Stood, surroundings_of
 from registry.documents.plan_record import plan_digest, plan_from_document
 from registry.documents.sight_record import SETTLED, sight_of, sight_record, stood_record
+from registry.domain.assemble import traffic_of
 from registry.domain.certificate import (
     FoundLog,
     FoundSight,
@@ -34,8 +40,8 @@ from registry.domain.certificate import (
     promotions_of,
 )
 from registry.domain.evidence import AuditEvent, AuditHead, DriftMeasurement
-from registry.domain.evidence_log import EvidenceLog, LoggedAnswer
-from registry.domain.exposure import ExposureTable, joined
+from registry.domain.evidence_log import EvidenceLog, LoggedAnswer, SettledTraffic
+from registry.domain.exposure import ExposureTable
 from registry.domain.retrace import Broken, Certificate, Changed, Elided
 from registry.domain.rollout import Rollout
 
@@ -48,13 +54,11 @@ def read_certificate(file: BinaryIO) -> Verified:
     with reading():
         certificate = _head(lines)
         logs, harms = _promotions(lines, certificate), _harms(lines, certificate)
-        exposures = _exposures(lines)
+        _exposures(lines, (*logs, *harms))
         _answers(lines, (*logs, *harms))
         lines.end()
-        _check_seen(exposures, (*logs, *harms))
-        found = {one.number: partial(one.found, exposures.get(one.stage)) for one in logs}
-        again = (one.judged(exposures.get(one.stage)) for one in harms)
-        return certificate, judge_again(certificate, found), tuple(again)
+        found = {one.number: one.found for one in logs}
+        return certificate, judge_again(certificate, found), tuple(one.judged() for one in harms)
 
 
 def head_of(file: BinaryIO) -> Certificate:
@@ -96,14 +100,24 @@ class _Again(ABC):
     ) -> None:
         self.number, self.stage = number, before.stage.value
         self._log, self._stood = EvidenceLog.start(before, drift), stood
+        self._traffic = traffic_of(before)
 
     def take(self, rows: Sequence[Answer]) -> set[int]:
         """Those of the next rows that it rests on; gives their numbers."""
         return {answer.id for answer in self._took(rows)}
 
+    def meet(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+        """The next exposures of its stage; gives which of them it rests on."""
+        mine = self._seen(table)
+        self._met(table if mine.all() else table.where(mine))
+        return mine
+
     @abstractmethod
-    def seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+    def _seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
         """Which exposures of its stage it rests on."""
+
+    def _met(self, rows: ExposureTable) -> None:
+        self._traffic = self._traffic.after(rows)
 
     def _took(self, rows: Sequence[Answer]) -> Sequence[LoggedAnswer]:
         answers = self._stood.take(rows)
@@ -132,25 +146,34 @@ class _LogAgain(_Again):
         drift = snapshot["drift"]
         drift = None if drift is None else drift_of(drift)
         super().__init__(number, before, drift, Stood(snapshot))
-        self._hashed = LogHash()
+        self._hashed, self._exposures = LogHash(), ExposureHash(form_of(snapshot))
 
     def _took(self, rows: Sequence[Answer]) -> Sequence[LoggedAnswer]:
         answers = super()._took(rows)
         self._hashed.add(answers)
         return answers
 
-    def seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+    def _seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
         until = until_of(self._small)
-        return table.created <= (-np.inf if until is None else until.timestamp())
+        return np.asarray(table.created <= (-np.inf if until is None else until.timestamp()))
 
-    def found(self, exposures: ExposureTable | None) -> FoundLog:
+    def _met(self, rows: ExposureTable) -> None:
+        super()._met(rows)
+        self._exposures.add(rows)
+
+    def found(self) -> FoundLog:
         """All of it."""
         self._all_came()
-        around = surroundings_of(self._small, exposures)
+        traffic, until = None, until_of(self._small)
+        if until is not None:
+            rows, form = self._traffic.rows, form_of(self._small)
+            traffic = SettledTraffic(until, rows, self._traffic, form)
+        around = surroundings_of(self._small, traffic)
         snapshot = self._hashed.snapshot(around)
         if line(snapshot) != self._given:
             raise self._disagrees()
-        return FoundLog(self._hashed.digest(around, snapshot), self._log, around)
+        hashed = None if traffic is None else self._exposures
+        return FoundLog(self._hashed.digest(snapshot, hashed), self._log, around)
 
 
 class _SightAgain(_Again):
@@ -171,14 +194,14 @@ class _SightAgain(_Again):
             event.sequence, before, self._sight.drift, Stood(stood_record(self._sight, settled))
         )
 
-    def seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
+    def _seen(self, table: ExposureTable) -> npt.NDArray[np.bool_]:
         return self._sight.seen(table)
 
-    def judged(self, exposures: ExposureTable | None) -> Harm:
+    def judged(self) -> Harm:
         """All of it, judged again."""
         self._all_came()
-        mine = None if exposures is None else exposures.where(self.seen(exposures))
-        found = FoundSight(self._digest, self._sight, self._log, mine)
+        traffic = None if self._sight.exposures is None else self._traffic
+        found = FoundSight(self._digest, self._sight, self._log, traffic)
         return judge_harm_again(self._event, self._before, found)
 
 
@@ -212,23 +235,16 @@ def _named(kind: str, events: Sequence[int]) -> str:
     return f"the next {kind} is event {events[0]}" if events else f"there is no further {kind}"
 
 
-def _check_seen(exposures: Mapping[str, ExposureTable], again: Sequence[_Again]) -> None:
-    for stage, table in exposures.items():
-        mine = [one.seen(table) for one in again if one.stage == stage]
-        if not mine or not np.logical_or.reduce(mine).all():
-            raise Broken(f"the file holds exposures of {stage} that nothing was judged on")
-
-
-def _exposures(lines: Lines) -> Mapping[str, ExposureTable]:
-    parts: dict[str, list[ExposureTable]] = {}
+def _exposures(lines: Lines, again: Sequence[_Again]) -> None:
     for record in lines.take("exposures"):
         _only(record, "exposures", "rows")
-        rows = record["rows"]
+        stage, rows = record["exposures"], record["rows"]
         table = exposures_of(rows)
         if canonical(exposures_record(table, 2 if "epochs" in rows else 1)) != canonical(rows):
             raise Broken("the part `exposures` of the file is not written as certificates are")
-        parts.setdefault(record["exposures"], []).append(table)
-    return {stage: joined(tables) for stage, tables in parts.items()}
+        mine = [one.meet(table) for one in again if one.stage == stage]
+        if not mine or not np.logical_or.reduce(mine).all():
+            raise Broken(f"the file holds exposures of {stage} that nothing was judged on")
 
 
 def _answers(lines: Lines, again: Sequence[_Again]) -> None:

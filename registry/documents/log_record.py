@@ -21,9 +21,8 @@ from registry.documents.evidence_record import (
     drift_of,
     drift_record,
 )
-from registry.documents.exposure_record import exposures_record, form_of, traffic_record, until_of
+from registry.documents.exposure_record import ExposureHash, traffic_record
 from registry.domain.evidence_log import LoggedAnswer, SettledTraffic, Surroundings
-from registry.domain.exposure import ExposureTable
 
 Snapshot = Mapping[str, Any]
 
@@ -77,12 +76,12 @@ class LogHash:
             "traffic": traffic_record(around.traffic),
         }
 
-    def digest(self, around: Surroundings, snapshot: Snapshot) -> str:
+    def digest(self, snapshot: Snapshot, exposures: ExposureHash | None) -> str:
         """The digest of everything in the log."""
-        seen, hashed = around.traffic, self._hashed.copy()
-        exposures = None if seen is None else exposures_record(seen.exposures, seen.form)
+        hashed = self._hashed.copy()
         hashed.update(b"],")
-        for piece in (*_pieces(snapshot), ",", *_pieces(exposures), "]"):
+        seen = None if exposures is None else exposures.record()
+        for piece in (*_pieces(snapshot), ",", *_pieces(seen), "]"):
             hashed.update(piece.encode())
         return "sha256:" + hashed.hexdigest()
 
@@ -124,14 +123,8 @@ class Stood:
         return answer_of(row, standing, rival, int(self._others[at]), reviewer)
 
 
-def surroundings_of(snapshot: Snapshot, exposures: ExposureTable | None) -> Surroundings:
-    """What was seen besides the answers.
-
-    exposures: those of the stage, at least up to the moment that the snapshot names.
-    """
-    until, traffic = until_of(snapshot), None
-    if until is not None and exposures is not None:
-        traffic = SettledTraffic(until, exposures.until(until.timestamp()), form_of(snapshot))
+def surroundings_of(snapshot: Snapshot, traffic: SettledTraffic | None) -> Surroundings:
+    """What was seen besides the answers."""
     drift = snapshot["drift"]
     checks = tuple(check_of(record) for record in snapshot["checks"])
     return Surroundings(None if drift is None else drift_of(drift), checks, traffic)

@@ -10,7 +10,6 @@ from registry.domain.audit_chain import content_digest, link
 from registry.domain.decision import Judgement, Promote, gate_record, judge
 from registry.domain.evidence import AuditEvent, AuditHead
 from registry.domain.evidence_log import EvidenceLog, Surroundings
-from registry.domain.exposure import ExposureTable
 from registry.domain.formulas import why_not_again
 from registry.domain.gates import Failed, Judged
 from registry.domain.retrace import (
@@ -24,6 +23,7 @@ from registry.domain.retrace import (
     retrace,
 )
 from registry.domain.rollout import Rollout
+from registry.domain.segmented_traffic import SegmentedTraffic
 from registry.domain.sight import Sight
 from registry.domain.transitions import Place
 
@@ -54,12 +54,15 @@ class FoundLog:
 
 @dataclass(frozen=True, slots=True)
 class FoundSight:
-    """What a look that found harm had before it, as it was found in a certificate."""
+    """What a look that found harm had before it, as it was found in a certificate.
+
+    traffic: the counts of the exposures; None if no gate looked at any.
+    """
 
     digest: str
     sight: Sight
     log: EvidenceLog
-    exposures: ExposureTable | None
+    traffic: SegmentedTraffic | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def judge_harm_again(event: AuditEvent, before: Rollout, found: FoundSight) -> H
             f"{found.digest}, and {judged['digest']} was judged"
         )
     sight = found.sight
-    gates = found.log.judge_on(sight.reviewers, found.exposures, sight.at)
+    gates = found.log.judge_on(sight.reviewers, found.traffic, sight.at)
     _check_gates(event, gates)
     harm = [gate for gate in gates if isinstance(gate.result, Failed) and not gate.dry_run]
     reason = "; ".join(gate.result.sentence for gate in harm)

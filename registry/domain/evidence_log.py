@@ -22,13 +22,13 @@ from registry.domain.evidence_table import (
     table_of,
     table_of_columns,
 )
-from registry.domain.exposure import ExposureTable
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Judged
 from registry.domain.rollout import Rollout
 from registry.domain.running import Running
+from registry.domain.segmented_traffic import SegmentedTraffic
 
-LATEST_FORM = 2
+LATEST_FORM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,14 @@ class LoggedAnswer:
 class SettledTraffic:
     """The exposures of a stage that were created up to a moment, all of which were written by then.
 
-    Nothing can be added to them or changed, so a later reading finds the same. form: which of their
-    columns the promotion was judged by and hashed with; the first had fewer.
+    Nothing can be added to them or changed, so a later reading finds the same. rows: how many.
+    counts: what gates read of them. form: how the promotion hashed them; the first had fewer
+    columns, and before the third they were hashed as a whole.
     """
 
     until: datetime
-    exposures: ExposureTable = field(compare=False)
+    rows: int
+    counts: SegmentedTraffic = field(compare=False)
     form: int = LATEST_FORM
 
 
@@ -121,16 +123,14 @@ class EvidenceLog:
 
     def judge(self, around: Surroundings, now: datetime) -> tuple[Judged, ...]:
         """What every gate of the rollout's stage says of this, and of nothing else."""
-        exposures = None if around.traffic is None else around.traffic.exposures
-        return self.judge_on(tally(around.checks, now), exposures, now)
+        counts = None if around.traffic is None else around.traffic.counts
+        return self.judge_on(tally(around.checks, now), counts, now)
 
     def judge_on(
-        self, reviewers: ReviewerTally, exposures: ExposureTable | None, now: datetime
+        self, reviewers: ReviewerTally, counts: SegmentedTraffic | None, now: datetime
     ) -> tuple[Judged, ...]:
-        """The same with what reviewers' checks came to, and these exposures."""
-        traffic = traffic_of(self.rollout)
-        if exposures is not None:
-            traffic = traffic.after(exposures)
+        """The same with what reviewers' checks came to, and these counts of exposures."""
+        traffic = traffic_of(self.rollout) if counts is None else counts
         most = counted_for_drift(self.rollout, self.drift)
         until = 0 if most is None else min(most, self.compared)
         answers = self.running.answers(now)

@@ -67,10 +67,6 @@ class ExposureTable:
         """The rows from one position up to another."""
         return self._pick(slice(start, end), self.actions[start:end])
 
-    def until(self, moment: float) -> "ExposureTable":
-        """The rows that were created up to a moment, in seconds since 1970."""
-        return self.where(self.created <= moment)
-
     def where(self, chosen: npt.NDArray[np.bool_]) -> "ExposureTable":
         """The chosen rows; chosen: (n,)."""
         rows = np.flatnonzero(chosen)

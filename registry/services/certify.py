@@ -12,10 +12,10 @@ import numpy.typing as npt
 from registry.documents.certificate import (
     Record,
     answers_record,
-    exposures_records,
     harm_record,
     head_record,
     snapshot_record,
+    some_exposures_record,
     write_records,
 )
 from registry.documents.certificate_reading import read_certificate
@@ -135,9 +135,12 @@ def _rows(
 ) -> Iterator[Record]:
     """The exposures and answers of each stage, once however often they were judged."""
     for stage, whiches in seen.items():
-        table = unit.exposures.until(rollout.id, stage, _EVER, _segments(rollout, stage))
-        mine = np.logical_or.reduce([which(table) for which in whiches])
-        yield from exposures_records(stage, table.where(mine))
+        names = _segments(rollout, stage)
+        tables = unit.exposures.portions(rollout.id, stage, _EVER, names)
+        for number, table in enumerate(tables):
+            mine = np.logical_or.reduce([which(table) for which in whiches])
+            if mine.any() or not number:
+                yield some_exposures_record(stage, table.where(mine))
     for stage, numbers in ids.items():
         wanted = np.unique(np.concatenate(numbers))
         for some in unit.evidence_logs.portions(rollout.id, stage, _EVER):

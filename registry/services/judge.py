@@ -1,13 +1,15 @@
 """Judge a rollout: gather what its gates look at and weigh it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from registry.domain.assemble import assemble, counted_for_drift, traffic_segments
+from registry.domain.assemble import assemble, counted_for_drift, traffic_of, traffic_segments
 from registry.domain.decision import Hold, Judgement, evidence_digest, judge_watched
 from registry.domain.decision import judge as weigh
 from registry.domain.evidence import CLOCKS_DIFFER, DriftMeasurement, ReviewerTally
 from registry.domain.evidence_log import SettledTraffic, Surroundings
+from registry.domain.exposure import ExposureTable
 from registry.domain.gate_table import judge_gates
 from registry.domain.gates import Evidence, Judged
 from registry.domain.rollout import Rollout
@@ -154,20 +156,30 @@ def gather(
     return assemble(rollout, now, answers, drift, until, reviewers, traffic)
 
 
-def surroundings(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Surroundings:
-    """The same as a certificate keeps it, but for the answers."""
+def surroundings(
+    unit: UnitOfWork, rollout: Rollout, now: datetime, met: Callable[[ExposureTable], None]
+) -> Surroundings:
+    """The same as a certificate keeps it, but for the answers.
+
+    met: is given the exposures that were counted, some at a time.
+    """
     return Surroundings(
         _newest_drift(unit, rollout, now),
         unit.checks.read(rollout.model, rollout.started_at),
-        _settled(unit, rollout, now) if reads_traffic(rollout.stage_plan.gates) else None,
+        _settled(unit, rollout, now, met) if reads_traffic(rollout.stage_plan.gates) else None,
     )
 
 
-def _settled(unit: UnitOfWork, rollout: Rollout, now: datetime) -> SettledTraffic:
+def _settled(
+    unit: UnitOfWork, rollout: Rollout, now: datetime, met: Callable[[ExposureTable], None]
+) -> SettledTraffic:
     """The traffic of the stage as far as nothing can be added to it any more."""
-    until = now - timedelta(seconds=SETTLING_SECONDS)
+    until, counts = now - timedelta(seconds=SETTLING_SECONDS), traffic_of(rollout)
     names = tuple(traffic_segments(rollout))
-    return SettledTraffic(until, unit.exposures.until(rollout.id, rollout.stage, until, names))
+    for some in unit.exposures.portions(rollout.id, rollout.stage, until, names):
+        met(some)
+        counts = counts.after(some)
+    return SettledTraffic(until, counts.rows, counts)
 
 
 def _newest_drift(unit: UnitOfWork, rollout: Rollout, now: datetime) -> DriftMeasurement | None:

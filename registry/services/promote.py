@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from registry.documents.exposure_record import ExposureHash
 from registry.documents.log_record import LogHash, pack
 from registry.documents.rollout_document import gate_documents
 from registry.domain.decision import Judgement, Promote
 from registry.domain.errors import GatesNotPassed, Invalid, StageConflict
-from registry.domain.evidence_log import EvidenceLog
+from registry.domain.evidence_log import LATEST_FORM, EvidenceLog
 from registry.domain.formulas import FORMULAS
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
@@ -42,14 +43,16 @@ def prepare_if_ready(
 
 def prepare(unit: UnitOfWork, rollout: Rollout, now: datetime) -> Prepared:
     """Judge a rollout on exactly the rows that its certificate will hold; only reads."""
-    around = surroundings(unit, rollout, now)
-    log, hashed = EvidenceLog.start(rollout, around.drift), LogHash()
+    exposures, hashed = ExposureHash(LATEST_FORM), LogHash()
+    around = surroundings(unit, rollout, now, exposures.add)
+    log = EvidenceLog.start(rollout, around.drift)
     for some in unit.evidence_logs.portions(rollout.id, rollout.stage, now):
         log = log.after(some)
         hashed.add(some)
     snapshot = hashed.snapshot(around)
     place = {"rows": log.rows, "frontier": log.frontier, "last": log.last}
-    seen = {"digest": hashed.digest(around, snapshot), **place, "formulas": FORMULAS}
+    digest = hashed.digest(snapshot, None if around.traffic is None else exposures)
+    seen = {"digest": digest, **place, "formulas": FORMULAS}
     judgement = conclude(unit, rollout, log.judge(around, now), now)
     return Prepared(rollout, judgement, now, seen, pack(snapshot))
 

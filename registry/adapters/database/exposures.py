@@ -1,7 +1,7 @@
 """Exposures in the database: written with each prediction, read from where one has got to."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from registry.adapters.database.dialect import horizon
 from registry.adapters.database.tables import exposure as t
 from registry.domain.evidence import Arm
-from registry.domain.exposure import Exposure, ExposureTable, joined
+from registry.domain.exposure import Exposure, ExposureTable
 from registry.domain.horizon import Horizon
 from registry.domain.segments import Values
 from registry.domain.stages import Stage
@@ -55,15 +55,21 @@ class SqlExposures:
         query = self._query(when, segments, *here).limit(most)
         return _columns(self._connection.execute(query).all(), segments)
 
-    def until(
-        self, rollout_id: str, stage: Stage, moment: datetime, segments: Sequence[str] = ()
-    ) -> ExposureTable:
-        """Those that were created up to a moment, as columns."""
+    def portions(
+        self, rollout_id: str, stage: Stage, until: datetime, segments: Sequence[str] = ()
+    ) -> Iterator[ExposureTable]:
+        """Those that were created up to a moment, as columns, some at a time; in one look.
+
+        If there are none, one table without rows.
+        """
         query = self._query(t.c.created_at, segments, *_of(rollout_id, stage))
-        query = query.where(t.c.created_at <= moment).execution_options(yield_per=_AT_ONCE)
+        query = query.where(t.c.created_at <= until).execution_options(yield_per=_AT_ONCE)
         with self._connection.execute(query) as found:
-            tables = [_columns(rows, segments) for rows in found.partitions()]
-        return joined(tables or [_columns((), segments)])
+            rows: Sequence[Any] = ()
+            for rows in found.partitions():
+                yield _columns(rows, segments)
+            if not rows:
+                yield _columns((), segments)
 
     def horizon(self) -> Horizon:
         """Which rows this look knows to be there; of a transaction that reads only."""

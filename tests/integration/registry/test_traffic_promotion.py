@@ -10,14 +10,18 @@ from certificates import certified, checked, document_of, file_of, file_of_the_f
 from exposure_rows import an_exposure
 from rollout_world import World
 
+from registry.adapters.database import exposures
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
-from registry.documents.exposure_record import exposures_of, exposures_record
-from registry.documents.log_record import LogHash, surroundings_of
+from registry.documents.evidence_record import canonical, digest_of
+from registry.documents.exposure_record import ExposureHash, exposures_of, exposures_record
+from registry.documents.log_record import LogHash, pack
 from registry.domain.decision import Promote
 from registry.domain.errors import Conflict, GatesNotPassed
 from registry.domain.evidence_log import Surroundings
+from registry.domain.exposure import ExposureTable, joined
 from registry.domain.retrace import Broken
+from registry.domain.segments import Values
 from registry.domain.stages import Stage
 from registry.services.judge import GateMemory, judge, surroundings
 from registry.services.promote import prepare, promote
@@ -105,6 +109,25 @@ def test_a_certificate_holds_the_exposures_and_any_edit_breaks_it(world: World):
             checked(file_of(signed(edited)))
 
 
+def test_a_certificate_of_many_portions_of_exposures_says_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world.wait(minutes=2)
+    promoted(world)
+    at_once = certified(world.database)
+    monkeypatch.setattr(exposures, "_AT_ONCE", 7)
+    _ask(world, 480)
+    world.wait(minutes=2)
+    why = {"override": True, "reason": "the lot of this test is off"}
+    world.do(lambda unit: promote(unit, "bears", "bob", world.now, **why))
+    parts = certified(world.database)
+    assert (at_once.count(b'{"exposures"'), parts.count(b'{"exposures"')) == (1, 138)
+    first, second = checked(parts)[1]
+    assert first == checked(at_once)[1][0]
+    monkeypatch.undo()
+    assert checked(certified(world.database))[1] == (first, second)
+
+
 def test_exposures_beyond_what_was_judged_do_not_go_unread(world: World):
     world.wait(minutes=2)
     promoted(world)
@@ -126,35 +149,83 @@ def test_exposures_that_were_edited_in_the_database_are_found_out(world: World):
 
 
 def test_the_columns_of_a_table_come_back_exactly(world: World):
+    log, _ = seen(world)
     with world.database.read() as connection:
         unit = SqlUnitOfWork(connection)
-        log = surroundings(unit, world.rollout(), world.now)
-        table = unit.exposures.until(world.rollout().id, Stage.GRADUAL, world.now)
+        (table,) = unit.exposures.portions(world.rollout().id, Stage.GRADUAL, world.now)
     assert log.traffic is not None
-    assert len(log.traffic.exposures) == 0
+    assert log.traffic.rows == log.traffic.counts.rows == 0
     record = exposures_record(table)
     assert exposures_record(exposures_of(record)) == record
 
 
-def digest(around: Surroundings) -> str:
-    hashed = LogHash()
-    return hashed.digest(around, hashed.snapshot(around))
-
-
-def test_a_promotion_that_was_hashed_without_epochs_has_the_same_digest_today(world: World):
-    world.wait(minutes=2)
+def seen(world: World) -> tuple[Surroundings, ExposureTable]:
+    """What is seen besides answers, and the exposures of it."""
+    tables: list[ExposureTable] = []
     with world.database.read() as connection:
-        log = surroundings(SqlUnitOfWork(connection), world.rollout(), world.now)
-    assert log.traffic is not None
-    old = replace(log, traffic=replace(log.traffic, form=1))
-    snapshot = LogHash().snapshot(old)
-    assert "form" not in snapshot["traffic"]
-    again = surroundings_of(snapshot, log.traffic.exposures)
-    assert digest(again) == digest(old) != digest(log)
-    assert "epochs" not in exposures_record(log.traffic.exposures, form=1)
-    assert (
-        exposures_of(exposures_record(log.traffic.exposures, form=1)).epochs.tolist() == [0] * 480
-    )
+        around = surroundings(SqlUnitOfWork(connection), world.rollout(), world.now, tables.append)
+    return around, joined(tables)
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_a_promotion_that_was_hashed_as_a_whole_is_judged_again_today(world: World, form: int):
+    """As an earlier version wrote it: the columns of all exposures are in the digest of the log."""
+    world.wait(minutes=2)
+    around, table = seen(world)
+    assert around.traffic is not None
+    old = replace(around, traffic=replace(around.traffic, form=form))
+    hashed = LogHash()
+    snapshot = hashed.snapshot(old)
+    assert snapshot["traffic"].get("form", 1) == form
+    whole = [[], snapshot, exposures_record(table, form)]
+    digest = digest_of(canonical(whole))
+
+    def promote_as_then(unit: SqlUnitOfWork) -> None:
+        prepared = prepare(unit, world.rollout(), world.now)
+        told = {**prepared.seen, "digest": digest}
+        then = replace(prepared, seen=told, content=pack(snapshot))
+        promote(unit, "bears", "bob", world.now, seen=then)
+
+    world.do(promote_as_then)
+    document = document_of(certified(world.database))
+    assert document["promotions"][0]["traffic"] == snapshot["traffic"]
+    (rows,) = document["exposures"]["gradual"]
+    whole = exposures_of(rows)
+    cut = [exposures_record(part) for part in (whole.part(0, 7), whole.part(7, 480))]
+    document["exposures"]["gradual"] = cut
+    assert checked(file_of(signed(document)))[1]
+    edited = [exposures_record(replace(whole, answer_ms=whole.answer_ms + 0.5))]
+    document["exposures"]["gradual"] = edited
+    with pytest.raises(Broken):
+        checked(file_of(signed(document)))
+    assert "epochs" not in exposures_record(table, form=1)
+    assert exposures_of(exposures_record(table, form=1)).epochs.tolist() == [0] * 480
+
+
+def test_exposures_are_hashed_alike_however_they_are_cut_and_every_value_counts(world: World):
+    world.wait(minutes=2)
+    table = replace(seen(world)[1], segments={"site": Values.of(["b", "a", None, "a"] * 120)})
+
+    def hashed(*tables: ExposureTable) -> dict[str, object]:
+        found = ExposureHash(3)
+        for one in tables:
+            found.add(one)
+        return found.record()
+
+    once = hashed(table)
+    assert hashed(*(table.part(at, at + 1) for at in range(480))) == once
+    assert hashed(table.part(0, 0), table.part(0, 7), table.part(7, 480)) == once
+    others = [
+        replace(table, **{name: getattr(table, name) + 1})
+        for name in ("numbers", "units", "shares", "steps", "answer_ms", "created", "epochs")
+    ]
+    others += [replace(table, **{name: ~getattr(table, name)}) for name in ("candidate", "failed")]
+    others.append(replace(table, actions=["fox", *table.actions[1:]]))
+    others.append(replace(table, segments={"site": Values.of(["a", "b", None, "a"] * 120)}))
+    others.append(replace(table, segments={}))
+    assert all(hashed(other) != once for other in others)
+    swapped = replace(table, actions=[f"{action}!" for action in table.actions])
+    assert hashed(swapped) != once
 
 
 AUTOMATIC = """\
