@@ -1,5 +1,7 @@
 """From the document of a plan file to the plan as the domain knows it."""
 
+from collections.abc import Sequence
+
 from registry.documents.gate_schema import GateDocument, options
 from registry.documents.plan_schema import (
     ActiveStageDocument,
@@ -11,6 +13,7 @@ from registry.documents.plan_schema import (
     PlanDocument,
     ReviewDocument,
     ScopeDocument,
+    WindowDocument,
 )
 from registry.domain.plan import (
     Advance,
@@ -92,7 +95,9 @@ def _stage(part: ActiveStageDocument) -> StagePlan:
         stage=stage,
         review=_review(part.review, default_sample=1.0 if everything else 0.0),
         gates=tuple(_gate(gate) for gate in part.gates),
-        advance=Advance(advance.after, advance.approvals, advance.automatic),
+        advance=Advance(
+            advance.after, advance.approvals, advance.automatic, _windows(advance.when)
+        ),
         deadline=_deadline(part.deadline),
         scope=scope,
         answers=answers,
@@ -128,12 +133,16 @@ def _scope(document: ScopeDocument) -> Scope:
     return Scope(
         where={name: tuple(values) for name, values in document.where.items()},
         area=_area(document.area),
-        when=tuple(
-            TimeWindow(frozenset(window.days), window.start, window.to, window.timezone)
-            for window in document.when
-        ),
+        when=_windows(document.when),
         until=document.until,
         at_most_per_day=document.at_most,
+    )
+
+
+def _windows(documents: Sequence[WindowDocument]) -> tuple[TimeWindow, ...]:
+    return tuple(
+        TimeWindow(frozenset(window.days), window.start, window.to, window.timezone)
+        for window in documents
     )
 
 

@@ -15,8 +15,10 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON values; `plan_from_document` gives it back."""
     document: dict[str, Any] = _adapter().dump_python(plan, mode="json")
     for stage in document["stages"]:
-        for window in stage["scope"]["when"]:
+        for window in (*stage["scope"]["when"], *stage["advance"]["when"]):
             window["days"].sort()  # a set has no order, a digest needs one
+        if not stage["advance"]["when"]:  # plans that were digested before there were any
+            del stage["advance"]["when"]
     if not plan.visit_seconds:  # plans that were digested before there were visits have none
         del document["visit_seconds"]
     return document

@@ -117,12 +117,22 @@ class ReviewDocument(_Document):
         return shown
 
 
+class WindowDocument(_Document):
+    """Days and local hours; an end before the start runs past midnight."""
+
+    days: list[Weekday] = Field(min_length=1, examples=[["mo", "tu", "we", "th", "fr"]])
+    start: Clock = Field(alias="from", examples=["08:00"])
+    to: Clock = Field(examples=["18:00"])
+    timezone: Zone = Field(examples=["America/Denver"])
+
+
 class AdvanceDocument(_Document):
     """What besides passing gates a promotion needs."""
 
     after: Duration = Field(0.0, examples=["7d"])
     approvals: int = Field(0, ge=0, le=20)
     automatic: bool = False
+    when: list[WindowDocument] = []
 
 
 class DeadlineDocument(_Document):
@@ -172,15 +182,6 @@ class AreaDocument(_Document):
                 "[-111.2, -109.8]`, or `geojson: FILE`"
             )
         return self
-
-
-class WindowDocument(_Document):
-    """Days and local hours; an end before the start runs past midnight."""
-
-    days: list[Weekday] = Field(min_length=1, examples=[["mo", "tu", "we", "th", "fr"]])
-    start: Clock = Field(alias="from", examples=["08:00"])
-    to: Clock = Field(examples=["18:00"])
-    timezone: Zone = Field(examples=["America/Denver"])
 
 
 class ScopeDocument(_Document):

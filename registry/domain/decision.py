@@ -12,6 +12,7 @@ from registry.domain.evidence import CLOCKS_DIFFER
 from registry.domain.gates import Failed, Inconclusive, Judged, Passed, Stale
 from registry.domain.rollout import Rollout
 from registry.domain.segments import Segment
+from registry.domain.time_windows import until_open
 from registry.domain.transitions import Place, next_place
 
 _LARGEST_LOG = 700.0  # of a number that a float can hold
@@ -135,6 +136,8 @@ def missing_times(rollout: Rollout, target: Place, now: datetime) -> tuple[str, 
     if plan.steps:
         left = _left(plan.steps[rollout.step].bake_seconds, rollout.step_since, now)
         missing += [f"the step of {rollout.weight:g} % bakes {left}"] if left else []
+    opens = until_open(plan.advance.when, now)
+    missing += [f"nothing is promoted before {opens}"] if opens else []
     return tuple(missing)
 
 

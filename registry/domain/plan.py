@@ -127,11 +127,15 @@ class GateSpec:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What besides passing gates a promotion out of a stage needs."""
+    """What besides passing gates a promotion out of a stage needs.
+
+    when: the only times at which anything is promoted, steps included; always if there are none.
+    """
 
     after_seconds: float = 0.0
     approvals: int = 0
     automatic: bool = False
+    when: tuple[TimeWindow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

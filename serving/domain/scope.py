@@ -1,12 +1,13 @@
 """Which requests a limited scope admits."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from fnmatch import fnmatchcase
 from zoneinfo import ZoneInfo
 
-from registry.domain.plan import Area, Scope, TimeWindow
+from registry.domain.plan import Area, Scope
 from registry.domain.region import Region
+from registry.domain.time_windows import during
 
 _MOST_DEGREES = 360.0
 
@@ -29,7 +30,7 @@ def admitting(scope: Scope, attributes: Mapping[str, object], now: datetime) -> 
     if scope.area:
         rules.append(f"its place is within {scope.area}")
     if scope.when:
-        window = next(window for window in scope.when if _during(window, now))
+        window = next(window for window in scope.when if during(window, now))
         rules.append(f"it is {window.start:%H:%M} to {window.end:%H:%M} in {window.timezone}")
     if scope.until:
         rules.append(f"it is not after {scope.until}")
@@ -48,7 +49,7 @@ def _objections(scope: Scope, attributes: Mapping[str, object], now: datetime) -
             yield objection
     if scope.area and (objection := _area(scope.area, attributes)):
         yield objection
-    if scope.when and not any(_during(window, now) for window in scope.when):
+    if scope.when and not any(during(window, now) for window in scope.when):
         yield f"{now.isoformat(timespec='minutes')} is in none of the scope's time windows"
     if scope.until and local_day(scope, now) > scope.until:
         yield f"the scope ended after {scope.until}"
@@ -90,19 +91,3 @@ def _degrees(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return degrees if abs(degrees) <= _MOST_DEGREES else None
-
-
-def _during(window: TimeWindow, now: datetime) -> bool:
-    """Whether the wall clock in the window's zone is inside; the end is not.
-
-    A window that runs past midnight belongs to the day on which it starts. Where clocks are set
-    back the repeated hour counts both times, where they are set forward the missing one never.
-    """
-    local = now.astimezone(ZoneInfo(window.timezone))
-    clock, today = local.time(), local.weekday()
-    if window.start < window.end:
-        return today in window.days and window.start <= clock < window.end
-    yesterday = (local.date() - timedelta(days=1)).weekday()
-    return (today in window.days and clock >= window.start) or (
-        yesterday in window.days and clock < window.end
-    )

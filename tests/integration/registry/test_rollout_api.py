@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from certificates import certified, checked
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from rollout_world import PLAN, World
@@ -267,3 +268,31 @@ def test_every_event_of_a_rollout_tells_by_itself_what_it_is_about_and_what_was_
         "lunch", "back", "on", "enough"
     ]  # fmt: skip
     assert by_itself["reason"] == "limited scope reached its deadline of 14 d"
+
+
+def test_nothing_is_promoted_outside_of_the_plans_hours_and_harm_is_taken_back_at_any_time(
+    client: TestClient, world: World
+) -> None:
+    hours = '{days: [tu], from: "09:00", to: "10:00", timezone: UTC}'
+    advance = f"  advance: {{automatic: true, when: [{hours}]}}\n  deadline: {{after: 30d"
+    started = client.post(
+        "/v1/rollouts", json={"plan": PLAN.replace("  deadline: {after: 30d", advance)}
+    )
+    assert started.status_code == 201, started.text
+    world.review(correct=80)
+
+    def turn() -> str:
+        with world.database.read() as connection:
+            seen = intent(SqlUnitOfWork(connection), world.rollout(), world.now)
+        world.do(lambda unit: tick(unit, "bears", world.now, seen))
+        return world.rollout().stage
+
+    assert turn() == "manual-review"
+    refused = client.post("/v1/rollouts/bears:promote").json()
+    assert refused["reasons"] == ["nothing is promoted before Tue 2026-06-02 09:00 in UTC"]
+    world.wait(hours=21, minutes=30)
+    assert turn() == "limited-scope"
+    assert checked(certified(world.database))[1][0].judgement.decision.action == "promote"
+    world.wait(hours=5)
+    world.review(errors=40)
+    assert turn() == "rolled-back"

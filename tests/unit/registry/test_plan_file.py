@@ -1,10 +1,12 @@
 """A plan file is understood, or every problem is named with its line and what to write."""
 
+import json
 from datetime import date, time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rollout_world import PLAN as PLAN_OF_THE_WORLD
 
 from registry.documents.plan_file import (
     lint,
@@ -388,3 +390,18 @@ def test_gates_need_something_to_compare_with_and_reviewers_that_are_checked(
     found = [one.message for one in lint(text)]
     assert len(found) == (problem is not None)
     assert problem is None or problem in found[0]
+
+
+def test_a_plan_that_was_digested_before_promotions_had_hours_has_the_same_digest_today():
+    digest = "sha256:29b5d1ce2ecb59630a86c0878cbf264e50a75dfe5cc7c3432fcab19f48011928"
+    assert plan_digest(parse_plan(PLAN_OF_THE_WORLD)) == digest
+    hours = 'advance: {when: [{days: [tu, mo], from: "09:00", to: "10:00", timezone: UTC}]}'
+    text = PLAN_OF_THE_WORLD.replace(
+        "  deadline: {after: 30d", f"  {hours}\n  deadline: {{after: 30d"
+    )
+    plan = parse_plan(text)
+    assert plan_from_document(json.loads(json.dumps(plan_document(plan)))) == plan
+    turned = parse_plan(text.replace("tu, mo", "mo, tu"))
+    assert plan_digest(plan) == plan_digest(turned) != digest
+    with pytest.raises(Invalid, match="days"):
+        parse_plan(text.replace("tu, mo", "tu, someday"))
