@@ -117,11 +117,11 @@ _CURRENT = (
 )
 
 
-@cache
 def _seconds(began: datetime | None, now: datetime) -> float | None:
     """How long it took; unknown where a clock was set back meanwhile."""
     return (now - began).total_seconds() if began and began <= now else None
 
 
+@cache
 def _add(dialect: str) -> sa.Executable:
     return insert_for(dialect, d).on_conflict_do_nothing().returning(d.c.id)
