@@ -155,6 +155,9 @@ class ReviewQueue(Protocol):
     def take(self, task: Task, reviewer: str, now: datetime, until: datetime) -> Task | None:
         """Lease this very slot, if it is free or already this reviewer's."""
 
+    def held_like(self, item: Item, reviewer: str, now: datetime, limit: int) -> tuple[Task, ...]:
+        """The other items of the same likeness that a reviewer has a live lease on."""
+
     def claim_like(
         self, item: Item, reviewer: str, now: datetime, until: datetime, limit: int
     ) -> tuple[Task, ...]:

@@ -661,7 +661,7 @@ class FakeApi:
         return {"id": item["id"], "status": "skipped"}
 
     def _release(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
-        if item["state"] != "leased":
+        if (item["state"], item["epoch"]) != ("leased", body["epoch"]):
             raise Conflict(f"Nobody has review item {item['id']}")
         item.update(state="ready", holder=None)
         return item

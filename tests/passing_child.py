@@ -1,16 +1,19 @@
-"""A process of two reviewers who pass items on until it is killed; it says what it will send."""
+"""A process of two reviewers who do all but answer until it is killed; it says what it sends."""
 
 import random
 import sys
 import threading
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
+
+from passing_steps import STEPS
 
 from registry.adapters.database.engine import Database
 from registry.domain.people import Identity, Role
 from serving.adapters.ledger import GroupLedger
 from serving.domain.opinions import Passing
-from serving.services import review, review_actions
+from serving.services import review
 
 (url,) = sys.argv[1:]
 ledger = GroupLedger(Database(url))
@@ -24,16 +27,15 @@ def work(name: str) -> None:
         task = ledger.write(lambda u, at=at: review.next_item(u, who, at)).result()
         if task is None:
             continue
-        action = choice.choice(["skip", "escalate", "snooze"])
+        action = choice.choice(list(STEPS))
         sent = Passing(task.item.id, name, task.slot.epoch, uuid.uuid4().hex)
         with lock:
             sys.stdout.write(
                 f"{action} {sent.item_id} {name} {sent.epoch} {sent.idempotency_key}\n"
             )
             sys.stdout.flush()
-        more = (at + timedelta(hours=1),) if action == "snooze" else ()
-        act = getattr(review_actions, action)
-        ledger.write(lambda u, at=at, s=sent, act=act, m=more: act(u, s, *m, at)).result()
+        for step in STEPS[action]:
+            ledger.write(partial(step, sent=sent, now=at)).result()
 
 
 for reviewer in ("ann", "bob"):

@@ -60,7 +60,11 @@ def renew(context: typer.Context, item: Item, epoch: Epoch) -> None:
 
 def release(context: typer.Context, item: Item) -> None:
     """Free an item that somebody else has; leads only."""
-    send(context, item, "release", {}, lambda found: f"{item}: {found['state']}")
+    here = session(context)
+    with here.client() as client:
+        epoch = client.get(f"/v1/review/items/{item}")["epoch"]
+        found = client.post(f"/v1/review/{item}/release", {"epoch": epoch})
+    here.show(found, lambda: f"{item}: {found['state']}")
 
 
 def adjudicate(

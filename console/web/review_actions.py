@@ -38,6 +38,9 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
         except Conflict as error:
             notice = Notice("The answer was not undone.", "bad", str(error))
             return await desk.show_next(request, reviewer, model, notice, 409)
+        if (document["state"], document["holder"]) != ("leased", reviewer):
+            notice = Notice("Undone.", "plain", "The item is no longer before you.")
+            return await desk.show_next(request, reviewer, model, notice)
         others = await desk.of_others(document, reviewer)
         notice = Notice("Undone.", "plain", "Here is the item again.")
         return desk.show(request, document, reviewer, model, notice, others=others)
@@ -112,8 +115,8 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
 
 def _add_beside(pages: APIRouter, desk: Desk) -> None:
     @pages.post("/review/{item}/release", dependencies=CHECKED)
-    async def release(reviewer: Reviewer, item: str) -> Response:
-        await desk.api.post(api_path(item, "release"), {}, reviewer)
+    async def release(reviewer: Reviewer, item: str, epoch: Epoch) -> Response:
+        await desk.api.post(api_path(item, "release"), {"epoch": epoch}, reviewer)
         return RedirectResponse("/review/queues", 303)
 
     @pages.post("/review/{item}/comment", dependencies=CHECKED)

@@ -100,6 +100,15 @@ class SqlReviewQueue:
         found = self._connection.execute(slot).scalar()
         return None if found is None else self._lease(found, reviewer, now, until)
 
+    def held_like(self, item: Item, reviewer: str, now: datetime, limit: int) -> tuple[Task, ...]:
+        """The other items of the same likeness that a reviewer has a live lease on."""
+        mine = (
+            t.c.likeness == item.likeness, t.c.state == OPEN, t.c.id != item.id,
+            s.c.state == SlotState.LEASED, s.c.holder == reviewer, s.c.free_at > now,
+        )  # fmt: skip
+        query = _tasks().where(*mine).order_by(s.c.sort_key, s.c.id).limit(limit)
+        return tuple(_task(row) for row in self._connection.execute(query))
+
     def claim_like(
         self, item: Item, reviewer: str, now: datetime, until: datetime, limit: int
     ) -> tuple[Task, ...]:

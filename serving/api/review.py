@@ -63,7 +63,7 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
             ),
             backlog.waiting(model),
         )
-        shown = await _shown(serving, found, waiting) if found else None
+        shown = await _shown(serving, found, waiting, who.name) if found else None
         serving.measurements.took_next(time.perf_counter() - began)
         return JSONResponse(shown) if shown else Response(status_code=204)
 
@@ -74,7 +74,7 @@ def _add_next(routes: APIRouter, serving: Serving) -> None:
         tasks = await serving.write(
             lambda unit: actions.grid(unit, item, actor, body.epoch, now, serving.lease)
         )
-        return {"items": [shapes.item(task, len(tasks)) for task in tasks]}
+        return {"items": [shapes.item(task, len(tasks), actor) for task in tasks]}
 
 
 def _add_answers(routes: APIRouter, serving: Serving) -> None:
@@ -89,7 +89,7 @@ def _add_answers(routes: APIRouter, serving: Serving) -> None:
     async def agree(item: Name, body: AgreeBody, actor: Actor) -> dict[str, Any]:
         """Give the model's answer, which you have seen, as your own."""
         now = serving.clock()
-        key = body.idempotency_key or f"{item}:{body.epoch}:{actor}:agree"[:256]
+        key = body.idempotency_key or body.one_key("agree")
         result = await serving.write(
             lambda unit: review.agree(
                 unit,
@@ -122,7 +122,7 @@ def _add_answers(routes: APIRouter, serving: Serving) -> None:
             lambda unit: review.undo(unit, item, actor, body.epoch, now, serving.lease)
         )
         waiting = await serving.read(lambda unit: unit.reviews.waiting(None))
-        return await _shown(serving, task, waiting)
+        return await _shown(serving, task, waiting, actor)
 
 
 def _add_bulk(routes: APIRouter, serving: Serving) -> None:
@@ -140,7 +140,7 @@ def _add_bulk(routes: APIRouter, serving: Serving) -> None:
         """Take back all answers that were given at one stroke."""
         now, key = serving.clock(), body.idempotency_key
         tasks = await serving.write(lambda unit: actions.undo_bulk(unit, key, actor, now))
-        return {"items": [shapes.item(task, 0) for task in tasks]}
+        return {"items": [shapes.item(task, 0, actor) for task in tasks]}
 
 
 def _answered(serving: Serving, result: review.Decided) -> dict[str, Any]:
@@ -159,6 +159,6 @@ def _answered(serving: Serving, result: review.Decided) -> dict[str, Any]:
     return shapes.decided(result)
 
 
-async def _shown(serving: Serving, task: Task, waiting: int) -> dict[str, Any]:
+async def _shown(serving: Serving, task: Task, waiting: int, who: str) -> dict[str, Any]:
     here = await serving.stored.run(lambda: serving.payloads.has(task.item.payload_digest))
-    return {**shapes.item(task, waiting), "payload_missing": None if here else MISSING}
+    return {**shapes.item(task, waiting, who), "payload_missing": None if here else MISSING}

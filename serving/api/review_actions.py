@@ -9,6 +9,7 @@ from serving.api import review_shapes as shapes
 from serving.api.parts import Serving
 from serving.api.review_bodies import CommentBody, LeaseBody, SkipBody, SnoozeBody
 from serving.api.text import Name
+from serving.domain.opinions import Passing
 from serving.services import review_actions as actions
 
 
@@ -44,8 +45,8 @@ def _add_passing_on(routes: APIRouter, serving: Serving) -> None:
     @routes.post("/{item}/comment")
     async def comment(item: Name, body: CommentBody, actor: Actor) -> dict[str, Any]:
         """Say something about an item."""
-        now = serving.clock()
-        await serving.write(lambda unit: actions.comment(unit, item, actor, body.text, now))
+        now, sent = serving.clock(), body.passing(item, actor)
+        await serving.write(lambda unit: actions.comment(unit, sent, now))
         return {"id": item, "status": "commented"}
 
 
@@ -60,8 +61,8 @@ def _add_lease(routes: APIRouter, serving: Serving) -> None:
         return {"id": item, "epoch": body.epoch, "lease_until": until.isoformat()}
 
     @routes.post("/{item}/release")
-    async def release(item: Name, lead: Lead) -> dict[str, Any]:
-        """Free an item that somebody else has."""
-        now = serving.clock()
-        task = await serving.write(lambda unit: actions.release(unit, item, lead, now))
-        return shapes.item(task, 0)
+    async def release(item: Name, body: LeaseBody, lead: Lead) -> dict[str, Any]:
+        """Free an item that somebody else has; the epoch is that of their claim."""
+        now, sent = serving.clock(), Passing(item, lead, body.epoch, idempotency_key="")
+        task = await serving.write(lambda unit: actions.release(unit, sent, now))
+        return shapes.item(task, 0, lead)

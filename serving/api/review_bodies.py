@@ -1,6 +1,7 @@
 """What reviewers send."""
 
 from hashlib import sha256
+from json import dumps
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, StrictBool
@@ -28,6 +29,10 @@ class AgreeBody(LeaseBody):
     final: StrictBool = False
     page: Page = None
 
+    def one_key(self, *said: str | None) -> str:
+        """The sender's, or one that is the same for the same said under the same claim."""
+        return self.idempotency_key or f"{self.epoch}:{_digest(dumps(said))}"
+
 
 class DecisionBody(AgreeBody):
     """A reviewer's answer; a label of null means none of these.
@@ -41,9 +46,8 @@ class DecisionBody(AgreeBody):
 
     def verdict(self, item: str, reviewer: str) -> Verdict:
         """Without a key of the sender's own, the same answer to the same claim is the same."""
-        how = ":revised" if self.revise else ""
-        key = self.idempotency_key or f"{item}:{self.epoch}:{reviewer}:{self.label}{how}"[:256]
-        said = (self.label, self.comment, key, self.revise, self.final)
+        how = "revised" if self.revise else "decided"
+        said = (self.label, self.comment, self.one_key(how, self.label), self.revise, self.final)
         return Verdict(item, reviewer, self.epoch, *said, page=self.page)
 
 
@@ -74,7 +78,7 @@ class SkipBody(PassingBody):
 
     def passing(self, item: str, reviewer: str) -> Passing:
         """Without a key of the sender's own, the same reason for the same claim is the same."""
-        key = self.idempotency_key or sha256(self.reason.encode()).hexdigest()
+        key = self.idempotency_key or _digest(self.reason)
         return Passing(item, reviewer, self.epoch, key, self.reason)
 
 
@@ -93,6 +97,12 @@ class CommentBody(BaseModel):
     """Saying something about an item."""
 
     text: Annotated[Text, Field(min_length=1)]
+    idempotency_key: Name | None = None
+
+    def passing(self, item: str, reviewer: str) -> Passing:
+        """Without a key of the sender's own, the same words about the same item are the same."""
+        key = self.idempotency_key or _digest(self.text)
+        return Passing(item, reviewer, 0, key, self.text)
 
 
 class BulkItem(LeaseBody):
@@ -123,3 +133,7 @@ class BulkUndoBody(BaseModel):
     """The answers to take back."""
 
     idempotency_key: Name
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

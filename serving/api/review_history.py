@@ -32,7 +32,7 @@ def document(record: Record, who: Identity) -> dict[str, Any]:
     gold = {"of": found.gold.of, "truth": label_out(found.gold.truth)} if found.gold else None
     entries = timeline(found, record.opinions, record.events, record.prediction)
     return {
-        **item(task, 0),
+        **item(task, 0, who.name),
         "opinions_required": found.opinions if told else None,
         # That of a gold item comes from its id: until it is final, it would tell gold from audit.
         "random_number": found.random_number if final else None,

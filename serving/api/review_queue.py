@@ -36,12 +36,13 @@ def add(routes: APIRouter, serving: Serving) -> None:
 
     @routes.get("/items")
     async def items(
+        who: Who,
         state: State | None = None,
         model: Name | None = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, Any]:
         """Items in a state; those that wait come in the order of the queue."""
-        return await serving.read(lambda unit: _items(unit, state, model, limit))
+        return await serving.read(lambda unit: _items(unit, who.name, state, model, limit))
 
     @routes.get("/items/{item}")
     async def history(item: Name, who: Who) -> dict[str, Any]:
@@ -74,10 +75,12 @@ def add(routes: APIRouter, serving: Serving) -> None:
         return Response(data, headers=safe_headers(found.id, found.payload_type))
 
 
-def _items(unit: ServingUnit, state: State | None, model: str | None, limit: int) -> dict[str, Any]:
+def _items(
+    unit: ServingUnit, who: str, state: State | None, model: str | None, limit: int
+) -> dict[str, Any]:
     waiting = unit.reviews.waiting(model)
     found = unit.reviews.find(state=state, model=model, limit=limit)
-    return {"items": [shapes.item(task, waiting) for task in found], "open": waiting}
+    return {"items": [shapes.item(task, waiting, who) for task in found], "open": waiting}
 
 
 def _history(unit: ServingUnit, item: str, who: Identity) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from serving.domain.review import ItemState, Presentation, SlotState, Task
 from serving.services.review import Decided
 
 
-def item(task: Task, waiting: int) -> dict[str, Any]:
+def item(task: Task, waiting: int, who: str) -> dict[str, Any]:
     """What a reviewer is shown.
 
-    The model's answer only where they may see it. A blind item does not tell its prediction
-    either: whoever knows that can look up what the model said, and tell gold from audit.
+    The model's answer only where they may see it: others may still be asked without it. A blind
+    item does not tell its prediction either: whoever knows that can look up what the model said,
+    and tell gold from audit.
     """
     found, slot = task.item, task.slot
     blind = task.presentation is Presentation.BLIND
+    told = not blind and task.informed and (found.is_final or slot.holder == who)
     return {
         "id": found.id,
         "prediction_id": None if blind else found.prediction_id,
@@ -25,7 +27,7 @@ def item(task: Task, waiting: int) -> dict[str, Any]:
         "reasons": flags_out(found.reasons),
         "labels": list(found.labels),
         "presentation": task.presentation.value,
-        "model_answer": label_out(found.model_answer) if not blind and task.informed else None,
+        "model_answer": label_out(found.model_answer) if told else None,
         "payload_url": f"/v1/review/{found.id}/payload",
         "payload_type": found.payload_type,
         "queue": slot.queue.value,
@@ -44,7 +46,7 @@ def item(task: Task, waiting: int) -> dict[str, Any]:
 def decided(result: Decided) -> dict[str, Any]:
     """What became of a verdict, with the model's answer unless the item was blind."""
     found = result.task.item
-    blind = result.task.presentation is Presentation.BLIND
+    blind = result.presentation is Presentation.BLIND
     return {
         "id": found.id,
         "prediction_id": None if blind else found.prediction_id,

@@ -59,7 +59,10 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """What a reviewer does with an item instead of answering it, as sent."""
+    """What somebody does with an item besides answering it, as sent.
+
+    epoch: the claim that it is about; 0 where it is about none. reason: in words.
+    """
 
     item_id: str
     reviewer: str

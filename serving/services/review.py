@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 
 from registry.domain.errors import Conflict, Invalid
 from registry.domain.people import Identity
-from serving.domain.opinions import Opinion, Verdict
+from serving.domain.opinions import Opinion, Passing, Verdict
 from serving.domain.prediction import Label, Prediction
 from serving.domain.review import (
     LEASE,
+    Item,
     ItemState,
     Presentation,
     Task,
     answer,
     closes_at,
+    presented,
     queues,
 )
 from serving.ports import ServingUnit
@@ -46,8 +48,12 @@ class Decided:
     @property
     def revealed(self) -> Label | None:
         """The model's answer, unless the reviewer must never know it."""
-        task = self.task
-        return None if task.presentation is Presentation.BLIND else task.item.model_answer
+        return None if self.presentation is Presentation.BLIND else self.task.item.model_answer
+
+    @property
+    def presentation(self) -> Presentation:
+        """How it was shown to whoever gave it; by now somebody else may be asked otherwise."""
+        return _presented(self.task.item, self.opinion)
 
 
 def next_item(
@@ -124,15 +130,18 @@ def agree(
     """Give the model's answer, which the reviewer has seen, as one's own."""
     task = unit.reviews.get(item_id)
     item, slot = task.item, task.slot
-    if task.presentation is Presentation.BLIND or item.model_answer is None:
+    label, revises = item.model_answer, item.state is ItemState.CLOSING
+    said = label.prediction if label else None
+    verdict = Verdict(
+        item_id, reviewer, epoch, said, "", key, revises=revises, final=final, page=page
+    )
+    earlier = unit.review_log.sent_before(verdict)
+    how = _presented(item, earlier) if earlier else task.presentation
+    if how is Presentation.BLIND or label is None:
         raise Invalid(f"Review item {item_id} shows no answer of a model; give a label.")
     mine = (slot.holder, slot.epoch) == (reviewer, epoch)
-    if not (mine and task.informed):
+    if not earlier and not (mine and task.informed):
         raise Invalid(f"Give your own answer to review item {item_id} first, then agree.")
-    label, revises = item.model_answer.prediction, item.state is ItemState.CLOSING
-    verdict = Verdict(
-        item_id, reviewer, epoch, label, "", key, revises=revises, final=final, page=page
-    )
     return decide(unit, verdict, now, window)
 
 
@@ -144,13 +153,18 @@ def undo(
     now: datetime,
     lease: timedelta = LEASE,
 ) -> Task:
-    """Take one's answer back while nobody has heard it; the item is the reviewer's again."""
+    """Take one's answer back while nobody has heard it; the item is the reviewer's again.
+
+    An answer to a claim can be taken back once: sent again, this gives the item as it stands.
+    """
     task = unit.reviews.get(item_id)
+    sent = Passing(item_id, reviewer, epoch, idempotency_key="")
+    if unit.review_log.note_once(sent, "undone", now, decision=task.slot.decision_id):
+        return unit.reviews.get(item_id)
     if (task.slot.holder, task.slot.epoch) != (reviewer, epoch):
         raise Conflict(f"The last answer to review item {item_id} is not yours to undo.")
     if not unit.reviews.reopen(task, now, now + lease):
         raise Conflict(f"The time to undo the answer to review item {item_id} is over.")
-    unit.review_log.note(item_id, reviewer, "undone", now, decision=task.slot.decision_id)
     return unit.reviews.get(item_id)
 
 
@@ -197,6 +211,10 @@ def _repeated(task: Task, earlier: Opinion, verdict: Verdict) -> Decided:
     closing = task.item.state is ItemState.CLOSING
     until = task.item.closes_at if closing and task.slot.decision_id == earlier.id else None
     return Decided(task, earlier, repeated=True, undo_until=until)
+
+
+def _presented(item: Item, opinion: Opinion) -> Presentation:
+    return presented(item.presentation, opinion.slot, opinion.queue)
 
 
 def _reused(verdict: Verdict) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from registry.domain.errors import Conflict, Forbidden, Invalid, NotFound
-from serving.domain.opinions import BULK_AT_MOST, Passing, Verdict
+from serving.domain.opinions import BULK_AT_MOST, Event, Passing, Verdict
 from serving.domain.review import LEASE, ItemState, Queue, SlotState, Task
 from serving.ports import ServingUnit
 from serving.services.review import NO_WINDOW, Decided, decide, hand_over, undo
@@ -43,10 +43,11 @@ def snooze(unit: ServingUnit, sent: Passing, until: datetime, now: datetime) -> 
     return until
 
 
-def comment(unit: ServingUnit, item_id: str, actor: str, text: str, now: datetime) -> None:
-    """Say something about an item; kept as it is."""
-    unit.reviews.get(item_id)
-    unit.review_log.note(item_id, actor, "comment", now, text=text)
+def comment(unit: ServingUnit, sent: Passing, now: datetime) -> None:
+    """Say something about an item, once; kept as it is."""
+    unit.reviews.get(sent.item_id)
+    earlier = unit.review_log.note_once(sent, "comment", now, text=sent.reason)
+    _check_words(earlier, "text", sent)
 
 
 def renew(
@@ -64,17 +65,21 @@ def renew(
     return until
 
 
-def release(unit: ServingUnit, item_id: str, lead: str, now: datetime) -> Task:
-    """Free an item that somebody else has; their answer still counts until it is taken."""
-    task = unit.reviews.get(item_id)
-    slot = task.slot
-    held = slot.state in {SlotState.LEASED, SlotState.SNOOZED} and slot.holder is not None
-    if not held or not unit.reviews.keep(
-        item_id, slot.holder or "", slot.epoch, SlotState.READY, None
-    ):
-        raise Conflict(f"Nobody has review item {item_id}; it is {task.state}.")
-    unit.review_log.note(item_id, lead, "released", now, holder=slot.holder)
-    return unit.reviews.get(item_id)
+def release(unit: ServingUnit, sent: Passing, now: datetime) -> Task:
+    """Free an item of the claim that a lead names; its answer still counts until it is taken.
+
+    Sent again it is the same, and takes nothing from whoever has claimed the item since.
+    """
+    task = unit.reviews.get(sent.item_id)
+    slot, ready = task.slot, SlotState.READY
+    earlier = unit.review_log.note_once(sent, "released", now, holder=slot.holder)
+    held = slot.epoch == sent.epoch and slot.state in {SlotState.LEASED, SlotState.SNOOZED}
+    freed = held and unit.reviews.keep(sent.item_id, slot.holder or "", sent.epoch, ready, None)
+    if earlier is None and not freed:
+        raise Conflict(
+            f"Nobody has review item {sent.item_id} under claim {sent.epoch}; it is {task.state}."
+        )
+    return unit.reviews.get(sent.item_id)
 
 
 def adjudicate(
@@ -92,6 +97,8 @@ def adjudicate(
         )
     taken = unit.reviews.take(task, verdict.reviewer, now, now + LEASE)
     if taken is None:
+        if unit.review_log.sent_before(verdict):  # it was under way elsewhere
+            return decide(unit, verdict, now, window)
         raise Conflict(f"{task.slot.holder} has review item {task.item.id} before them now.")
     hand_over(unit, taken, now)
     return decide(unit, replace(verdict, epoch=taken.slot.epoch), now, window)
@@ -105,7 +112,10 @@ def grid(
     now: datetime,
     lease: timedelta = LEASE,
 ) -> tuple[Task, ...]:
-    """The reviewer's item with others that look alike, all leased, for one answer to them all."""
+    """The reviewer's item with others that look alike, all leased, for one answer to them all.
+
+    Those that they have already come first: asking again gives the same ones.
+    """
     task = unit.reviews.get(item_id)
     if (task.slot.holder, task.slot.epoch) != (reviewer, epoch):
         raise _taken(task)
@@ -119,8 +129,10 @@ def grid(
             f"No answers of {task.item.model} are given together for now: reviewers followed the "
             "model's answer too often when they saw it before their own."
         )
-    more = unit.reviews.claim_like(task.item, reviewer, now, now + lease, BULK_AT_MOST - 1)
-    return (task, *(hand_over(unit, one, now) for one in more))
+    mine = unit.reviews.held_like(task.item, reviewer, now, BULK_AT_MOST - 1)
+    room = BULK_AT_MOST - 1 - len(mine)
+    more = unit.reviews.claim_like(task.item, reviewer, now, now + lease, room)
+    return (task, *mine, *(hand_over(unit, one, now) for one in more))
 
 
 def decide_bulk(
@@ -160,14 +172,17 @@ def _pass_on(
     """Noted first: whoever sends the same meanwhile waits for it, and finds it done or undone."""
     task = unit.reviews.get(sent.item_id)
     if earlier := unit.review_log.note_once(sent, action, now, reason=sent.reason):
-        if earlier.detail["reason"] != sent.reason:
-            raise Invalid(
-                f"The idempotency key {sent.idempotency_key!r} was used with another reason; "
-                "send a new key with a new reason."
-            )
-        return
-    if not unit.reviews.pass_on(task, sent.reviewer, sent.epoch, queue or task.slot.queue):
+        _check_words(earlier, "reason", sent)
+    elif not unit.reviews.pass_on(task, sent.reviewer, sent.epoch, queue or task.slot.queue):
         raise _taken(task)
+
+
+def _check_words(earlier: Event | None, name: str, sent: Passing) -> None:
+    if earlier and earlier.detail[name] != sent.reason:
+        raise Invalid(
+            f"The idempotency key {sent.idempotency_key!r} was used with another {name}; "
+            f"send a new key with a new {name}."
+        )
 
 
 def _taken(task: Task) -> Conflict:

@@ -78,6 +78,7 @@ class QueueItem:
     state: Chip
     reasons: str
     holder: str
+    epoch: int
     release_url: str  # where a lead frees it; empty if nobody has it
     waiting: Moment | None
     due: Moment | None
@@ -171,6 +172,7 @@ def _item(item: Mapping[str, Any], now: datetime) -> QueueItem:
             words(mapping(each).get("code")) for each in sequence(item.get("reasons"))
         ),
         holder=str(item.get("holder") or "") if state != "ready" else "",
+        epoch=int(item.get("epoch") or 0),
         release_url=f"/review/{quote(str(item['id']), safe='')}/release" if held else "",
         waiting=moment(item.get("waiting_since"), now),
         due=moment(item.get("due_at"), now),

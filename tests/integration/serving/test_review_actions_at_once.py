@@ -79,7 +79,8 @@ class Reviewer:
     def snooze(self, task: Task) -> None:
         item, name = task.item.id, self.who.name
         sent = Passing(item, name, task.slot.epoch, uuid.uuid4().hex)
-        self.do(lambda u: review_actions.comment(u, item, name, "later", now()))
+        words = Passing(item, name, 0, uuid.uuid4().hex, "later")
+        self.do(lambda u: review_actions.comment(u, words, now()))
         until = now() + WINDOW
         self.do(lambda u: review_actions.snooze(u, sent, until, now()))
 
@@ -101,7 +102,8 @@ class Reviewer:
     def release(self) -> None:
         held = self.ledger.read(lambda u: u.reviews.find(state="leased", model=None, limit=5))
         for task in held:
-            self.do(lambda u, i=task.item.id: review_actions.release(u, i, self.who.name, now()))
+            claim = passing(task, self.who.name)
+            self.do(lambda u, c=claim: review_actions.release(u, c, now()))
 
 
 def time_passes(ledger: GroupLedger, over: threading.Event) -> None:

@@ -55,6 +55,27 @@ def test_a_blind_item_tells_neither_the_models_answer_nor_where_to_find_it(serve
     assert post(client, item, "agree").status_code == 422
 
 
+@pytest.mark.parametrize("shown", [{"shown": 1.0}, {}], ids=["shown", "answer-first"])
+def test_the_list_tells_the_models_answer_to_nobody_else_while_they_may_be_asked(
+    serve: Serve, shown: dict[str, float]
+):
+    client, serving = serve(replace(SUPERVISED, review=Review(sample=1.0, **shown)))
+    ask(client)
+    item = get(client, "/v1/review/next")
+    for answer in (None, {"label": "metal"}):
+        if answer:
+            post(client, item, "decision", **answer)
+        (mine,), (others,) = (
+            get(client, "/v1/review/items", who)["items"] for who in ("ann", "bob")
+        )
+        assert (mine["model_answer"] is not None) is bool(shown or answer)
+        assert others["model_answer"] is None
+        assert get(client, f"/v1/review/items/{item['id']}", "bob")["model_answer"] is None
+    pass_time(serving, 6)
+    (final,) = get(client, "/v1/review/items", "bob")["items"]
+    assert final["model_answer"]["prediction"] == "glass"
+
+
 def test_a_reviewer_sees_the_input_beside_the_training_data_of_the_version_asked(serve: Serve):
     client, _ = serve(SUPERVISED)
     ask(client)
@@ -150,7 +171,8 @@ def test_a_disputed_item_is_settled_from_the_list(serve: Serve):
     lead = {"X-Stagegate-Actor": "lea"}
     path = f"/v1/review/{item['id']}"
     assert client.post(f"{path}/adjudicate", json=body, headers=lead).json()["counted"] is True
-    assert client.post(f"{path}/release", headers=lead).status_code == 409
+    claim = {"epoch": item["epoch"] + 1}
+    assert client.post(f"{path}/release", json=claim, headers=lead).status_code == 409
 
 
 def test_items_that_look_alike_are_answered_and_taken_back_together(serve: Serve):

@@ -16,6 +16,7 @@ from registry.domain.evidence import CheckKind, EvidenceRow, Second, Verdict
 from registry.domain.evidence_table import Standing
 from registry.domain.people import Identity, Role
 from registry.domain.stages import Stage
+from serving.domain.opinions import Passing
 from serving.domain.prediction import DecidedBy, Status
 from serving.domain.review import ItemState, Planting, Presentation, Queue, SlotState, Source, drawn
 from serving.ports import ServingUnit
@@ -388,12 +389,12 @@ def test_a_released_item_is_free_and_its_holders_answer_counts_until_it_is_taken
     fill(database, 2)
     mine, other = taken(database, "ann"), taken(database, "bob")
     for name in ("item-00000", "item-00001"):
-        write(database, lambda u, n=name: actions.release(u, n, "lea", NOW))
+        write(database, lambda u, n=name: actions.release(u, Passing(n, "lea", 1, ""), NOW))
     assert decide(database, verdict(mine, "ann")).opinion.counted
     assert taken(database, "cleo").item.id == other.item.id
     assert not decide(database, verdict(other, "bob")).opinion.counted
     with pytest.raises(Conflict, match="Nobody has"):
-        write(database, lambda u: actions.release(u, "item-00000", "lea", NOW))
+        write(database, lambda u: actions.release(u, Passing("item-00000", "lea", 2, ""), NOW))
 
 
 def test_one_answer_to_a_grid_of_likes_counts_and_is_undone_as_a_whole(database: Database):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from killed import said_until_killed
+from passing_steps import HOUR, STEPS, noted, snooze
 from review_calls import SUPERVISED, Serve, ask, get, post
 from review_desk import fill, passing, replicas, take, taken, write
 from serving_fakes import NOW
@@ -24,28 +25,21 @@ from serving.ports import ServingUnit
 from serving.services import review_actions as actions
 
 pytestmark = pytest.mark.integration
-HOUR = timedelta(hours=1)
 CHILD = Path(__file__).parents[2] / "passing_child.py"
 AT_ONCE, ROUNDS = 8, 6
 Act = Callable[[ServingUnit, Passing], Any]
 
 
-def snooze(unit: ServingUnit, sent: Passing, now: datetime = NOW) -> datetime:
-    return actions.snooze(unit, sent, now + HOUR, now)
-
-
 ACTS: dict[str, Act] = {
-    "skip": lambda unit, sent: actions.skip(unit, sent, NOW),
-    "escalate": lambda unit, sent: actions.escalate(unit, sent, NOW),
-    "snooze": snooze,
+    name: partial(STEPS[name][0], now=NOW) for name in ("skip", "escalate", "snooze")
 }
 EACH = pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
 
 
 def passed_on(database: Database) -> list[tuple[str, str, str]]:
-    """Each that was noted: item, who, action."""
+    """Each that was noted: item, who, request."""
     e = review_event.c
-    query = sa.select(e.item_id, e.actor, e.action).where(e.request.is_not(None))
+    query = sa.select(e.item_id, e.actor, e.request).where(e.request.is_not(None))
     with database.read() as connection:
         return [tuple(row) for row in connection.execute(query)]
 
@@ -122,16 +116,12 @@ def test_whoever_hears_no_reply_since_the_service_died_sends_it_again(database: 
         for line in [line for line in said if line.endswith("\n")]:
             action, item, who, epoch, key = line.split()
             sent, now = Passing(item, who, int(epoch), key), datetime.now(UTC)
-            act = partial(snooze, now=now) if action == "snooze" else ACTS[action]
-            write(database, lambda u, act=act, s=sent: act(u, s))
-            noted = Counter(passed_on(database))[item, who, PAST[action]]
-            assert noted == 1
+            for step in STEPS[action]:
+                write(database, partial(step, sent=sent, now=now))
+            assert Counter(passed_on(database))[item, who, noted(action, sent)] == 1
     assert len(passed_on(database)) >= 60
     with database.read() as connection:
         assert set(connection.execute(sa.select(review_item.c.state)).scalars()) == {"open"}
-
-
-PAST = {"skip": "skipped", "escalate": "escalated", "snooze": "snoozed"}
 
 
 @pytest.mark.parametrize("key", [{}, {"idempotency_key": "k"}])

@@ -211,10 +211,12 @@ def test_a_lead_frees_an_item_that_somebody_keeps():
         html = client.get("/review/queues").text
         assert html.count(">Release<") == 1
         assert 'aria-label="Release item item-1 of bo"' in html
-        assert client.post("/review/item-1/release").status_code == 403  # from nobody's page
-        answer = client.post("/review/item-1/release", headers=ORIGIN)
+        claim = {"epoch": re.search(r'name="epoch" value="(\d+)"', html)[1]}  # type: ignore[index]
+        path = "/review/item-1/release"
+        assert client.post(path, data=claim).status_code == 403  # from nobody's page
+        answer = client.post(path, data=claim, headers=ORIGIN)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/review/queues")
-        assert client.post("/review/item-1/release", headers=ORIGIN).status_code == 409
+        assert client.post(path, data=claim, headers=ORIGIN).status_code == 409
     assert api.items["item-1"]["state"] == "ready"
 
 
