@@ -4,9 +4,9 @@
         [--stage manual-review|gradual]
 
 On SQLite. The promotion is judged on a snapshot and then written; what others wait for is the time
-of the second. In gradual every answer is an exposure, too, and after the promotion 2,000 wrong
-answers come and take the version back: the certificate holds both. Each step runs in a process of
-its own, whose largest size is printed.
+of the second. In gradual every answer is an exposure, too, and after the promotion a hundredth as
+many wrong answers come and take the version back: the certificate holds both. Each step runs in a
+process of its own, whose largest size is printed.
 """
 
 import argparse
@@ -131,7 +131,8 @@ def _take_back(url: str, _: Path) -> None:
         intent(unit, rollout, AFTER, memory)  # as a controller does all the time
     wrong = [replace(one, verdict=Verdict.ERROR, sampled=True) for one in fresh(rollout, 0, AFTER)]
     with database.begin() as connection:
-        SqlUnitOfWork(connection).evidence.add(wrong * 100)
+        rows = connection.execute(sa.select(sa.func.count()).select_from(evidence)).scalar_one()
+        SqlUnitOfWork(connection).evidence.add(wrong * (rows // 2_000))
     began = time.perf_counter()
     with database.read() as connection:
         seen = intent(SqlUnitOfWork(connection), rollout, AFTER, memory)

@@ -15,6 +15,7 @@ from registry.domain.transitions import Command
 from registry.services import control
 from registry.services.promote import promote
 from serving.adapters.tables import prediction
+from serving.adapters.traffic import SqlTraffic
 
 pytestmark = pytest.mark.integration
 
@@ -121,6 +122,28 @@ def test_a_dry_run_says_what_would_change_and_cost_and_writes_nothing(
     assert "(24% of the requests so far)" in limited["exposure"]
     assert limited["gates"][0]["days"] > 50
     assert limited["deadline"].startswith("after 14 d in limited scope, if nobody acts")
+
+
+def test_traffic_is_told_by_units_and_by_visits(world: World) -> None:
+    requests(world, 40, 4, "ranger-7")  # ten a day of the one user
+    with world.database.begin() as connection:
+        connection.execute(
+            sa.update(prediction)
+            .where(prediction.c.id.in_(["ranger-70", "ranger-71"]))
+            .values(attributes={"site": "ranger-7"})
+        )
+        connection.execute(
+            sa.update(prediction)
+            .where(prediction.c.id == "ranger-72")
+            .values(attributes={"user_id": 7})
+        )
+    with world.database.read() as connection:
+        traffic = SqlTraffic(connection, "bears", world.now)
+        assert traffic.values_per_day("user_id") == pytest.approx(2 / 4, rel=0.01)
+        # Two without a user, one of the other user, and four or five days' visits of the first.
+        assert traffic.share_first("user_id", 86_400.0) == pytest.approx((3 + 4.5) / 40, abs=0.02)
+        assert traffic.share_first("user_id", 0.0) == 1.0
+        assert SqlTraffic(connection, "foxes", world.now).share_first("user_id", 60.0) == 1.0
 
 
 def test_without_traffic_a_dry_run_says_so(client: TestClient) -> None:
