@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 
 from console.app import create_app
+from console.memory import limit_memory
 from console.owner import kept_owner
 from console.service import configure_logging
 from console.settings import load_settings
@@ -45,6 +46,7 @@ class Replica:
         settings = load_settings()
         self._number = WorkerNumber(settings.home)
         configure_logging(settings, worker=self._number.number)
+        limit_memory(settings.memory_bytes, settings.workers)
         owner = kept_owner(settings.home) if settings.accounts else None
         return create_app(settings, serve=True, owner=owner, worker=self._number.number)
 

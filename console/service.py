@@ -10,6 +10,7 @@ from console.accounts import admins
 from console.announcement import Announcement, not_listening
 from console.client import service_url
 from console.exposure import exposure, is_local, require_decision
+from console.memory import limit_memory
 from console.migrate import check, current, upgrade
 from console.owner import new_owner
 from console.settings import Settings
@@ -53,6 +54,7 @@ def _answer_alone(settings: Settings, announcement: Announcement) -> None:
         announcement.leave_key()
         announcement.announce(url)
 
+    limit_memory(settings.memory_bytes, 1)
     server = SoleServer(settings, announcement.owner, listening, announcement.withdraw)
     try:
         server.run()

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     port: int = Field(8800, ge=0, le=65_535)
     grpc_port: int = Field(0, ge=0, le=65_535)
     workers: int = Field(1, ge=1, le=64)
+    memory_bytes: int = Field(0, ge=0)
+    torch_threads: int = Field(1, ge=1, le=256)
     engine: Literal["own", "ray"] = "own"
     ray_min_replicas: int = Field(1, ge=1, le=64)
     ray_processors: float = Field(1.0, gt=0)

@@ -250,6 +250,7 @@ class Wiring:
             self.bundles.fetch(version),
             replica=self.replica,
             max_pixels=self.settings.max_image_pixels,
+            threads=self.settings.torch_threads,
         )
 
     def keep_window(self, window: LiveWindow) -> None:

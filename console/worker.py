@@ -20,6 +20,7 @@ import structlog
 from console.acceptor import Acceptor
 from console.answering import Server
 from console.loads import Loads
+from console.memory import limit_memory
 from console.owner import Owner, kept_owner
 from console.service import configure_logging
 from console.settings import Settings, load_settings
@@ -75,6 +76,7 @@ def main() -> None:
     given = parser.parse_args()
     settings = load_settings()
     configure_logging(settings, worker=given.number)
+    limit_memory(settings.memory_bytes, settings.workers)
     owner = kept_owner(settings.home) if settings.accounts else None
     one = Worker(settings, owner, given.number, Loads(given.loads))
     threading.Thread(target=_follow_parent, args=(one.leave,), daemon=True).start()

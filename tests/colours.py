@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,16 +27,21 @@ SIDE = 16
 DOCUMENT = Preprocessing(mode="RGB", steps=(Resize(width=SIDE, height=SIDE),))
 
 
-def graph() -> bytes:
-    """Says which of three colours an image has most of."""
+def graph(eats_from: int | None = None) -> bytes:
+    """Says which of three colours an image has most of.
+
+    eats_from: an image with a pixel as bright as this makes it take 8 GiB of memory.
+    """
     import onnx
 
     make, kinds = onnx.helper, onnx.TensorProto
+    logits = "logits" if eats_from is None else "plain"
     nodes = [
         make.make_node("Cast", ["input"], ["pixels"], to=kinds.FLOAT),
         make.make_node("GlobalAveragePool", ["pixels"], ["pooled"]),
         make.make_node("Flatten", ["pooled"], ["features"]),
-        make.make_node("MatMul", ["features", "weights"], ["logits"]),
+        make.make_node("MatMul", ["features", "weights"], [logits]),
+        *(() if eats_from is None else _eating(make, kinds, eats_from)),
         make.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     weights = make.make_tensor("weights", kinds.FLOAT, [3, 3], (np.eye(3) * 0.1).ravel().tolist())
@@ -46,6 +52,28 @@ def graph() -> bytes:
     opsets = [make.make_opsetid("", 17)]
     data: bytes = make.make_model(made, opset_imports=opsets, ir_version=9).SerializeToString()
     return data
+
+
+def _eating(make: Any, kinds: Any, eats_from: int) -> list[Any]:
+    """Nodes that add zero to the logits, as the sum of no or of 2 ** 31 numbers."""
+
+    def constant(name: str, kind: int, shape: list[int], value: float) -> Any:
+        tensor = make.make_tensor(name, kind, shape, [value])
+        return make.make_node("Constant", [], [name], value=tensor)
+
+    return [
+        constant("bright", kinds.FLOAT, [], float(eats_from) - 0.5),
+        constant("many", kinds.INT64, [1], 2**31),
+        constant("flat", kinds.INT64, [1], -1),
+        make.make_node("ReduceMax", ["pixels"], ["brightest"], keepdims=0),
+        make.make_node("Greater", ["brightest", "bright"], ["is_bright"]),
+        make.make_node("Cast", ["is_bright"], ["one_or_none"], to=kinds.INT64),
+        make.make_node("Reshape", ["one_or_none", "flat"], ["vector"]),
+        make.make_node("Mul", ["vector", "many"], ["length"]),
+        make.make_node("ConstantOfShape", ["length"], ["zeros"]),
+        make.make_node("ReduceSum", ["zeros"], ["nothing"], keepdims=0),
+        make.make_node("Add", ["plain", "nothing"], ["logits"]),
+    ]
 
 
 def pictures(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,11 +90,14 @@ def encode(pixels: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def make_bundle(folder: Path, created_at: datetime, author: str = "ann") -> Bundle:
+def make_bundle(
+    folder: Path, created_at: datetime, author: str = "ann", eats_from: int | None = None
+) -> Bundle:
     """The model as a bundle below `folder`, its scorer calibrated on pictures of its own."""
-    model = folder / "graph.onnx"
-    model.write_bytes(graph())
-    runs, rng = OnnxModel(model), np.random.default_rng(7)
+    model, safe = folder / "graph.onnx", folder / "safe.onnx"
+    model.write_bytes(graph(eats_from))
+    safe.write_bytes(graph())
+    runs, rng = OnnxModel(safe), np.random.default_rng(7)
 
     def observe() -> Iterator[Observations]:
         inputs, labels = pictures(rng, 600)
@@ -99,11 +130,13 @@ def make_bundle(folder: Path, created_at: datetime, author: str = "ann") -> Bund
     return write_bundle(folder / "files", fields, files)
 
 
-def record_versions(database: Database, bundle: Bundle, now: datetime, count: int = 2) -> None:
-    """Write rows for versions 1 to `count`, all of this bundle, as registration does last."""
+def record_versions(
+    database: Database, bundle: Bundle, now: datetime, count: int = 2, first: int = 1
+) -> None:
+    """Write rows for so many versions, all of this bundle, as registration does last."""
     with database.begin() as connection:
         unit = SqlUnitOfWork(connection)
-        for number in range(1, count + 1):
+        for number in range(first, first + count):
             unit.versions.add(
                 ModelVersion(
                     model="colours",
