@@ -1,18 +1,24 @@
 """What the peers' handlers do with a request: PIL, numpy and eager torch, one input at a time."""
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from bench.serving.nets import DEVIATION, MEAN
+from bench.serving.nets import DEVIATION, MEAN, make_net
 
 
 def array_of(workload: str, data: bytes) -> np.ndarray:
     """An encoded image as the network takes it."""
-    image = Image.open(io.BytesIO(data)).convert("L" if workload == "w2" else "RGB")
+    return array_of_image(workload, Image.open(io.BytesIO(data)))
+
+
+def array_of_image(workload: str, image: Image.Image) -> np.ndarray:
+    """An image as the network takes it."""
+    image = image.convert("L" if workload == "w2" else "RGB")
     side = 28 if workload == "w2" else 224
     if image.size != (side, side):
         image = image.resize((side, side))
@@ -47,3 +53,13 @@ def of_image(net: Any, workload: str, data: bytes) -> dict[str, Any]:
 def of_rows(net: Any, rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     """The answer to the first of some rows."""
     return said(probabilities(net, np.stack([row_of(row) for row in rows]))[0])
+
+
+def expected(workload: str, body: bytes) -> list[float]:
+    """The probabilities that every server must give for this body."""
+    net = make_net(workload)
+    if workload == "w1":
+        said = of_rows(net, json.loads(body)["inputs"])
+    else:
+        said = of_image(net, workload, body)
+    return list(said["probabilities"])

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from bench.serving.bodies import KINDS, stream
+from bench.serving.bodies import stream
+from bench.serving.forms import FORMS
 
 _PATIENCE = 60.0
 
@@ -71,27 +72,20 @@ def _is_whole(came: bytes, end: int) -> bool:
     return len(came) >= end + 4 + length
 
 
-def enveloped(form: str, kind: str, body: Callable[[], bytes]) -> tuple[str, Callable[[], bytes]]:
-    """The type and the bodies as a server wants them: raw, or as a form's field `file`."""
-    if form == "form" and kind != "application/json":
-        before = (
-            b'--b0\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n'
-            b"Content-Type: " + kind.encode() + b"\r\n\r\n"
-        )
-        return "multipart/form-data; boundary=b0", lambda: before + body() + b"\r\n--b0--\r\n"
-    return kind, body
-
-
 async def press(
-    url: str, workload: str, concurrency: int, seconds: float, first: int = 0, form: str = "raw"
+    url: str, workload: str, concurrency: int, seconds: float, first: int = 0, form: str = "ours"
 ) -> dict:
     """Requests a second and milliseconds at the middle and the 99th percentile."""
-    parts = urlsplit(url)
-    kind, body = enveloped(form, KINDS[workload], stream(workload, first))
+    parts, asked, bodies = urlsplit(url), FORMS[form], stream(workload, first)
     head = (
-        f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        f"Content-Type: {kind}\r\nContent-Length: %d\r\n\r\n"
+        f"POST {asked.path.format(workload=workload)} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        f"Content-Type: {asked.type_of(workload)}\r\n{asked.headers_of(workload)}"
+        "Content-Length: %d\r\n\r\n"
     ).encode()
+
+    def body() -> bytes:
+        return asked.wrap(workload, bodies())
+
     seen: list[float] = []
     bad: list[bytes] = []
     loop = asyncio.get_running_loop()
@@ -120,6 +114,6 @@ async def press(
 if __name__ == "__main__":
     address, name, callers_wanted, how_long = sys.argv[1:5]
     start = int(sys.argv[5]) if len(sys.argv) > 5 else 0
-    envelope = sys.argv[6] if len(sys.argv) > 6 else "raw"
+    envelope = sys.argv[6] if len(sys.argv) > 6 else "ours"
     found = uvloop.run(press(address, name, int(callers_wanted), float(how_long), start, envelope))
     sys.stdout.write(json.dumps(found) + "\n")
