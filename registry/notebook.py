@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from registry.domain.errors import (
     Unavailable,
 )
 from registry.domain.versions import ModelVersion
+from registry.learner_data import own_data
 
 _ERRORS = {e.status: e for e in (Invalid, NotFound, Conflict, Forbidden, Unavailable)}
 
@@ -35,12 +36,19 @@ class Learner(Protocol):
         """Write it to a file."""
 
 
+class Table(Protocol):
+    """What is asked of a pandas DataFrame."""
+
+    def to_parquet(self, path: Path) -> object:
+        """Write it to a file."""
+
+
 def register(
     name: str,
     model: Learner | str | Path,
     *,
-    training_data: str | Path | None = None,
-    calibration_data: str | Path | None = None,
+    training_data: str | Path | Table | None = None,
+    calibration_data: str | Path | Table | None = None,
     file_format: str = "auto",
     preprocessing: str | Path | None = None,
     labels: str | Path | None = None,
@@ -54,8 +62,9 @@ def register(
     """Register a learner or a file as the next version of a model; takes about a minute.
 
     model: a fastai learner, or the path of a file in any format that `stagegate model register`
-    takes. training_data, calibration_data: folders with images by label; of a learner that reads
-    image files, its own training and validation sets if neither is given. trust_pickle: needed
+    takes. training_data, calibration_data: folders with images by label, or rows as a CSV or
+    Parquet file or a DataFrame; of a learner that reads image files or rows, its own training and
+    validation sets if neither is given. trust_pickle: needed
     for a pickled file, not for a learner that this very process holds. The other arguments are
     the options of the command.
 
@@ -67,13 +76,13 @@ def register(
             path = Path(folder) / "export.pkl"
             model.export(path)
             if training_data is None and calibration_data is None:
-                training_data, calibration_data = _own_data(model, Path(folder))
+                training_data, calibration_data = own_data(model.dls, Path(folder))
             model, trust_pickle = path, True
         if training_data is None:
-            raise Invalid("training_data is missing: a folder with images by label")
+            raise Invalid("training_data is missing: a folder with images by label, or rows")
         options = {
-            "--training-data": training_data,
-            "--calibration-data": calibration_data,
+            "--training-data": _file(training_data, Path(folder) / "given-training.parquet"),
+            "--calibration-data": _file(calibration_data, Path(folder) / "given-held-out.parquet"),
             "--format": file_format,
             "--preprocessing": preprocessing,
             "--labels": labels,
@@ -88,26 +97,12 @@ def register(
         return _version(_run([*where, "model", "register", name, str(model), *words]))
 
 
-def _own_data(learner: Learner, folder: Path) -> tuple[Path, Path]:
-    """The learner's training and validation images as folders of links, by label."""
-    dls = learner.dls
-    for part, dataset in (("training", dls.train_ds), ("validation", dls.valid_ds)):
-        for number, (path, label) in enumerate(_labelled(dataset, dls.vocab)):
-            place = folder / part / label
-            place.mkdir(parents=True, exist_ok=True)
-            (place / f"{number}{path.suffix}").symlink_to(path.resolve())
-    return folder / "training", folder / "validation"
-
-
-def _labelled(dataset: Any, vocab: Sequence[Any]) -> Iterator[tuple[Path, str]]:
-    items: Iterable[Any] = dataset.items
-    for item, label in zip(items, dataset.tls[1], strict=True):
-        if not isinstance(item, Path):
-            raise Invalid(
-                "this learner does not read image files, so its training set cannot be used as it "
-                "is; give training_data and calibration_data"
-            )
-        yield item, str(vocab[int(label)])
+def _file(data: str | Path | Table | None, place: Path) -> str | Path | None:
+    """Where data lie; a table is written to its place."""
+    if data is None or isinstance(data, (str, Path)):
+        return data
+    data.to_parquet(place)
+    return place
 
 
 def _run(words: Sequence[str]) -> Mapping[str, Any]:

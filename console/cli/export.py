@@ -67,6 +67,7 @@ def _tools(wiring: "Wiring", request: "ExportRequest", progress: "Progress") -> 
     from registry.adapters.exports.runs import INPUTS, LOADERS
     from registry.adapters.onnx_runtimes import OnnxRuntimes
     from registry.adapters.samples import AnySamples
+    from registry.adapters.scratch_folders import folder_beside
     from registry.services.export_version import ExportTools
 
     return ExportTools(
@@ -79,6 +80,7 @@ def _tools(wiring: "Wiring", request: "ExportRequest", progress: "Progress") -> 
         runtime=OnnxRuntimes(max_pixels=wiring.settings.max_image_pixels),
         clock=perf_counter,
         progress=progress,
+        beside=folder_beside,
     )
 
 

@@ -125,6 +125,7 @@ def _tools(
     from registry.adapters.proof_pictures import proof_inputs
     from registry.adapters.readers import reader
     from registry.adapters.samples import AnySamples
+    from registry.adapters.scratch_folders import scratch_folder
     from registry.services.make_bundle import Tools
 
     workshop = wiring.settings.home / "workshop"
@@ -143,7 +144,7 @@ def _tools(
         store=wiring.mlflow,
         environment=installed_environment(),
         pictures=proof_inputs,
-        workshop=workshop,
+        workshop=lambda: scratch_folder(workshop, "registering-"),
         home=identity(workshop),
         progress=progress,
     )

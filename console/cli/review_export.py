@@ -5,7 +5,6 @@ MLflow's `mlflow.data.from_pandas` read as they are.
 """
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,6 +17,7 @@ import typer
 
 from console.cli.review_table import Rows
 from console.cli.session import Session, session
+from registry.adapters.scratch_folders import folder_beside
 from registry.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -60,13 +60,12 @@ def export(
     here = session(context)
     if output.exists():
         raise Invalid(f"{output} is there already; name a new folder")
-    output.parent.mkdir(parents=True, exist_ok=True)
     # Whole or not at all: what stands under the name was written to its end.
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as made:
-        folder = Path(made) / "export"
+    with folder_beside(output) as made:
+        folder = made / "export"
         folder.mkdir()
         with here.client() as client:
-            rows, found = _gather(_rows(client, model, since, folder), Path(made) / "rows")
+            rows, found = _gather(_rows(client, model, since, folder), made / "rows")
         table = _write_table(rows, folder, kind)
         suspects = _suspects(here, model, rows, folder, training_data) if training_data else None
         rows.close()

@@ -1,13 +1,13 @@
 """From a registered version to its bundle on this machine's disk."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from registry.adapters.bundle import open_bundle
 from registry.adapters.quiet import silence
+from registry.adapters.scratch_folders import scratch_folder
 from registry.domain.errors import Conflict, NotFound, StagegateError
 from registry.domain.versions import ModelVersion
 
@@ -36,9 +36,8 @@ class BundleStore:
         wanted = self.cache / version.digest.replace(":", "-")
         if _is_whole(wanted, version):
             return wanted
-        self.cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.cache) as folder:
-            found = self.download(version.bundle_uri, Path(folder))
+        with scratch_folder(self.cache, "fetching-") as folder:
+            found = self.download(version.bundle_uri, folder)
             if not _is_whole(found, version):
                 raise Conflict(
                     f"what lies at {version.bundle_uri} is not the bundle of {version.name} that"

@@ -9,6 +9,7 @@ import torch  # noqa: TID253 - only the jailed converter imports this module
 
 from registry.adapters.graph_parity import Answers
 from registry.adapters.onnx_model import INPUT, OUTPUTS
+from registry.adapters.onnx_pooling import pool_maps
 from registry.adapters.servable import Servable
 from registry.domain.errors import Invalid
 from registry.domain.observations import FloatArray, InputArray
@@ -26,8 +27,9 @@ def export_onnx(servable: Servable, labels: int) -> bytes:
             f"the model gives scores of shape {tuple(logits.shape)} for 2 inputs; with its"
             f" {labels} labels (2, {labels}) is expected"
         )
-    program = _export(servable)
-    data: bytes = program.model_proto.SerializeToString()
+    model = _export(servable).model_proto
+    pool_maps(model)
+    data: bytes = model.SerializeToString()
     return data
 
 

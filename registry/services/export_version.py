@@ -1,9 +1,8 @@
 """Writing a version in another format: made, compared, measured, and only then put in its place."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportTools:
-    """What exporting works with."""
+    """What exporting works with; beside: gives a folder beside the target, while it is needed."""
 
     exporter: Exporter
     loaders: Loaders
@@ -75,6 +74,7 @@ class ExportTools:
     runtime: Runtime
     clock: Clock
     progress: Progress
+    beside: Callable[[Path], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,7 @@ def export_version(request: ExportRequest, tools: ExportTools) -> Exported:
     answering = tools.runtime.open(preprocessing, bundle.model)
     calibrating, judging = _data(request, preprocessing, tools)
     content = _content(request, bundle, preprocessing, _prepared(answering, calibrating))
-    request.target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=request.target.parent, prefix=f".{request.target.name}."))
-    try:
+    with tools.beside(request.target) as staging:
         tools.progress("writing", 0, 1)
         details = tools.exporter.write(content, staging)
         tools.progress("writing", 1, 1)
@@ -159,8 +157,6 @@ def export_version(request: ExportRequest, tools: ExportTools) -> Exported:
         )  # fmt: skip
         (staging / REPORT).write_text(json.dumps(exported.document(), indent=2) + "\n")
         _put(staging, request.target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return exported
 
 

@@ -1,6 +1,7 @@
 """From an exported file to a bundle: converted, proven against its original, and profiled."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +45,7 @@ Pictures = Callable[[AnyPreprocessing], Mapping[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What registration works with."""
+    """What registration works with; workshop: gives a folder for as long as it is needed."""
 
     intake: Intake
     converter: Converter
@@ -57,7 +58,7 @@ class Tools:
     store: ArtifactStore
     environment: Mapping[str, str]
     pictures: Pictures
-    workshop: Path
+    workshop: Callable[[], AbstractContextManager[Path]]
     home: str
     progress: Progress
 

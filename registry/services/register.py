@@ -1,11 +1,9 @@
 """Registering a version: its bundle is made, stored in MLflow and recorded, in this order."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from registry.domain.parity import Parity
@@ -41,9 +39,8 @@ def register(
     """
     check_request(request)
     sweep(tools.store, transaction, tools.home, request.model, now)
-    tools.workshop.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=tools.workshop) as folder:
-        made = make_bundle(request, tools, Path(folder), now)
+    with tools.workshop() as folder:
+        made = make_bundle(request, tools, folder, now)
         stored = _store(request, made, tools)
     version = _version(request, made, stored, now)
     _record(version, tools.store, stored, transaction, now)

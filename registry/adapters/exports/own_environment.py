@@ -1,12 +1,12 @@
 """An environment of its own for a tool that cannot live in ours, made when it is first needed."""
 
-import shutil
 import subprocess
 import tempfile
 import venv
 from collections.abc import Sequence
 from pathlib import Path
 
+from registry.adapters.scratch_folders import scratch_folder
 from registry.domain.errors import Invalid
 
 _INSTALL_SECONDS, _RUN_SECONDS = 3600, 1800
@@ -39,14 +39,10 @@ class OwnEnvironment:
         """
         if self.exists:
             return
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=f".{self._folder.name}."))
-        try:
+        with scratch_folder(self._folder.parent, f".{self._folder.name}.") as made:
             venv.create(made, with_pip=True, symlinks=True)
             self._install(made / "bin" / "python")
             self._name(made)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
 
     def run(self, program: Path, *arguments: str) -> None:
         """Run a Python file in it; Invalid with the last line of what it said if it fails."""

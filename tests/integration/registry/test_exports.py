@@ -31,6 +31,7 @@ from registry.adapters.exports.onnx_pruned import without_smallest
 from registry.adapters.exports.runs import INPUTS, LOADERS
 from registry.adapters.onnx_runtimes import OnnxRuntimes
 from registry.adapters.samples import AnySamples
+from registry.adapters.scratch_folders import folder_beside
 from registry.domain.errors import Conflict, Invalid
 from registry.domain.export_formats import ExportFormat, ExportSettings
 from registry.domain.versions import ModelVersion
@@ -88,6 +89,7 @@ def export(bundle: Bundle, request: ExportRequest, **tools: Any) -> Exported:
         runtime=OnnxRuntimes(threads=1),
         clock=perf_counter,
         progress=lambda step, done, total: None,
+        beside=folder_beside,
     )
     return export_version(request, replace(made, **tools))
 
@@ -296,6 +298,7 @@ def test_whoever_is_killed_in_the_middle_leaves_nothing_at_the_target(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert not request.target.exists()
     assert export(bundle, request).target.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_is_there_is_never_written_over(bundle: Bundle, tmp_path: Path):

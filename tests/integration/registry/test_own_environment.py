@@ -102,3 +102,4 @@ def test_one_whose_making_was_killed_is_made_again(wheel: Path, tmp_path: Path):
     assert not there.exists
     there.make()
     there.run(program(tmp_path, "import oldtool\n"))
+    assert [path.name for path in home.iterdir()] == ["tool-1"]

@@ -12,6 +12,7 @@ import pytest
 
 from registry.adapters.bundle import BundleFolders, open_bundle
 from registry.adapters.samples import AnySamples
+from registry.adapters.scratch_folders import scratch_folder
 from registry.documents.model_input import ModelInput
 from registry.documents.preprocessing import Preprocessing, Resize
 from registry.domain.errors import Conflict, Invalid
@@ -237,7 +238,8 @@ class World:
             bundles=BundleFolders(), store=self.store,
             environment={"python": "3.11.7", "numpy": "2.4.6"},
             pictures=lambda _: {"a.png": b"picture"},
-            workshop=self.workshop, progress=lambda *step: self.steps.append(step),
+            workshop=lambda: scratch_folder(self.workshop, "registering-"),
+            progress=lambda *step: self.steps.append(step),
         )  # fmt: skip
 
     @contextmanager
