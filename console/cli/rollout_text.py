@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from console.cli.session import Colour, JsonDocument, paint, table
-from registry.domain.decision import spoken
 
 _COLOURS: dict[str, Colour] = {
     "passed": "green", "failed": "red", "stale": "yellow", "inconclusive": "yellow",
@@ -91,6 +90,8 @@ def events(found: Sequence[JsonDocument]) -> str:
 
 def _after(found: Sequence[JsonDocument]) -> Iterator[str]:
     """How long after the event of the same rollout before it, such as the wait for an approval."""
+    from registry.domain.decision import spoken
+
     last: dict[str, datetime] = {}
     for event in found:
         at, rollout = datetime.fromisoformat(event["at"]), event["rollout_id"]
