@@ -278,7 +278,7 @@ def _events(share: float, ratio: float, bound: float, alpha: float) -> int | Non
 def _between(rate: float, low: float, high: float, alpha: float) -> int | None:
     """How many show that a rate lies between two bounds."""
     below = _at_rate(rate, min(high, 1.0), alpha) if high < 1 else 0
-    above = _at_rate(1 - rate, 1 - low, alpha) if low > 0 else 0
+    above = _at_rate(1 - rate, 1 - low, alpha)
     return None if below is None or above is None else max(below, above)
 
 

@@ -29,28 +29,26 @@ def until_open(windows: Sequence[TimeWindow], now: datetime) -> str:
     """When the next of these windows opens, for people; empty while one is open, or without any."""
     if not windows or any(during(window, now) for window in windows):
         return ""
-    found = [(at, window) for window in windows if (at := _opens(window, now)) is not None]
-    if not found:
-        return "a window that never opens"
-    at, window = min(found, key=lambda one: one[0])
+    at, window = min(((_opens(one, now), one) for one in windows), key=lambda found: found[0])
     local = at.astimezone(ZoneInfo(window.timezone))
     return f"{_DAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} in {window.timezone}"
 
 
-def _opens(window: TimeWindow, now: datetime) -> datetime | None:
-    """The first moment after now at which the window is open."""
-    return next((at for at in _starts(window, now) if at > now and during(window, at)), None)
+def _opens(window: TimeWindow, now: datetime) -> datetime:
+    """The first moment after now at which the window is open; there is one within nine days."""
+    return next(at for at in _starts(window, now) if at > now and during(window, at))
 
 
 def _starts(window: TimeWindow, now: datetime) -> Iterator[datetime]:
-    """Its beginnings on the days around.
+    """Its beginnings from yesterday on.
 
     Where clocks are changed that hour comes twice, or never: then all minutes between.
     """
     zone = ZoneInfo(window.timezone)
-    today = now.astimezone(zone).date()
-    for days in range(-1, 9):
-        wall = datetime.combine(today + timedelta(days=days), window.start, zone)
+    day = now.astimezone(zone).date() - timedelta(days=1)
+    while True:
+        wall = datetime.combine(day, window.start, zone)
         first, last = sorted(wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
         for minutes in range((last - first) // timedelta(minutes=1) + 1):
             yield first + timedelta(minutes=minutes)
+        day += timedelta(days=1)

@@ -1,7 +1,7 @@
 """What a plan will ask of people, foretold by the formulas that its gates decide with."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from registry.domain import evalues
 from registry.domain.evalues import log_pass
 from registry.domain.forecast import StageForecast, forecast
 from registry.domain.gate_forecasts import GateForecast, reviews_needed
-from registry.domain.plan import Scope
+from registry.domain.plan import GateSpec, Review, Scope
 from registry.domain.stages import Stage
 
 PLAN = """\
@@ -107,6 +107,11 @@ def test_the_days_follow_from_who_meets_the_candidate() -> None:
     assert "for 30 d harm takes it back" in found[Stage.LIVE].exposure
 
 
+def test_without_a_watch_there_is_nothing_after_live() -> None:
+    found = forecast(parse_plan(PLAN.replace("  watch: 30d\n", "")), 1, SomeTraffic())
+    assert found[-1].exposure == "the candidate answers everything"
+
+
 def test_days_are_reckoned_by_visits_and_not_by_answers() -> None:
     (once,), (often,) = (stages(first=f)[Stage.MANUAL_REVIEW].gates for f in (1.0, 0.1))
     assert often.reviews == once.reviews
@@ -167,8 +172,69 @@ def test_what_nobody_can_foretell_is_not_made_up() -> None:
         None,
     )
     assert agreed.sentence.endswith("how many days that takes nobody can tell from the traffic")
-    never = a_forecast("{type: paired-loss, margin: 0}", SHADOW)
-    assert (never.reviews, never.days) == (None, None)
+    own = parse_plan(
+        PLAN[: PLAN.index("- stage: manual")]
+        + SHADOW.replace("GATE", "{type: gold, at_least: 0.9}")
+    )
+    (part, live) = own.stages
+    plugin = replace(own, stages=(replace(part, gates=(GateSpec("quiet-night"),)), live))
+    (gate,) = forecast(plugin, 1, SomeTraffic())[0].gates
+    assert gate.sentence == "quiet night: no forecast, or far too many"
+    unseen = replace(part, gates=(GateSpec("error-rate", {"at_most": 0.05}),), review=Review())
+    (gate,) = forecast(replace(own, stages=(unseen, live)), 1, SomeTraffic())[0].gates
+    assert gate.sentence == "error rate: nothing would be reviewed"
+
+
+@pytest.mark.parametrize(
+    ("gate", "stage"),
+    [
+        ("{type: error-rate, at_most: 0.0000001}", SHADOW),
+        ("{type: paired-loss, margin: 0}", SHADOW),
+        ("{type: error-ratio, at_most: 0.00000001}", GRADUAL),
+        ("{type: agreement, at_least: 0.9999999}", SHADOW),
+        ("{type: gold, at_least: 0.9999999}", SHADOW),
+        ("{type: failures, at_most: 0.0000001}", GRADUAL),
+        (
+            "{type: latency, p99_ratio_at_most: 1.5}",
+            GRADUAL.replace("weight: 25", "weight: 99.99999"),
+        ),
+        ("{type: action-rate, ratio: [0.9999, 1.0001]}", GRADUAL),
+    ],
+)
+def test_what_takes_far_too_many_is_said_to_do_so(gate: str, stage: str) -> None:
+    text = stage.replace(", {weight: 50}", "") if "99.99999" in stage else stage
+    found = a_forecast(gate, text)
+    assert (found.reviews, found.days) == (None, None)
+    assert found.sentence.endswith(": no forecast, or far too many")
+
+
+def test_without_a_baseline_nothing_is_compared() -> None:
+    text = PLAN[: PLAN.index("- stage: manual")].replace("baseline: live", "baseline: none")
+    gates = (
+        "{type: failures}, {type: action-rate, ratio: [0.5, 2], against: {bear: 0.2, none: 0.8}}"
+    )
+    plan = parse_plan(text + GRADUAL.replace("GATE", gates))
+    failures, actions = forecast(plan, None, SomeTraffic())[0].gates
+    assert failures.days == pytest.approx(17.95, rel=0.01)
+    assert actions.days == pytest.approx(1.39, rel=0.01)
+    live = PLAN[: PLAN.index("- stage: manual")] + GRADUAL
+    pairs = parse_plan(live.replace("GATE", "{type: error-ratio, at_most: 1.5}"))
+    assert forecast(pairs, None, SomeTraffic())[0].gates[0].days is None
+    each = parse_plan(
+        text.replace("unit: user_id", "unit: user_id\nvisit: 0s")
+        + SHADOW.replace("GATE", "{type: error-rate, at_most: 0.05}")
+    )
+    alone = forecast(each, None, SomeTraffic())[0]
+    assert alone.exposure.startswith("a person answers every request")
+    assert "counted once" not in alone.gates[0].sentence
+    (part, last) = plan.stages
+    never = replace(part, gates=(GateSpec("latency", {"quantile": 1 - 1e-9, "at_most_ms": 9}),))
+    (gate,) = forecast(replace(plan, stages=(never, last)), None, SomeTraffic())[0].gates
+    assert gate.days is None
+    limits = parse_plan(
+        text + GRADUAL.replace("GATE", "{type: latency, quantile: 0.999, at_most_ms: 9}")
+    )
+    assert forecast(limits, None, SomeTraffic())[0].gates[0].days is not None
 
 
 def test_what_each_deadline_does_is_said_beforehand() -> None:
