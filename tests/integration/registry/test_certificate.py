@@ -356,6 +356,10 @@ def promotion(document: Document, number: int) -> Document:
         (lambda d: promotion(d, 0)["to"].update(stage="gradual"), "the events before say gradual"),
         (lambda d: promotion(d, 1)["from"].update(step=1), "the events before say"),
         (lambda d: promotion(d, 1).update(generation=9), "is not the next change"),
+        (
+            lambda d: promotion(d, 1).update(environment={"torch": "2.12"}),
+            "names another environment",
+        ),
     ],
 )
 def test_a_log_that_was_hashed_anew_is_found_by_recomputing(
