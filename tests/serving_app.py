@@ -120,7 +120,7 @@ def parts(
         draw=draw,
         new_id=new_id,
         max_upload_bytes=MAX_BYTES,
-        render_metrics=lambda: b"stagegate_up 1\n",
+        render_metrics=lambda _: (b"stagegate_up 1\n", "text/plain"),
         patience=ENDLESS,
     )
 

@@ -8,18 +8,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from monitoring.adapters.exemplars import Exemplars
+from monitoring.adapters.exposition import exposition
 from registry.domain.evidence import DriftMeasurement
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 _PREFIX = "stagegate"
@@ -101,12 +95,13 @@ class Metrics:
         self._generation = self._gauge("rollout_generation", "Changes so far.", ("model",))
         self._weight = self._gauge("rollout_weight", "Percent of the traffic.", ("model",))
         self._alerts = self._counter("alerts", "Alerts raised.", ("model", "kind"))
+        self._exemplars = Exemplars()
         self._watched: set[str] = set()
         self._judged: set[str] = set()
 
-    def render(self) -> bytes:
-        """The body of /metrics, in the text format of CONTENT_TYPE."""
-        return generate_latest(self.registry) + generate_latest(self.looked_up)
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The body of /metrics and its content type, by the header Accept of whoever asks."""
+        return exposition(accept, self.registry, self.looked_up)
 
     def predicted(
         self,
@@ -117,12 +112,16 @@ class Metrics:
         decided_by: str | None,
         outcome: str,
         seconds: float | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> None:
-        """A request was answered or held; seconds from its arrival to the response."""
+        """A request was answered or held; seconds from its arrival to the response.
+
+        names: of this very request, its prediction and its trace, for an exemplar.
+        """
         number = "none" if version is None else str(version)
         self._predictions.labels(model, number, stage, decided_by or "nobody", outcome).inc()
         if seconds is not None:
-            self._prediction.observe(seconds)
+            self._prediction.observe(seconds, self._exemplars.name(seconds, names or {}))
 
     def shadowed(self, *, model: str, version: int, outcome: str) -> None:
         """A shadow had its turn, or was dropped."""

@@ -7,20 +7,25 @@ later: to Prometheus that would be a restart, and everything counted anew.
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import structlog
-from prometheus_client import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar, Sample
 
+from monitoring.adapters.exposition import exposition
 from monitoring.adapters.metrics import Metrics
 
 EVERY_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
-_Family = tuple[str, str, str, list[tuple[str, dict[str, str], float]]]
+# Whoever lives writes its file much oftener; what a dead one counted is not told for ever.
+SILENT_SECONDS = 60.0
+_Named = tuple[dict[str, str], float, float | None]
+_Family = tuple[str, str, str, list[tuple[str, dict[str, str], float, _Named | None]]]
 
 
 class SharedMetrics:
@@ -49,13 +54,13 @@ class SharedMetrics:
             self._thread.join()
         self._file.unlink(missing_ok=True)
 
-    def render(self) -> bytes:
+    def render(self, accept: str = "") -> tuple[bytes, str]:
         """The body of /metrics, as Metrics.render gives it, for all workers."""
         told = {self._file.stem: self.keep()}
         for file in self._file.parent.glob("*.json"):
             if file != self._file:
                 told |= _read(file)
-        return generate_latest(_All(told)) + generate_latest(self._metrics.looked_up)
+        return exposition(accept, _All(told), self._metrics.looked_up)
 
     def keep(self) -> list[_Family]:
         """Write down what this process has counted, and give it."""
@@ -91,18 +96,34 @@ class _All(Collector):
         for worker, families in sorted(self._told.items()):
             for name, text, kind, samples in families:
                 family = merged.setdefault(name, Metric(name, text, kind))
-                for sample, labels, value in samples:
-                    family.add_sample(sample, {**labels, "worker": worker}, value)
+                for sample, labels, value, named in samples:
+                    exemplar = Exemplar(*named) if named else None
+                    family.add_sample(sample, {**labels, "worker": worker}, value, None, exemplar)
         yield from merged.values()
 
 
 def _plain(family: Metric) -> _Family:
-    samples = [(one.name, dict(one.labels), float(one.value)) for one in family.samples]
+    samples = [
+        (one.name, dict(one.labels), float(one.value), _exemplar(one)) for one in family.samples
+    ]
     return family.name, family.documentation, family.type, samples
+
+
+def _exemplar(sample: Sample) -> _Named | None:
+    named = sample.exemplar
+    if named is None:
+        return None
+    return (
+        dict(named.labels),
+        named.value,
+        None if named.timestamp is None else float(named.timestamp),
+    )
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
+        if time.time() - file.stat().st_mtime > SILENT_SECONDS:
+            return {}
         return {file.stem: json.loads(file.read_text())}
     except FileNotFoundError:  # its worker has just ended
         return {}

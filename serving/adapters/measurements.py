@@ -6,6 +6,7 @@ from typing import Any
 from monitoring.adapters.metrics import Metrics
 from serving.domain.prediction import Prediction
 from serving.domain.shadowing import Shadowed
+from serving.steps import trace_id
 
 
 class PrometheusMeasurements:
@@ -67,4 +68,5 @@ class PrometheusMeasurements:
             decided_by=prediction.decided_by.value if prediction.decided_by else None,
             outcome=prediction.status.value,
             seconds=seconds,
+            names={"prediction_id": prediction.id, "trace_id": trace_id()},
         )

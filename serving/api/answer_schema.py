@@ -78,7 +78,11 @@ _EVENT = {
     "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
 }
 EVENTS: Responses = {200: {"content": {"text/event-stream": {"schema": _EVENT}}}}
-TEXT: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+_LINES = {"schema": {"type": "string"}}
+TEXT: Responses = {200: {"content": {"text/plain": _LINES}}}
+METRICS: Responses = {
+    200: {"content": {"text/plain": _LINES, "application/openmetrics-text": _LINES}}
+}
 NOT_ROUTED: Responses = {404: {"description": "Nothing routes here.", "model": dict[str, Any]}}
 PAYLOAD: Responses = {200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}}
 NOT_READY: Responses = {503: {"description": "Not ready; it says why.", "model": dict[str, Any]}}

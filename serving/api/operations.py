@@ -1,13 +1,11 @@
 """Whether the process lives, whether it is ready, and its metrics."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from serving.api.answer_schema import NOT_READY, TEXT
+from serving.api.answer_schema import METRICS, NOT_READY
 from serving.api.parts import Serving
 from serving.api.review_people import queues_document
-
-_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def router(serving: Serving) -> APIRouter:
@@ -29,13 +27,14 @@ def router(serving: Serving) -> APIRouter:
         warnings = serving.fleet.warnings()
         return JSONResponse({"status": "ready", **({"warnings": warnings} if warnings else {})})
 
-    @routes.get("/metrics", response_class=Response, responses=TEXT)
-    def metrics() -> Response:
-        """The metrics as Prometheus reads them."""
+    @routes.get("/metrics", response_class=Response, responses=METRICS)
+    def metrics(request: Request) -> Response:
+        """The metrics as Prometheus reads them; as OpenMetrics, with exemplars, if it says so."""
         now = serving.clock()
         stats = serving.ledger.read(lambda unit: unit.reviews.stats(now))
         serving.measurements.queue(stats)
         serving.measurements.queues(queues_document(serving)["queues"])
-        return Response(serving.render_metrics(), headers={"Content-Type": _PROMETHEUS})
+        body, kind = serving.render_metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": kind})
 
     return routes

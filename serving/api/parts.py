@@ -26,7 +26,8 @@ class Serving:
     """The parts of one serving process.
 
     check: gives why the process is not ready apart from its models, such as a wrong revision of
-    the database; empty when nothing is wrong. render_metrics: the metrics as Prometheus reads them.
+    the database; empty when nothing is wrong. render_metrics: the metrics and their
+    content type, by the header Accept of whoever asks.
     lease: for how long an item is a reviewer's. undo: for how long their answer can be taken back
     before its caller hears it. leases: where items are handed out, so that nobody who asks for one
     waits behind answers; None: the ledger, where the database lets one write at a time anyway.
@@ -45,7 +46,7 @@ class Serving:
     draw: Callable[[], float]
     new_id: Callable[[datetime], str]
     max_upload_bytes: int
-    render_metrics: Callable[[], bytes]
+    render_metrics: Callable[[str], tuple[bytes, str]]
     check: Callable[[], tuple[str, ...]] = tuple
     patience: Patience = field(default_factory=Patience)
     lease: timedelta = LEASE

@@ -16,7 +16,7 @@ def test_a_held_request_counts_once_as_held_and_once_as_what_became_of_it():
     held = a_prediction(1)
     measured.predicted(held, 0.01)
     measured.settled(replace(held, status=Status.FINAL, decided_by=DecidedBy.HUMAN))
-    text = metrics.render().decode()
+    text = metrics.render()[0].decode()
     series = 'stagegate_predictions_total{decided_by="%s",model="waste",outcome="%s"'
     assert series % ("nobody", "held") in text
     assert series % ("human", "final") in text
@@ -30,14 +30,14 @@ def test_queues_are_measured_by_model_and_shares_with_their_interval():
     queue = {"model": "waste", "queue": "audit", "waiting": 3, "due_within_hour": 1, "overdue": 0}
     queue |= {"oldest_seconds": 60.0, "decisions_per_hour": 12, "fallback": None, "gold": gold}
     measured.queues([queue, {**queue, "queue": "lead", "oldest_seconds": None, "gold": None}])
-    text = metrics.render().decode()
+    text = metrics.render()[0].decode()
     for name, value in (("waiting", 3), ("due_within_hour", 1), ("decisions_per_hour", 12)):
         assert f'stagegate_review_{name}{{model="waste",queue="audit"}} {value}.0' in text
     assert 'stagegate_review_queue_oldest_seconds{model="waste",queue="audit"} 60.0' in text
     assert 'stagegate_review_gold_accuracy{bound="low",model="waste"} 0.8' in text
     assert "stagegate_review_fallback_ratio{" not in text
     measured.queues([])
-    assert "queue=" not in metrics.render().decode()
+    assert "queue=" not in metrics.render()[0].decode()
 
 
 def test_a_shadow_without_an_answer_is_counted_apart():
@@ -45,7 +45,7 @@ def test_a_shadow_without_an_answer_is_counted_apart():
     measured = PrometheusMeasurements(metrics)
     for outcome in Shadowed:
         measured.shadowed("waste", 2, outcome)
-    text = metrics.render().decode()
+    text = metrics.render()[0].decode()
     for outcome in ("answered", "no-answer", "dropped"):
         labels = f'{{model="waste",outcome="{outcome}",version="2"}}'
         assert f"stagegate_shadows_total{labels} 1.0" in text
