@@ -117,7 +117,15 @@ outbox = table(
     C("attempts", sa.Integer, nullable=False),
     C("done_at", UtcDateTime, nullable=True),
     C("error", sa.Text, nullable=True),
-    sa.Index(None, "done_at", "topic", "model", "id"),
+    sa.Index(None, "topic", "model", "id"),
+    sa.Index(
+        "ix_outbox_waiting",
+        "topic",
+        "model",
+        "id",
+        sqlite_where=sa.text("done_at IS NULL"),
+        postgresql_where=sa.text("done_at IS NULL"),
+    ),
 )
 
 # Addresses that want to be told of events. Secrets are kept as they are: they must sign.
@@ -154,7 +162,14 @@ webhook_delivery = table(
     C("delivered_at", UtcDateTime, nullable=True),
     C("answer", sa.Text, nullable=False),
     sa.UniqueConstraint("endpoint_id", "message_id"),
-    sa.Index(None, "endpoint_id", "delivered_at", "id"),
+    # Of what waits alone: PostgreSQL sorts all of it where the index begins with a NULL.
+    sa.Index(
+        "ix_webhook_delivery_waiting",
+        "endpoint_id",
+        "id",
+        sqlite_where=sa.text("delivered_at IS NULL"),
+        postgresql_where=sa.text("delivered_at IS NULL"),
+    ),
     sa.Index(None, "created_at"),
 )
 
