@@ -63,6 +63,7 @@ _VIEWER = (
     "GET /v1/rollouts/{model}/certificate",
     "GET /v1/rollouts/{model}/history",
     "GET /v1/rollouts/{model}/readings",
+    "GET /v1/rollouts/{model}/standing",
     "GET /v2",
     "GET /v2/models/{model}",
     "GET /v2/models/{model}/ready",

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -190,10 +191,21 @@ def history(
     context: typer.Context,
     model: Model,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the last ones.")] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="Say which version was live at this moment in UTC instead.",
+        ),
+    ] = None,
 ) -> None:
-    """Print the audit log of a model, oldest first."""
+    """Print the audit log of a model, oldest first, or what was live at a moment."""
     here = session(context)
     with here.client() as client:
+        if at is not None:
+            told = client.get(f"/v1/rollouts/{model}/standing", at=at.isoformat())
+            here.show(told, lambda: str(told["sentence"]))
+            return
         found = client.get(f"/v1/rollouts/{model}/history", limit=limit)
     events = found["events"][-limit:] if limit else found["events"]
     here.show({**found, "events": events}, lambda: text.events(events))

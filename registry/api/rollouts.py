@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api.actor import Actor
-from registry.api.limit import Limit, WhichVersion
+from registry.api.limit import Limit, Moment, WhichVersion
 from registry.documents.certificate import sent
 from registry.documents.plan_file import parse_plan
 from registry.documents.rollout_document import (
@@ -30,6 +30,7 @@ from registry.documents.texts import PathName, SentText, WholeNumber
 from registry.domain.errors import Conflict
 from registry.domain.forecast import Traffic
 from registry.domain.rollout import Rollout
+from registry.domain.standing import standing_at
 from registry.domain.transitions import Command
 from registry.domain.versions import ModelVersion
 from registry.services import control, find
@@ -114,6 +115,7 @@ def router(
         routes.add_api_route(path, getattr(api, name), methods=["POST"], name=name)
     routes.add_api_route("/{model}/history", api.history, methods=["GET"])
     routes.add_api_route("/{model}/readings", api.readings, methods=["GET"])
+    routes.add_api_route("/{model}/standing", api.standing, methods=["GET"])
     routes.add_api_route(
         "/{model}/certificate",
         api.certificate,
@@ -160,6 +162,15 @@ class _Api:
         with self._database.read() as connection:
             events = SqlUnitOfWork(connection).audit.read(model, limit)
         return {"events": [event_document(event) for event in events]}
+
+    def standing(self, model: SentText, at: Moment = None) -> Document:
+        """Which version was live at a moment, and which was a candidate, by the audit log."""
+        with self._database.read() as connection:
+            unit = SqlUnitOfWork(connection)
+            find.latest(unit, model)
+            events, when = unit.audit.read(model), at or self._now()
+        found = standing_at(model, events, when if when.tzinfo else when.replace(tzinfo=UTC))
+        return {**asdict(found), "sentence": found.sentence}
 
     def readings(self, model: SentText) -> Document:
         """How far each gate of a model's last rollout has come over time, stage by stage."""

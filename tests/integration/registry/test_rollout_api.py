@@ -2,18 +2,21 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from certificates import certified, checked
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from rollout_world import PLAN, World
+from rollout_world import NOW, PLAN, World
 
 from console import problems
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api import audit
 from registry.domain.errors import NotFound
+from registry.domain.evidence import AuditEvent
+from registry.domain.standing import standing_at
 from registry.services.keep_readings import ReadingMemory, keep_readings
 from registry.services.tick import intent, tick
 
@@ -296,3 +299,58 @@ def test_nothing_is_promoted_outside_of_the_plans_hours_and_harm_is_taken_back_a
     world.wait(hours=5)
     world.review(errors=40)
     assert turn() == "rolled-back"
+
+
+def test_the_log_tells_which_version_was_live_at_any_moment(
+    client: TestClient, world: World
+) -> None:
+    def said(hours: float) -> str:
+        at = (NOW + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S")
+        return str(client.get("/v1/rollouts/bears/standing", params={"at": at}).json()["sentence"])
+
+    def on(hours: float, action: str, **body: object) -> None:
+        world.now = NOW + timedelta(hours=hours)
+        answer = client.post(f"/v1/rollouts/bears:{action}", json={"reason": "so", **body})
+        assert answer.status_code == 200, answer.text
+
+    assert client.get("/v1/rollouts/bears/standing").status_code == 404
+    world.start(PLAN.replace("version: 2", "version: 1"))
+    on(1, "promote", override=True, to="gradual")
+    on(2, "promote", override=True, to="live")
+    world.now = NOW + timedelta(hours=3)
+    world.start()
+    on(4, "promote", override=True, to="live")
+    on(5, "undo")
+    on(6, "abort")
+
+    assert said(-1) == "At 2026-06-01 11:00 UTC no version of bears was live."
+    assert said(1.5) == (
+        "At 2026-06-01 13:30 UTC no version of bears was live; bears@1 was a candidate in gradual "
+        "at 5 %, since 2026-06-01 13:00 UTC (event 2)."
+    )
+    assert said(3.5) == (
+        "At 2026-06-01 15:30 UTC bears@1 was live, since 2026-06-01 14:00 UTC (event 3); bears@2 "
+        "was a candidate in manual review, since 2026-06-01 15:00 UTC (event 4)."
+    )
+    assert said(4.5).startswith("At 2026-06-01 16:30 UTC bears@2 was live, since")
+    assert said(5.5).startswith("At 2026-06-01 17:30 UTC bears@1 was live, since")
+    assert said(7) == "At 2026-06-01 19:00 UTC no version of bears was live."
+    now = client.get("/v1/rollouts/bears/standing").json()
+    assert (now["live"], now["candidate"]) == (None, None)
+    half = client.get("/v1/rollouts/bears/standing", params={"at": "2026-06-01T17:30:00+01:00"})
+    assert half.json()["live"]["version"] == 2
+    assert client.get("/v1/rollouts/bears/standing", params={"at": "noon"}).status_code == 422
+
+
+def test_what_was_live_without_a_rollout_is_live_no_more_once_it_is_aborted() -> None:
+    def event(number: int, action: str, **detail: object) -> AuditEvent:
+        at = NOW + timedelta(hours=number)
+        return AuditEvent(number, at, "bob", action, "bears", 2, None, detail, "", "")
+
+    events = [
+        event(1, "promoted", to={"stage": "live", "step": 0, "weight": 100.0}),
+        event(2, "approved"),
+        event(3, "aborted", live=None),
+    ]
+    live = [standing_at("bears", events, NOW + timedelta(hours=h)).live for h in (0, 1, 2, 3)]
+    assert [one and one.event for one in live] == [None, 1, 1, None]
