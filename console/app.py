@@ -17,6 +17,7 @@ from console.grpc_door import listening
 from console.in_process import ActingAs
 from console.owner import Owner
 from console.replica import Replica, take_over
+from console.request_id import RequestId
 from console.same_origin import SameOrigin
 from console.session_cookie import SessionCookie
 from console.settings import Settings
@@ -66,7 +67,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as closing:
-            closing.callback(send_traces)
+            if traces:
+                closing.callback(traces.close)
             closing.callback(wiring.database.close)
             closing.callback(wiring.ledger.close)
             if wiring.leases:
@@ -74,7 +76,7 @@ def create_app(
             closing.callback(wiring.serving.arrivals.end)
             if serve:
                 _begin(wiring, closing)
-            async with listening(wiring, owner, serve=serve):
+            async with listening(wiring, owner, traces, serve=serve):
                 yield
                 await wiring.serving.later.end(LATER_SECONDS)
 
@@ -106,7 +108,7 @@ def create_app(
         app.include_router(router)
     predict.install(app, wiring.serving)
     _install_pages(app, wiring, owner)
-    send_traces = tracing.install(app)
+    traces = tracing.install(app)
     return app
 
 
@@ -129,6 +131,7 @@ def _install_pages(app: FastAPI, wiring: Wiring, owner: Owner | None) -> None:
         # What it says is who calls and how; anybody else's word for that is not taken.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     app.add_middleware(ServerTiming)
+    app.add_middleware(RequestId)
 
 
 def _begin(wiring: Wiring, closing: ExitStack) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from console.access import RULES
 from console.authentication import of_key
 from console.owner import Owner
+from console.tracing import Traces
 from console.wiring import Wiring
 from registry.domain.errors import Forbidden, Unauthenticated
 
@@ -37,17 +38,20 @@ class GrpcDoor:
 
 
 @asynccontextmanager
-async def listening(wiring: Wiring, owner: Owner | None, *, serve: bool) -> AsyncIterator[None]:
+async def listening(
+    wiring: Wiring, owner: Owner | None, traces: Traces | None, *, serve: bool
+) -> AsyncIterator[None]:
     """Answer over gRPC meanwhile, if a port is set for it."""
     settings = wiring.settings
     if not (serve and settings.grpc_port):
         yield
         return
-    from serving.api.grpc_service import GrpcServer
+    from serving.api.grpc_service import GrpcServer, unfollowed
 
     away = (OperationalError, InterfaceError, PoolTimeout)
     door, shared = GrpcDoor(wiring, owner), wiring.worker is not None
-    server = GrpcServer(wiring.serving, door, away, share_port=shared)
+    follow = traces.request if traces else unfollowed
+    server = GrpcServer(wiring.serving, door, away, share_port=shared, follow=follow)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     port = await server.start(f"{host}:{settings.grpc_port}")
     structlog.get_logger().info("serving gRPC", host=settings.host, port=port)

@@ -21,6 +21,7 @@ from registry.domain.observations import InputArray, Observations
 from serving.domain.failure import ModelFailed
 from serving.domain.prediction import RawPrediction
 from serving.ports import Measurements, Runner, Scores
+from serving.steps import FOLLOWED, Steps
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +45,12 @@ class _Job:
     array: InputArray
     future: "Future[RawPrediction]"
     queued_at: float
+    followed: Steps | None = None
+
+    def took(self, step: str, began: float, ended: float) -> None:
+        """Tell whoever follows the request that this is in."""
+        if self.followed:
+            self.followed.took(step, began, ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class _Raw:
 
     data: bytes
     future: "Future[RawPrediction]"
+    followed: Steps | None = None
 
 
 class Engine:
@@ -98,10 +106,11 @@ class Engine:
             self._preparing += pool is not None
         future: Future[RawPrediction] = Future()
         future.add_done_callback(self._answered)
+        raw = _Raw(data, future, FOLLOWED.get())
         if pool is None:
-            self._jobs.put(_Raw(data, future))
+            self._jobs.put(raw)
         else:
-            pool.submit(self._prepare_apart, data, future)
+            pool.submit(self._prepare_apart, raw)
         return future
 
     def drain(self, now: datetime) -> LiveWindow | None:
@@ -131,30 +140,34 @@ class Engine:
             self._left()
         return wanted
 
-    def _prepare_apart(self, data: bytes, future: "Future[RawPrediction]") -> None:
+    def _prepare_apart(self, raw: _Raw) -> None:
         try:
-            job = self._prepared(data, future)
+            job = self._prepared(raw)
             if job is not None:
                 self._jobs.put(job)
         finally:
             with self._changed:
                 self._preparing -= 1
 
-    def _prepared(self, data: bytes, future: "Future[RawPrediction]") -> _Job | None:
+    def _prepared(self, raw: _Raw) -> _Job | None:
         """The input as the graph takes it; None if nobody waits for it or it cannot be read."""
+        future = raw.future
         if future.cancelled():
             self._is_wanted(future)
             return None
         try:
             began = time.perf_counter()
-            array = self._runner.prepare(data)
+            array = self._runner.prepare(raw.data)
             ended = time.perf_counter()
             self._measurements.prepared(ended - began)
-            return _Job(array, future, ended)
+            job = _Job(array, future, ended, raw.followed)
+            job.took("decode", began, ended)
         except StagegateError as error:
             self._refuse(future, error)  # it belongs to whoever sent the input
         except BaseException as error:  # noqa: BLE001 - a transform may raise anything, and exit
             self._refuse(future, self._failure(error))
+        else:
+            return job
         return None
 
     def _refuse(self, future: "Future[RawPrediction]", error: StagegateError) -> None:
@@ -194,7 +207,7 @@ class Engine:
             self._infer(same)
 
     def _added(self, jobs: list[_Job], one: _Job | _Raw) -> list[_Job]:
-        job = one if isinstance(one, _Job) else self._prepared(one.data, one.future)
+        job = one if isinstance(one, _Job) else self._prepared(one)
         if job is not None and self._is_wanted(job.future):
             jobs.append(job)
         return jobs
@@ -213,6 +226,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - a model may raise anything
             self._failed(jobs, error)
             return
+        ended = time.perf_counter()
+        for job in jobs:
+            job.took("queue", job.queued_at, began)
+            job.took("inference", began, ended)
         for row, job in enumerate(jobs):
             try:
                 answer = self._answer(observations, scores, row)

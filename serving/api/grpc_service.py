@@ -6,7 +6,8 @@ What REST takes from headers comes as metadata of the call: `authorization`, `id
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from serving.api.text import checked_name
 _log = structlog.get_logger(__name__)
 # Raises unless the caller may do what this route of the REST API does; gives nothing.
 Admit = Callable[[Request, str], Awaitable[None]]
+Follow = Callable[[str, Mapping[str, str], Mapping[str, str]], AbstractContextManager[Any]]
 _MODEL = "/v2/models/{model}"
 _VERBS = {
     "ServerLive": "GET /v2/health/live",
@@ -45,6 +47,11 @@ _CODES = {
 }
 
 
+def unfollowed(*_: object) -> AbstractContextManager[None]:
+    """Nobody traces."""
+    return nullcontext()
+
+
 class GrpcServer:
     """Listens beside the HTTP server, in the same loop."""
 
@@ -55,16 +62,19 @@ class GrpcServer:
         unavailable: tuple[type[Exception], ...],
         *,
         share_port: bool = False,
+        follow: Follow = unfollowed,
     ) -> None:
         """unavailable: errors that mean that the database is away.
 
-        share_port: whether others may listen on the same port, as workers do.
+        share_port: whether others may listen on the same port, as workers do. follow: around every
+        call, with its name, its metadata and what it says of itself, for traces.
         """
         self._serving = serving
         self._inference = Inference(serving)
         self._admit = admit
         self._unavailable = unavailable
         self._share_port = share_port
+        self._follow = follow
         self._server: Any = None
 
     async def start(self, address: str) -> int:
@@ -112,12 +122,17 @@ class GrpcServer:
 
         async def answer(asked: Any, context: Any) -> Any:
             request = _request(context.invocation_metadata())
-            try:
-                await self._admit(request, _VERBS[verb])
-                return make(**await work(asked, request))
-            except Exception as error:  # noqa: BLE001 - gRPC would tell the caller its words
-                code, said = self._refusal(verb, error)
-                await context.abort(getattr(grpc.StatusCode, code), said)
+            said = {"rpc.system": "grpc", "rpc.service": SERVICE, "rpc.method": verb}
+            with self._follow(f"{SERVICE}/{verb}", request.headers, said) as span:
+                try:
+                    await self._admit(request, _VERBS[verb])
+                    return make(**await work(asked, request))
+                except Exception as error:  # noqa: BLE001 - gRPC would tell the caller its words
+                    code, words = self._refusal(verb, error)
+                status = getattr(grpc.StatusCode, code)
+                if span:
+                    span.set_attribute("rpc.grpc.status_code", status.value[0])
+            return await context.abort(status, words)
 
         return answer
 

@@ -22,6 +22,7 @@ from serving.ports import Generation, Ledger, ServingUnit
 from serving.services.predicting import Predicting, in_time
 from serving.services.run import run
 from serving.services.shadow import Answered, follow
+from serving.steps import took
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +211,13 @@ async def _store(
     in_time(world, now)
     if world.payloads.is_near:
         await asyncio.to_thread(world.payloads.put, command.payload)
+    began = time.perf_counter()
     try:
         return await asyncio.wrap_future(world.ledger.write(work, lambda: in_time(world, now)))
     except Conflict:
         return _Stored.REPEATED
+    finally:
+        took("log commit", began, time.perf_counter())
 
 
 def _lost(written: Record) -> Prediction:

@@ -8,6 +8,7 @@ from monitoring.adapters.metrics import Metrics
 from serving.adapters.measurements import PrometheusMeasurements
 from serving.domain.prediction import DecidedBy, Status
 from serving.domain.shadowing import Shadowed
+from serving.steps import FOLLOWED
 
 
 def test_a_held_request_counts_once_as_held_and_once_as_what_became_of_it():
@@ -38,6 +39,23 @@ def test_queues_are_measured_by_model_and_shares_with_their_interval():
     assert "stagegate_review_fallback_ratio{" not in text
     measured.queues([])
     assert "queue=" not in metrics.render()[0].decode()
+
+
+def test_the_exemplar_of_a_traced_request_names_its_trace():
+    metrics, followed = Metrics(), Followed()
+    token = FOLLOWED.set(followed)
+    PrometheusMeasurements(metrics).predicted(a_prediction(1), 0.3)
+    FOLLOWED.reset(token)
+    body = metrics.render("application/openmetrics-text; version=1.0.0")[0].decode()
+    assert f'trace_id="{followed.trace_id}"' in body
+    assert 'prediction_id="prediction-00001"' in body
+
+
+class Followed:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    def took(self, step: str, began: float, ended: float) -> None:
+        """Nothing is kept."""
 
 
 def test_a_shadow_without_an_answer_is_counted_apart():
