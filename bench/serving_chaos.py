@@ -1,17 +1,19 @@
 """Whether a request is ever lost or decided twice while versions change and replicas die.
 
     python -m bench.serving_chaos [--moves 100] [--callers 6] [--seed 1]
-        [--database sqlite|postgresql]
+        [--database sqlite|postgresql] [--workers 1]
 
 Two replicas share a database. Callers send pictures, each under an idempotency key, to either, and
 repeat what was not answered. Meanwhile rollouts are started, promoted, aborted and undone at random
-moments; at half of these moments a replica is killed (SIGKILL) and started again. At the end each
-answer that a caller was given is compared with what is stored. The full run is --moves 1000.
+moments; at half of these moments a replica is killed (SIGKILL) and started again, or, with several
+workers each, one worker, which its parent replaces. At the end each answer that a caller was given
+is compared with what is stored. The full run is --moves 1000.
 """
 
 import argparse
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -30,6 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import colours
 from service_process import Service, running
+from waiting import eventually
+from workers import children, connected
 
 from bench.api_conformance import register
 from bench.review_claims import databases
@@ -63,23 +67,36 @@ class World:
 
 
 class Replica:
-    """One process of the service that can be killed and started again."""
+    """One service that can be killed and started again, as a whole or one worker of it."""
 
-    def __init__(self, number: int, folder: Path, url: str, world: World) -> None:
+    def __init__(self, number: int, folder: Path, url: str, world: World, workers: int) -> None:
         self._number, self._home, self._url = number, folder / f"home-{number}", url
-        self._world, self._stack = world, ExitStack()
+        self._world, self._stack, self._workers = world, ExitStack(), workers
         self._service: Service | None = None
 
     def start(self) -> None:
         """Returns when it is ready."""
-        self._service = self._stack.enter_context(running(self._home, self._url))
+        words = ("--workers", str(self._workers))
+        self._service = self._stack.enter_context(running(self._home, self._url, *words))
         self._world.urls[self._number] = str(self._service.http.base_url)
 
-    def kill(self) -> None:
-        """As a power cut would."""
-        if self._service:
+    def kill_and_replace(self, rng: random.Random) -> None:
+        """As a power cut would; returns when another is there that answers."""
+        if self._service is None:
+            return
+        if self._workers == 1:
             self._service.kill()
-        self._stack.close()
+            self._stack.close()
+            self.start()
+            return
+        found = children(self._service.process.pid)
+        number = rng.choice(sorted(found))
+        os.kill(found[number], signal.SIGKILL)
+        parent, dead = self._service.process.pid, found[number]
+        if not eventually(lambda: children(parent).get(number, dead) != dead):
+            raise TimeoutError(f"nobody replaced worker {number}")
+        with connected(str(self._service.http.base_url), number):
+            return
 
     def close(self) -> None:
         """End it."""
@@ -91,6 +108,7 @@ def main() -> None:
     parser.add_argument("--moves", type=int, default=100)
     parser.add_argument("--callers", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="of each of the two replicas")
     parser.add_argument("--seconds", type=float, default=1e9, help="end after this time at most")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     args = parser.parse_args()
@@ -104,7 +122,7 @@ def main() -> None:
 def torture(url: str, folder: Path, args: argparse.Namespace) -> list[str]:
     """The whole run; gives what went wrong."""
     world, began = World(), time.monotonic()
-    replicas = [Replica(number, folder, url, world) for number in range(_REPLICAS)]
+    replicas = [Replica(n, folder, url, world, args.workers) for n in range(_REPLICAS)]
     for replica in replicas:
         replica.start()
     with ThreadPoolExecutor(args.callers) as pool:
@@ -136,9 +154,8 @@ def _move_about(
         asked.start()
         if victim:
             time.sleep(rng.uniform(0.0, 0.1))  # the move is on its way, or just done
-            victim.kill()
             world.counts["kills"] += 1
-            victim.start()
+            victim.kill_and_replace(rng)
         asked.join()
 
 
