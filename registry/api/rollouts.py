@@ -4,7 +4,7 @@ import secrets
 import tempfile
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -43,6 +43,7 @@ from registry.services.promote import prepare, prepare_if_ready, promote
 from registry.services.start_rollout import start_rollout
 
 _ABORT_TRIES = 50
+_LOOKS = 5
 _LINES, _PACKED = "application/x-ndjson", "application/gzip"
 _CERTIFICATE: dict[int | str, dict[str, Any]] = {
     200: {"content": {kind: {"schema": {"type": "string"}} for kind in (_LINES, _PACKED)}}
@@ -220,11 +221,9 @@ class _Api:
         """Go on to the next step or stage; 409 with reasons while gates do not pass."""
         b = body or PromoteBody()
         look = prepare if b.override else partial(prepare_if_ready, memory=self._memory)
-        seen: Looked | None = self._seen(model, look)
-        return self._change(
-            lambda u, t: promote(
-                u, model, actor, t, b.expected_generation, b.to, b.override, b.reason, seen
-            )
+        expected, how = b.expected_generation, (b.to, b.override, b.reason)
+        return self._look_and_change(
+            model, look, lambda u, t, seen: promote(u, model, actor, t, expected, *how, seen)
         )
 
     def pause(self, model: PathName, actor: Actor, body: CommandBody | None = None) -> Document:
@@ -266,12 +265,26 @@ class _Api:
 
     def approve(self, model: PathName, actor: Actor, body: ApproveBody) -> Document:
         """Approve a promotion for exactly the evidence that was seen."""
-        b, seen = body, self._seen(model, self._judged)
-        return self._change(
-            lambda u, t: approve(
-                u, model, actor, b.evidence, t, b.note, b.expected_generation, seen
-            )
+        b, expected = body, body.expected_generation
+        return self._look_and_change(
+            model,
+            self._judged,
+            lambda u, t, seen: approve(u, model, actor, b.evidence, t, b.note, expected, seen),
         )
+
+    def _look_and_change(
+        self,
+        model: str,
+        look: Callable[[SqlUnitOfWork, Rollout, datetime], Looked],
+        act: Callable[[SqlUnitOfWork, datetime, Looked | None], Rollout],
+    ) -> Document:
+        """Act on what was seen; whoever was overtaken looks again, while nobody waits to write."""
+        for _ in range(_LOOKS):
+            seen = self._seen(model, look)
+            work = partial(_act_if_it_holds, model=model, seen=seen, act=act)
+            with suppress(_Overtaken):
+                return self._change(work)
+        raise Conflict(f"{model} is being changed all the time; look at it again and retry")
 
     def _seen(
         self, model: str, look: Callable[[SqlUnitOfWork, Rollout, datetime], Seen]
@@ -296,3 +309,22 @@ class _Api:
         live, previous = unit.live.get(rollout.model)
         judgement = judge(unit, rollout, self._now(), self._memory)
         return rollout_document(rollout, judgement, live, previous)
+
+
+class _Overtaken(Exception):
+    """Somebody has changed the rollout since it was looked at."""
+
+
+def _act_if_it_holds(
+    unit: SqlUnitOfWork,
+    now: datetime,
+    model: str,
+    seen: Looked | None,
+    act: Callable[[SqlUnitOfWork, datetime, Looked | None], Rollout],
+) -> Rollout:
+    """Looking again here would keep all others from writing for as long, harm included."""
+    unit.routing_clock.tick()  # first, as in `record`: what is read below stays true
+    rollout = unit.rollouts.active(model)
+    if seen is not None and rollout is not None and not seen.holds(rollout):
+        raise _Overtaken
+    return act(unit, now, seen)

@@ -1,13 +1,17 @@
 """What was judged without keeping anybody from writing is acted on only if it still holds."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from certificates import certified, checked
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from rollout_world import PLAN, World
 
+from console import problems
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
+from registry.api.rollouts import router
 from registry.domain.errors import GatesNotPassed, StageConflict
 from registry.domain.stages import Stage
 from registry.services import control
@@ -15,6 +19,7 @@ from registry.services.judge import GateMemory
 from registry.services.promote import Prepared, prepare, prepare_if_ready, promote
 from registry.services.tick import Intent, intent, tick
 from registry.services.watch import watch, watch_finds
+from serving.adapters.traffic import SqlTraffic
 
 pytestmark = pytest.mark.integration
 AUTOMATIC = PLAN.replace("then: roll-back}", "then: roll-back}\n  advance: {automatic: true}")
@@ -100,3 +105,34 @@ def test_a_watch_that_was_restarted_after_the_look_is_not_ended_by_it(world: Wor
     assert to_do
     world.do(lambda u: control.abort(u, "bears", "ann", world.now))
     assert world.do(lambda u: watch(u, "bears", world.now, found)) is None
+
+
+def test_whoever_is_overtaken_looks_again_before_anybody_is_kept_from_writing(world: World):
+    """Judging a million answers takes minutes: nobody may wait to write for as long."""
+    looks: list[datetime] = []
+    overtaken = 2
+
+    def clock() -> datetime:
+        """Asked before each look and before each change; others are quick in between."""
+        world.wait(seconds=1)
+        looks.append(world.now)
+        if len(looks) in range(1, 2 * overtaken, 2):
+            world.do(lambda u: control.pause(u, "bears", "ann", world.now, "wait"))
+            world.do(lambda u: control.resume(u, "bears", "ann", world.now))
+        return world.now
+
+    app = FastAPI()
+    app.include_router(router(world.database, clock, world.require_level, SqlTraffic))
+    problems.install(app)
+    with TestClient(app, headers={"X-Stagegate-Actor": "bob"}) as client:
+        answer = client.post("/v1/rollouts/bears:promote")
+        assert answer.status_code == 200, answer.text
+        with world.database.read() as connection:
+            last = SqlUnitOfWork(connection).audit.read()[-1]
+        assert (last.action, last.at) == ("promoted", looks[2 * overtaken]), "by the third look"
+
+        looks.clear()
+        overtaken = 99
+        refused = client.post("/v1/rollouts/bears:promote")
+        assert refused.status_code == 409
+        assert "is being changed all the time" in refused.json()["detail"]

@@ -190,6 +190,28 @@ def test_every_verdict_has_a_sign_of_its_own():
     assert signs == {"✓", "✗", "…"}
 
 
+def test_what_gates_were_last_seen_to_say_is_told_where_nobody_waited_for_them():
+    reading = {
+        "type": "error-rate",
+        "segment": "site=a",
+        "verdict": "inconclusive",
+        "for_pass": 0.43,
+    }
+    failed = {"type": "split", "segment": None, "verdict": "failed", "for_pass": None}
+    event = {
+        "sequence": 3, "at": NOW.isoformat(), "actor": "eve", "action": "aborted", "model": "waste",
+        "version": 3, "hash": "sha256:ab",
+        "detail": {"reason": "so", "readings": [reading, failed]},
+    }  # fmt: skip
+    (shown,) = events([event], NOW)
+    assert shown.told == (
+        "so",
+        "… error rate (site=a) was inconclusive, 43% of the way to passing",
+        "✗ split was failed",
+    )
+    assert shown.rest == ()
+
+
 def test_the_commands_are_complete():
     page = rollout_page(a_rollout(), [], NOW)
     texts = {command.name: command.text for command in page.commands}
