@@ -16,6 +16,7 @@ from waiting import PATIENCE
 
 from registry.adapters.database.engine import Database
 from serving.adapters.payloads import PayloadStore
+from serving.services.aside import Aside
 
 pytestmark = pytest.mark.integration
 T = TypeVar("T")
@@ -115,6 +116,43 @@ def test_whoever_waits_for_an_answer_hears_it_while_no_input_can_be_stored(servi
             assert len({await soon(one) for one in others}) == REQUESTS
 
     _run(scene(), store)
+
+
+def test_more_requests_than_may_wait_for_the_store_are_refused_at_once(
+    database: Database, tmp_path: Path
+):
+    serving_app.register(database, SUPERVISED)
+    runners = {1: FakeRunner("paper"), 2: FakeRunner()}
+    store = Stuck(str(tmp_path / "payloads"))
+    store.near = False
+    store.free.clear()
+    made = serving_app.parts(database, str(tmp_path / "payloads"), runners)
+    made = replace(made, payloads=store, storing=Aside(2, waiting=3))
+
+    async def scene(app: Any) -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client:
+            path, sent = "/v1/models/waste/predict", {"X-Stagegate-Attributes": '{"user_id": "u"}'}
+            asked = [
+                asyncio.create_task(client.post(path, content=image(), headers=sent))
+                for _ in range(8)
+            ]
+            done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            while len(done) < 3:
+                more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                done |= more
+            assert {one.result().status_code for one in done} == {503}
+            assert all("Retry-After" in one.result().headers for one in done)
+            assert len(waiting) == 5
+            next(iter(waiting)).cancel()
+            assert (await soon(client.post(path, content=image(), headers=sent))).status_code == 503
+            store.free.set()
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+            codes = [one.status_code for one in answers if isinstance(one, httpx.Response)]
+            assert codes == [202] * 4
+            assert (await soon(client.post(path, content=image(), headers=sent))).status_code == 202
+
+    with serving_app.client(made) as client:
+        _run(scene(client.app), store)
 
 
 def test_any_number_who_wait_keep_nobody_from_an_input(service: Any):
