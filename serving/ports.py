@@ -329,6 +329,9 @@ class Payloads(Protocol):
     def put(self, data: bytes) -> str:
         """Store a body; gives its digest."""
 
+    def deposit(self, data: bytes) -> "Future[str]":
+        """The same soon, without waiting for it; for a store that is near."""
+
     def get(self, digest: str) -> bytes:
         """A body; NotFound if it is gone."""
 

@@ -1,20 +1,24 @@
 """Request bodies on any fsspec storage, named by the digest of their content."""
 
-import os
-import time
+import threading
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import fsspec  # type: ignore[import-untyped]
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from registry.domain.errors import NotFound, Unavailable
+from serving.adapters import disk_bodies
+from serving.adapters.depositing import Depositor
 
 _PREFIX = "sha256:"
 _DIGITS = 64
-_ASIDE = ".forgotten"
+_THREADS = 6
 # What a browser may be shown as it is; all else is a download.
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -32,6 +36,8 @@ class PayloadStore:
     def __init__(self, root: str) -> None:
         # Others delete here, too: what was listed a moment ago says nothing.
         self._files, self._root = fsspec.core.url_to_fs(root, use_listings_cache=False)
+        self._lock = threading.Lock()
+        self._depositing: Depositor | ThreadPoolExecutor | None = None
 
     @property
     def is_near(self) -> bool:
@@ -48,15 +54,41 @@ class PayloadStore:
         try:
             self._keep(self._path(digest), data)
         except Exception as error:  # each storage raises errors of its own
-            raise Unavailable(
-                f"The input could not be stored ({type(error).__name__}: {error}), so the request "
-                "was not answered; try again shortly."
-            ) from error
+            raise _refusal(error) from error
         return _PREFIX + digest
+
+    def deposit(self, data: bytes) -> "Future[str]":
+        """The same soon, from a thread that waits for nothing; for a store that is near.
+
+        Bodies that come at the same time share their waits for the disk, where that can be.
+        """
+        depositing = self._depositing or self._begin()
+        if isinstance(depositing, Depositor):
+            return depositing.put(data)
+        return depositing.submit(self.put, data)
+
+    def _begin(self) -> Depositor | ThreadPoolExecutor:
+        with self._lock:
+            if self._depositing is None:
+                Path(self._root).mkdir(parents=True, exist_ok=True)
+                sync_all = disk_bodies.syncs_together(self._root)
+
+                def keep(bodies: Sequence[bytes]) -> list[str | Exception]:
+                    digests = [sha256(data).hexdigest() for data in bodies]
+                    named = list(zip(map(self._path, digests), bodies, strict=True))
+                    ended = disk_bodies.keep_together(named, sync_all)
+                    return [
+                        _PREFIX + digest if error is None else _refusal(error)
+                        for digest, error in zip(digests, ended, strict=True)
+                    ]
+
+                alone = ThreadPoolExecutor(_THREADS, thread_name_prefix="deposit")
+                self._depositing = Depositor(keep) if sync_all else alone
+            return self._depositing
 
     def _keep(self, path: str, data: bytes) -> None:
         if self.is_near:
-            _keep_on_disk(path, data)
+            disk_bodies.keep(path, data)
             return
         self._files.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
         partial = _partial(path)
@@ -91,7 +123,7 @@ class PayloadStore:
         """
         path = self._path(digest.removeprefix(_PREFIX))
         if self.is_near:
-            return _forget_on_disk(path, sent_before.timestamp())
+            return disk_bodies.forget(path, sent_before.timestamp())
         try:
             if _utc(self._files.modified(path)) >= sent_before:
                 return False
@@ -110,94 +142,32 @@ class PayloadStore:
             files = self._files.find(place)
         except FileNotFoundError:
             return ()
-        names = {path.rsplit("/", 1)[1].removesuffix(_ASIDE): path for path in files}
+        names = {disk_bodies.name_of(path): path for path in files}
         bodies = {name: path for name, path in names.items() if len(name) == _DIGITS}
         return tuple(
             _PREFIX + name
             for name, path in sorted(bodies.items())
-            if path.endswith(_ASIDE) or _utc(self._files.modified(path)) < moment
+            if disk_bodies.is_aside(path) or _utc(self._files.modified(path)) < moment
         )
 
     def _path(self, digest: str) -> str:
         return f"{self._root}/{digest[:2]}/{digest}"
 
 
-def _keep_on_disk(path: str, data: bytes) -> None:
-    """The same by way of the operating system, since each request pays for it."""
-    if _is_whole(path, len(data)):
-        return
-    partial = _partial(path)
-    try:
-        file = _new_file(partial)
-        with os.fdopen(file, "wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(file)
-        os.replace(partial, path)
-        _sync_folder(os.path.dirname(path))
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(partial)
-        raise
-
-
-def _is_whole(path: str, size: int) -> bool:
-    """Whether a body is there, sent now; one that a crash has torn is written again."""
-    try:
-        now = time.time_ns()  # the kernel's own clock for files is some milliseconds behind
-        os.utime(path, ns=(now, now))
-        return os.stat(path).st_size == size
-    except FileNotFoundError:
-        return False
-
-
-def _forget_on_disk(path: str, sent_before: float) -> bool:
-    """Take the body aside, and only then look when it was last sent.
-
-    Whoever sends it meanwhile either did so before, which is seen here, or finds it gone and writes
-    it anew. What a process that died has left aside is judged in the same way.
-    """
-    aside = path + _ASIDE
-    with suppress(FileNotFoundError):
-        os.rename(path, aside)
-    try:
-        if os.stat(aside).st_mtime >= sent_before:
-            os.rename(aside, path)
-            return False
-        os.unlink(aside)
-        _sync_folder(os.path.dirname(path))
-    except FileNotFoundError:
-        return True
-    return True
-
-
 def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _sync_folder(path: str) -> None:
-    """A name is safe when its folder is; the row that names the body will be."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _new_file(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        return os.open(path, flags, 0o644)
-    except FileNotFoundError:
-        folder = os.path.dirname(path)
-        os.makedirs(folder, exist_ok=True)
-        _sync_folder(os.path.dirname(folder))
-        return os.open(path, flags, 0o644)
 
 
 def _partial(path: str) -> str:
     """Where a body is written: a reader must never see half of it under its own name."""
     return f"{path}.{uuid.uuid4().hex}"
+
+
+def _refusal(error: Exception) -> Unavailable:
+    return Unavailable(
+        f"The input could not be stored ({type(error).__name__}: {error}), so the request "
+        "was not answered; try again shortly."
+    )
 
 
 def media_type(data: bytes) -> str:

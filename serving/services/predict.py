@@ -210,7 +210,7 @@ async def _store(
 
     in_time(world, now)
     if world.payloads.is_near:
-        await asyncio.to_thread(world.payloads.put, command.payload)
+        await asyncio.wrap_future(world.payloads.deposit(command.payload))
     began = time.perf_counter()
     try:
         return await asyncio.wrap_future(world.ledger.write(work, lambda: in_time(world, now)))

@@ -45,6 +45,10 @@ def asked(serve: Serve) -> tuple[TestClient, Serving]:
         sent = {"X-Stagegate-Attributes": json.dumps({"user_id": user})}
         answer = client.post("/v1/models/waste/predict", content=data, headers=sent)
         assert answer.status_code == (202 if data is HELD else 200)
+    # The tests' own clock says noon; the files have the real time.
+    before = serving_app.now().timestamp() - 1
+    for data in (MINE, BOTH, HELD):
+        os.utime(path_of(serving, data), (before, before))
     return client, serving
 
 
@@ -109,7 +113,6 @@ def test_an_input_that_is_sent_again_after_the_deletion_was_asked_for_stays(
 ):
     client, serving = asked
     forget(client)
-    # The tests' own clock says noon; the files have the real time.
     later = serving_app.now().timestamp() + 1
     os.utime(path_of(serving, MINE), (later, later))
     deleted(serving)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ class Stuck(PayloadStore):
         super().__init__(root)
         self.free, self.entered, self.near = threading.Event(), 0, True
         self.free.set()
-        self._lock = threading.Lock()
+        self._lock, self._pool = threading.Lock(), ThreadPoolExecutor()
 
     @property
     def is_near(self) -> bool:
@@ -51,6 +52,9 @@ class Stuck(PayloadStore):
     def put(self, data: bytes) -> str:
         self._hold()
         return super().put(data)
+
+    def deposit(self, data: bytes) -> "Future[str]":
+        return self._pool.submit(self.put, data)
 
 
 async def soon(act: Awaitable[T]) -> T:
