@@ -156,7 +156,8 @@ def first(place: Place, rounds: int) -> None:
     programs = {"served": OURS, "fastai": FASTAI}
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
     answers = {_cold(place, program, question)[0] for program in programs.values()}
-    assert len(answers) == 1, answers
+    if len(answers) != 1:
+        raise SystemExit(f"the two do not answer the same: {answers}")
     for _ in range(rounds):
         for name, program in programs.items():
             taken[name].append(_cold(place, program, question)[1:])
@@ -170,16 +171,14 @@ def first(place: Place, rounds: int) -> None:
 def _cold(place: Place, program: str, question: Mapping[str, Any]) -> tuple[str, float, float]:
     """The answer, seconds until it stood there, and megabytes at most."""
     began = perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-c", program + _MOST, json.dumps(question)],
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", program + _MOST, json.dumps(question)],
         env=place.environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    with child.stdout:
-        answer = child.stdout.readline().strip()
+    ) as child:  # fmt: skip
+        lines = iter(child.stdout or ())
+        answer = next(lines).strip()
         seconds = perf_counter() - began
-        kilobytes = int(child.stdout.readline())
-    assert child.wait() == 0
+        kilobytes = int(next(lines))
     return answer, seconds, kilobytes / 1000
 
 
@@ -215,8 +214,8 @@ def register(place: Place, count: int) -> None:
     peak = Peak(child.pid)
     said, _ = child.communicate()
     seconds, most = perf_counter() - began, peak.end()
-    assert child.returncode == 0
-    assert json.loads(said)["parity"]["passed"]
+    if child.returncode or not json.loads(said)["parity"]["passed"]:
+        raise SystemExit(f"the registration failed: {said}")
     print(
         f"register, {count} training images: {seconds:.0f} s, {most / 1e9:.2f} GB in at most"
         f" {peak.processes} processes at once",

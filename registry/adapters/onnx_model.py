@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from registry.adapters.loading_memory import giving_back
 from registry.adapters.quiet import silence
 from registry.domain.errors import Invalid
 from registry.domain.observations import InputArray, InputColumn, Observations
@@ -30,9 +31,10 @@ class OnnxModel:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        with giving_back():
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
         taken = self._session.get_inputs()[0]
         self.shape: tuple[int, ...] = tuple(taken.shape[1:])
         self._kind = _KINDS[taken.type]
