@@ -13,6 +13,7 @@ from console.exposure import exposure, is_local, require_decision
 from console.memory import limit_memory
 from console.migrate import check, current, upgrade
 from console.owner import new_owner
+from console.request_id import with_name
 from console.settings import Settings
 from registry.domain.errors import Conflict
 
@@ -90,6 +91,7 @@ def configure_logging(settings: Settings, **said: object) -> None:
     level = getattr(logging, settings.log_level.upper())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        with_name,
         lambda _, __, line: {**line, **said},
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
