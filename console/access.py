@@ -85,7 +85,6 @@ _REVIEWER = (
     "GET /review/item",
     "GET /review/people",
     "GET /review/{item}/input",
-    "GET /v1/review/corrections",
     "GET /v1/review/next",
     "GET /v1/review/people",
     "POST /models/{model}/invocations",
@@ -121,9 +120,10 @@ _LEAD = (
     "POST /v1/review/{item}/adjudicate",
     "POST /v1/review/{item}/release",
 )
-# Changing what answers.
+# Changing what answers, and what it learns from; what is missing among the corrections is gold.
 _ENGINEER = (
     "DELETE /v1/webhooks/{webhook}",
+    "GET /v1/review/corrections",
     "GET /v1/webhooks",
     "GET /v1/webhooks/{webhook}/deliveries",
     "POST /v1/rollouts",

@@ -28,7 +28,7 @@ class SqlReviewQueues:
         """By model and queue: what waits now, the last hour's answers, and since a moment:
 
         how many held requests were answered, how many of them by a fallback, and gold items. Held
-        requests wait in the work queue; gold items are asked in the guise of audit items.
+        requests wait in the work queue.
         """
         found: dict[tuple[str, str], Counts] = {}
         for query in (self._waiting(now), self._answers(now), self._held(since), self._gold(since)):

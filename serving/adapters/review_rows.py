@@ -91,11 +91,12 @@ def item_in(row: Any) -> Item:
 
 
 def _planting_in(row: Any) -> Planting | None:
-    """What was drawn before audit items were written down beside it: as its own item was."""
+    """What was drawn before anything was written down beside it looks like its own item."""
     if row.plants is None:
         return None
-    chance, opinions = row.plants_chance, row.plants_opinions
-    return Planting(row.plants, chance or row.inclusion_probability, opinions or row.opinions)
+    if row.plants_opinions is None:
+        return Planting(row.plants, row.inclusion_probability, row.opinions)
+    return Planting(row.plants, row.plants_chance, row.plants_opinions)
 
 
 def slot_in(row: Any, prefix: str = "") -> Slot:

@@ -16,6 +16,7 @@ from serving.api.parts import Serving
 from serving.api.predictions import safe_headers
 from serving.api.review_history import Record, document
 from serving.api.text import Name
+from serving.domain.review import Presentation
 from serving.ports import ServingUnit
 
 
@@ -47,7 +48,7 @@ def add(routes: APIRouter, serving: Serving) -> None:
     @routes.get("/items/{item}")
     async def history(item: Name, who: Who) -> dict[str, Any]:
         """Everything that happened to an item."""
-        return await serving.read(lambda unit: _history(unit, item, who))
+        return await serving.read(lambda unit: told(unit, item, who))
 
     @routes.get("/stats")
     async def stats() -> Mapping[str, object]:
@@ -75,17 +76,20 @@ def add(routes: APIRouter, serving: Serving) -> None:
         return Response(data, headers=safe_headers(found.id, found.payload_type))
 
 
+def told(unit: ServingUnit, item: str, who: Identity) -> dict[str, Any]:
+    """Everything that happened to an item, as far as somebody may know it."""
+    task = unit.reviews.get(item)
+    log, found = unit.review_log, task.item
+    # Gold items are about no caller. What one was told would tell them from all other blind items.
+    hidden = task.presentation is Presentation.BLIND and not who.lead
+    asked = None if found.gold or hidden else unit.predictions.find(found.prediction_id)
+    record = Record(task, log.all(item), log.events(item), asked, unit.reviews.excluded(task))
+    return document(record, who)
+
+
 def _items(
     unit: ServingUnit, who: str, state: State | None, model: str | None, limit: int
 ) -> dict[str, Any]:
     waiting = unit.reviews.waiting(model)
     found = unit.reviews.find(state=state, model=model, limit=limit)
     return {"items": [shapes.item(task, waiting, who) for task in found], "open": waiting}
-
-
-def _history(unit: ServingUnit, item: str, who: Identity) -> dict[str, Any]:
-    task = unit.reviews.get(item)
-    log, found = unit.review_log, task.item
-    asked = None if found.gold else unit.predictions.find(found.prediction_id)
-    record = Record(task, log.all(item), log.events(item), asked, unit.reviews.excluded(task))
-    return document(record, who)

@@ -240,5 +240,7 @@ def item_of(
         due_at=due,
         created_at=asked.now,
         opinions=opinions_wanted(review, reasons, trial=trial is not None),
-        plants=planting(review, asked.gold_id) if asked.gold_number < review.gold else None,
+        plants=planting(review, asked.gold_id, reasons)
+        if asked.gold_number < review.gold
+        else None,
     )

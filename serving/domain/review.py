@@ -84,13 +84,14 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Planting:
-    """What a gold item is made from: a text that nobody knows, and what audit items are like then.
+    """What a gold item is made from: a text that nobody knows, and what it has to look like.
 
-    chance: that of an answer without a flag to be drawn. opinions: how many must agree on one.
+    chance: that of an answer without a flag to be drawn; None where nothing is, since every answer
+    waits for a person. opinions: how many must agree on one that it looks like.
     """
 
     seed: str
-    chance: float
+    chance: float | None
     opinions: int
 
 
@@ -286,38 +287,54 @@ def gold_item(source: Item, sample: Item, now: datetime) -> Item:
     """`source`, whose truth is known, asked again in the guise of an audit item.
 
     As if it had come at some moment since `sample` did, and been drawn with the chance and by the
-    number with which audit items are: nothing of it tells before or after that it is none.
+    number with which audit items are: nothing of it tells before or after that it is none. Where
+    nothing is drawn, in the guise of an item like `sample` that says nothing of its input.
     """
     made = sample.plants
     assert made is not None  # noqa: S101 - tells the type checker what the caller knows
-    came = sample.created_at + uniform(f"{made.seed} came") * (now - sample.created_at)
-    random_number = made.chance * uniform(made.seed)
+    began, due_in = sample.created_at, None
+    if sample.due_at is not None:  # nobody can be late for what was never asked
+        due_in = sample.due_at - sample.created_at
+        began = max(began, now - due_in)
+    came = began + uniform(f"{made.seed} came") * (now - began)
+    due = None if due_in is None else came + due_in
+    drawn_here = made.chance is not None
+    reasons = (drawn(),) if drawn_here else supervised(sample.reasons)
+    chance = sample.inclusion_probability if made.chance is None else made.chance
+    random_number = chance * uniform(made.seed)
     return Item(
         id=uuid7(came, _bits(f"{made.seed} id", 80)),
         prediction_id=source.prediction_id,
         model=source.model,
         version=sample.version,
         stage=sample.stage,
-        reasons=(drawn(),),
+        reasons=reasons,
         labels=source.labels,
         model_answer=source.model_answer,
         presentation=Presentation.BLIND,
         payload_digest=source.payload_digest,
         payload_type=source.payload_type,
-        queue=Queue.AUDIT,
-        sort_key=random_number,
+        queue=queue_of(reasons, held=not drawn_here),
+        sort_key=sort_key(reasons, due or came, random_number, held=not drawn_here, waiting=False),
         random_number=random_number,
-        inclusion_probability=made.chance,
-        due_at=None if sample.due_at is None else came + (sample.due_at - sample.created_at),
+        inclusion_probability=chance,
+        due_at=due,
         created_at=came,
         opinions=made.opinions,
         gold=Gold(source.id, source.outcome or Label(None)),
     )
 
 
-def planting(review: Review, seed: str) -> Planting:
-    """What a gold item of this part of a plan is made from."""
+def planting(review: Review, seed: str, reasons: Sequence[Flag]) -> Planting:
+    """What a gold item of this part of a plan is made from, beside an item with these reasons."""
+    if held := supervised(reasons):
+        return Planting(seed, None, opinions_wanted(review, held))
     return Planting(seed, review.sample or 1.0, opinions_wanted(review, (drawn(),)))
+
+
+def supervised(reasons: Sequence[Flag]) -> tuple[Flag, ...]:
+    """The reason that every item of a stage has, whatever its input, if there is one."""
+    return tuple(reason for reason in reasons if reason.code is Code.SUPERVISED)
 
 
 def drawn() -> Flag:

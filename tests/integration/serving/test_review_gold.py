@@ -10,9 +10,11 @@ from starlette.testclient import TestClient
 from registry.adapters.database.checks import SqlChecks
 from registry.adapters.database.engine import Database
 from registry.domain.evidence import CheckKind
-from registry.domain.plan import Review, StagePlan, Step
+from registry.domain.people import Identity, Role
+from registry.domain.plan import Answers, Review, StagePlan, Step
 from registry.domain.stages import Stage
 from serving.api.parts import Serving
+from serving.api.review_queue import told
 
 pytestmark = pytest.mark.integration
 # The number of every draw in these tests is 0.5.
@@ -21,6 +23,13 @@ AUDITED = StagePlan(
     steps=(Step(100.0, 0.0),),
     review=Review(sample=0.6, opinions={"audit": 2}, gold=0.6),
 )
+# Here every answer waits for a person, and the plan draws no audit items.
+HELD = StagePlan(
+    Stage.LIMITED_SCOPE,
+    answers=Answers.AFTER_APPROVAL,
+    review=Review(sample=1.0, blind=0.6, opinions={"supervised": 2}, gold=0.6),
+)
+EACH = pytest.mark.parametrize("plan", [AUDITED, HELD], ids=["audited", "held"])
 OWN = {"id", "payload_url", "waiting_since", "due_at", "lease_until", "open", "decided_at"}
 
 
@@ -31,11 +40,11 @@ def answer(client: TestClient, serving: Serving, who: str, label: str = "metal")
     return str(item["id"])
 
 
-def seen(client: TestClient, item: str, who: str) -> tuple[dict[str, Any], float]:
+def seen(database: Database, item: str, who: str) -> tuple[dict[str, Any], float]:
     """All that tells one item from another, without what every item has of its own."""
-    document = get(client, f"/v1/review/items/{item}", who)
+    reviewer = Identity(who, Role.REVIEWER)
+    document = write(database, lambda unit: told(unit, item, reviewer))
     number = document.pop("random_number")
-    document.pop("gold")  # told to leads, as whom everybody counts without accounts
     decisions = [
         {**one, "id": 0, "seconds": 0, "decided_at": "", "seen": ""}
         for one in document.pop("decisions")
@@ -52,12 +61,13 @@ def is_gold(database: Database, item: str) -> bool:
     return write(database, lambda u: u.reviews.get(item).item.gold is not None)
 
 
+@EACH
 @pytest.mark.parametrize("second", ["metal", "paper"])
 def test_a_gold_item_and_an_audit_item_look_alike_to_reviewers_at_every_step(
-    serve: Serve, database: Database, second: str
+    serve: Serve, database: Database, plan: StagePlan, second: str
 ):
     """Two opinions are asked of both, and a lead where these differ."""
-    client, serving = serve(AUDITED)
+    client, serving = serve(plan)
     ask(client)
     for who in ("ann", "bob"):
         answer(client, serving, who)
@@ -66,16 +76,17 @@ def test_a_gold_item_and_an_audit_item_look_alike_to_reviewers_at_every_step(
     gold, audit = sorted((one["id"] for one in waiting), key=lambda i: not is_gold(database, i))
     assert (is_gold(database, gold), is_gold(database, audit)) == (True, False)
     for who, label in (("cleo", "metal"), ("dan", second), ("lea", "metal")):
-        assert seen(client, gold, "cleo")[0] == seen(client, audit, "cleo")[0]
+        assert seen(database, gold, "cleo")[0] == seen(database, audit, "cleo")[0]
         if get(client, f"/v1/review/items/{gold}", "lea")["state"] == "decided":
             break
         for _ in range(2):
             assert answer(client, serving, who, label) in {gold, audit}
-    (shown, number), (like, other) = (seen(client, one, "cleo") for one in (gold, audit))
+    (shown, number), (like, other) = (seen(database, one, "cleo") for one in (gold, audit))
     assert shown == like
     assert shown["state"] == "decided"
     assert shown["source"] == ("agreed" if second == "metal" else "adjudicated")
-    assert max(number, other) < shown["inclusion_probability"] == 0.6
+    assert shown["inclusion_probability"] == plan.review.sample
+    assert max(number, other) < plan.review.sample
 
 
 def test_only_the_first_answer_to_a_gold_item_says_how_often_errors_are_overlooked(

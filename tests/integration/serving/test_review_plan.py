@@ -63,9 +63,10 @@ def test_a_plan_brings_second_opinions_a_lead_and_gold_items(serve: Serve, datab
     assert get(client, f"/v1/predictions/{second['id']}")["prediction"] == "paper"
     pass_time(serving, 6)
 
-    # Both are known now, and gold: 0.6 with a draw of 0.5 has planted a test after each.
-    gold = [answer(client, "cleo", label) for label in ("metal", "metal")]
-    assert {one["reasons"][0]["code"] for one in gold} == {"audit"}
+    # Both are known now, and gold: 0.6 with a draw of 0.5 has planted a test after each, of which
+    # as many are asked as of what they look like.
+    gold = [answer(client, who, "metal") for who in ("cleo", "dan") for _ in range(2)]
+    assert {one["reasons"][0]["code"] for one in gold} == {"supervised"}
     assert {one["presentation"] for one in gold} == {"blind"}
     long_ago = serving.clock() - timedelta(days=1)
     tally = write(database, lambda u: u.registry.checks.tally("waste", long_ago, serving.clock()))

@@ -254,6 +254,7 @@ def test_the_coin_of_a_trial_holds_for_every_opinion_that_the_plan_wants(
     item = written.item
     assert (item.opinions, item.likeness) == (asked_for, None)
     assert item.plants == Planting("g", 1.0, 1)
+    assert item.reasons[0].code is Code.OUT_OF_DOMAIN
     assert [presented(item.presentation, n, Queue.WORK) for n in (1, 2, 3)] == seen
     assert presented(item.presentation, 2, Queue.LEAD) is Presentation.BLIND
 

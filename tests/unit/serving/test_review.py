@@ -21,12 +21,15 @@ from serving.domain.review import (
     gold_item,
     on_trial,
     opinions_wanted,
+    planting,
     presentation,
     queue_of,
     queues,
     sort_key,
     uniform,
 )
+
+HOUR = timedelta(hours=1)
 
 WINDOW = timedelta(seconds=5)
 
@@ -128,7 +131,11 @@ def test_gold_items_are_numbered_named_and_dated_as_items_that_were_drawn_by_cha
     """Audit items have numbers below their chance; at 30 % of it lie 30 % of them."""
     later, chance = NOW + timedelta(hours=5), 0.1
     gold = [
-        gold_item(an_item(1), an_item(2, plants=Planting(f"seed-{n}", chance, 1)), later)
+        gold_item(
+            an_item(1),
+            an_item(2, plants=Planting(f"seed-{n}", chance, 1), due_at=NOW + timedelta(hours=9)),
+            later,
+        )
         for n in range(2000)
     ]
     below = [sum(one.random_number < share * chance for one in gold) for share in (0.3, 0.7, 1)]
@@ -139,11 +146,42 @@ def test_gold_items_are_numbered_named_and_dated_as_items_that_were_drawn_by_cha
     assert len({one.id for one in gold}) == 2000
     for one in gold:
         assert NOW <= one.created_at <= later
-        assert one.due_at == one.created_at  # as far off as its sample's
+        assert one.due_at == one.created_at + timedelta(hours=9)  # as far off as its sample's
         named = int(one.id.replace("-", "")[:12], 16) / 1000
         assert abs(named - one.created_at.timestamp()) < 0.002
     early = sum(one.created_at < NOW + timedelta(hours=1) for one in gold)
     assert abs(early - 400) < 80
+
+
+def test_nobody_is_late_for_a_gold_item_when_it_is_planted():
+    """Its sample may have been answered long after it was due."""
+    later = NOW + timedelta(hours=5)
+    for n in range(200):
+        made = Planting(f"seed-{n}", 0.1, 1)
+        gold = gold_item(an_item(1), an_item(2, plants=made, due_at=NOW + HOUR), later)
+        assert later - HOUR <= gold.created_at <= later <= gold.created_at + HOUR == gold.due_at
+
+
+def test_where_every_answer_waits_a_gold_item_looks_like_any_other_that_does():
+    """What its sample was flagged for is about another input: it gives the stage's reason alone."""
+    stage, odd = Flag(Code.SUPERVISED, "all wait here"), Flag(Code.OUT_OF_DOMAIN, "odd")
+    review = Review(sample=1.0, opinions={"supervised": 2, "out-of-domain": 3})
+    due = NOW + timedelta(hours=9)
+    golds = [
+        gold_item(
+            an_item(1, due_at=due, reasons=(drawn(),)),
+            an_item(2, due_at=due, reasons=reasons, plants=planting(review, "seed", reasons)),
+            NOW + HOUR,
+        )
+        for reasons in ((stage,), (stage, odd))
+    ]
+    assert golds[0] == golds[1]
+    gold = golds[0]
+    assert (gold.queue, gold.reasons, gold.opinions) == (Queue.WORK, (stage,), 2)
+    assert (gold.presentation, gold.likeness) == (Presentation.BLIND, None)
+    assert gold.due_at is not None
+    like = sort_key((stage,), gold.due_at, 0.5, held=True, waiting=False)
+    assert gold.sort_key == like
 
 
 def test_numbers_drawn_from_a_name_are_spread_evenly_and_always_the_same():
