@@ -52,7 +52,7 @@ async def ask_rows(
     sent again. Nor is any if one version must answer all and the day has no room for all of them.
     """
     rows = len(inputs)
-    order = _Order(rows, together=version is not None and rows > 1)
+    order = _Order(rows, together=version is not None) if rows > 1 else None
 
     async def one(row: int, data: bytes, key: str | None, part_of: str) -> Prediction:
         command = PredictCommand(
@@ -65,15 +65,20 @@ async def ask_rows(
             wants_review=wants_review,
             part_of=part_of,
             version=version,
-            room=order.room(row),
+            room=order.room(row) if order else 1,
         )
-        async with order.of(row):
-            found = await predict(command, serving.predicting, partial(order.agreed, row))
+        if order is None:
+            found = await predict(command, serving.predicting)
+        else:
+            async with order.of(row):
+                found = await predict(command, serving.predicting, partial(order.agreed, row))
         if found.status is Status.HELD and wait_seconds:
             found = await wait_for(serving.ledger, serving.arrivals, found.id, wait_seconds)
         return found
 
     named = zip(range(rows), inputs, keys_of_rows(key, inputs), strict=True)
+    if order is None:
+        return tuple([await one(row, data, *keyed) for row, data, keyed in named])
     answers = await asyncio.gather(
         *(one(row, data, *keyed) for row, data, keyed in named), return_exceptions=True
     )
