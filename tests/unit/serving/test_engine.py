@@ -125,6 +125,26 @@ def test_what_nobody_waits_for_is_prepared_without_the_pool_that_versions_share(
         made.close()
 
 
+class Resizing(FakeRunner):
+    """Takes metal in another shape than all else."""
+
+    def prepare(self, data: bytes) -> np.ndarray:
+        array, side = super().prepare(data), 2 if b"metal" in data else 1
+        return np.broadcast_to(array, (3, side, side))
+
+
+def test_inputs_of_one_shape_share_a_batch_and_others_run_beside_it():
+    runner = Resizing()
+    made = engine(runner, None, size=8)
+    gate = blocked(runner, made)
+    labels = ("glass", "metal", "paper", "metal", "glass")
+    futures = [made.submit(image(label)) for label in labels]
+    gate.set()
+    assert tuple(future.result(PATIENCE).label for future in futures) == labels
+    made.close()
+    assert sorted(runner.batches[1:]) == [2, 3]
+
+
 class Allergic(FakeRunner):
     """Raises on a batch that holds a metal."""
 
