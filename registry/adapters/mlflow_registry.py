@@ -5,13 +5,16 @@ nothing lands in the working directory.
 """
 
 import contextlib
+import fcntl
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from registry.adapters.installed import requirements
 from registry.adapters.quiet import silence
@@ -43,7 +46,11 @@ class MlflowRegistry:
 
             for name in ("mlflow", "alembic"):  # importing MLflow turns them up
                 logging.getLogger(name).setLevel(logging.WARNING)
-            self._client = MlflowClient(self.tracking_uri, self.tracking_uri)
+            with _alone_with(self.tracking_uri):
+                client = MlflowClient(self.tracking_uri, self.tracking_uri)
+                client.search_experiments(max_results=1)
+                client.search_registered_models(max_results=1)
+            self._client = client
         return self._client
 
     def create_version(
@@ -131,19 +138,14 @@ class MlflowRegistry:
                 return
 
     def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        return str(self.client.create_experiment(EXPERIMENT, self.artifact_root or None))
+        with _there_is_fine():
+            if self.client.get_experiment_by_name(EXPERIMENT) is None:
+                self.client.create_experiment(EXPERIMENT, self.artifact_root or None)
+        return str(self.client.get_experiment_by_name(EXPERIMENT).experiment_id)
 
     def _ensure_registered(self, model: str) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
+        with _there_is_fine():
             self.client.create_registered_model(model)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
 
     def _log_model(
         self,
@@ -166,13 +168,39 @@ class MlflowRegistry:
 
 
 @contextlib.contextmanager
-def _gone_is_fine() -> Iterator[None]:
+def _alone_with(tracking_uri: str) -> Iterator[None]:
+    """One process at a time, where MLflow's own tables lie in a file.
+
+    Whoever opens such a file first makes its tables, and MLflow breaks off if two do.
+    """
+    url = urlsplit(tracking_uri)
+    if not url.scheme.startswith("sqlite"):
+        yield
+        return
+    file = Path(unquote(url.path).removeprefix("/")).resolve()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f"{file.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file gives it back
+        yield
+
+
+def _gone_is_fine() -> AbstractContextManager[None]:
+    return _but_for("RESOURCE_DOES_NOT_EXIST")
+
+
+def _there_is_fine() -> AbstractContextManager[None]:
+    """Somebody else may have made it in the same moment."""
+    return _but_for("RESOURCE_ALREADY_EXISTS")
+
+
+@contextlib.contextmanager
+def _but_for(code: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
 
     try:
         yield
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code != code:
             raise
 
 
