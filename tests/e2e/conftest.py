@@ -36,7 +36,7 @@ def open_page(site: Site, chromium: Browser) -> Iterator[Open]:
         name, clock = options.pop("name", "ada"), options.pop("clock", False)
         script = options.pop("script", "")
         viewport = {"width": width, "height": height}
-        context = chromium.new_context(viewport=viewport, reduced_motion="reduce", **options)
+        context = chromium.new_context(viewport=viewport, **{"reduced_motion": "reduce"} | options)
         context.set_default_timeout(PATIENCE * 1000)
         contexts.append(context)
         context.add_cookies([{"name": "test", "value": str(site.test), "url": site.url}])

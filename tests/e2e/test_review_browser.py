@@ -198,7 +198,45 @@ def test_an_empty_queue_takes_up_the_next_item_by_itself(site: Site, open_page: 
     expect(page.locator("#item-title")).to_be_focused()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844), (360, 740)])
+def test_a_photograph_is_enlarged_and_lit_by_keys(site: Site, open_page: Open):
+    queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    photo = page.locator("#photo")
+    zoom = page.locator("[data-act=zoom]")
+    shown = photo.bounding_box()
+    page.keyboard.press("z")
+    expect(zoom).to_have_attribute("aria-pressed", "true")
+    assert photo.bounding_box() != shown
+    page.keyboard.press("z")
+    expect(zoom).to_have_attribute("aria-pressed", "false")
+    assert photo.bounding_box() == shown
+    for light, said in (("1.5", "bright"), ("2.2", "brighter"), ("0.6", "dark")):
+        page.keyboard.press("b")
+        expect(photo).to_have_css("filter", f"brightness({light})")
+        expect(page.locator("#announce")).to_have_text(f"Photograph {said}")
+    page.keyboard.press("b")
+    expect(photo).to_have_css("filter", "none")
+
+
+@pytest.mark.parametrize(("wish", "moves"), [("reduce", False), ("no-preference", True)])
+def test_nothing_moves_for_those_who_do_not_want_it(
+    site: Site, open_page: Open, wish: str, moves: bool
+):
+    queue(site, an_item(1))
+    page = open_page("/review", reduced_motion=wish)
+    ready(page, "item-1")
+    page.keyboard.press("?")
+    moving = page.evaluate(
+        """() => [...document.querySelectorAll("*")].filter((each) => {
+            const style = getComputedStyle(each);
+            return style.animationName !== "none" || style.transitionDuration !== "0s";
+        }).length"""
+    )
+    assert (moving > 0) is moves
+
+
+@pytest.mark.parametrize(("width", "height"), [(2560, 1440), (1440, 900), (390, 844), (360, 740)])
 def test_the_photograph_and_all_labels_are_in_sight_without_scrolling(
     site: Site, open_page: Open, width: int, height: int
 ):
