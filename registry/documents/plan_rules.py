@@ -100,12 +100,25 @@ def _stage(plan: Any, part: Any, without_baseline: bool) -> Iterator[Finding]:
             ("review", "sample"),
             "watching after live needs reviewed answers; write for example `sample: 0.05`",
         )
-    for key, message in _review(_get(part, "review")):
+    for key, message in (*_review(_get(part, "review")), *_gold(part, without_baseline)):
         yield ("review", key), message
     gates = _get(part, "gates")
     for index, gate in enumerate(gates if isinstance(gates, list) else []):
         for key, message in _gate(plan, part, gate, without_baseline):
             yield ("gates", index, key), message
+
+
+def _gold(part: Any, without_baseline: bool) -> Iterator[tuple[str, str]]:
+    """Where nothing is drawn, since a person answers everything, gold hides among blind items."""
+    alone = without_baseline and _get(part, "stage") == Stage.MANUAL_REVIEW.value
+    if not alone and _get(part, "answers") != "after-approval":
+        return
+    if _get(part, "review", "gold") and not _get(part, "review", "blind"):
+        yield (
+            "gold",
+            "gold items are always blind, and here nothing else would be, so that reviewers knew "
+            "them; write for example `blind: 0.1` beside it",
+        )
 
 
 def _review(review: Any) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,7 @@ stages:
 - stage: limited-scope
   scope: {where: {user_id: [u]}}
   answers: after-approval
-  review: {sample: 1.0, opinions: {supervised: 2}, gold: 0.6, due: 24h}
+  review: {sample: 1.0, opinions: {supervised: 2}, gold: 0.6, blind: 0.01, due: 24h}
   gates: [{type: gold, at_least: 0.8}, {type: agreement, at_least: 0.8}]
   deadline: {after: 14d, then: hold}
 - stage: live

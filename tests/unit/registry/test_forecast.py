@@ -40,7 +40,7 @@ stages:
 
 SHADOW = """\
 - stage: manual-review
-  review: {sample: 1.0, gold: 0.05, opinions: {audit: 2}}
+  review: {sample: 1.0, gold: 0.05, blind: 0.1, opinions: {audit: 2}}
   gates: [GATE]
   deadline: {after: 30d, then: roll-back}
 """

@@ -169,6 +169,12 @@ def test_a_plan_without_live_ends_in_live_and_manual_review_looks_at_everything(
             "for example `gold: 0.05` beside it",
         ),
         (
+            "{sample: 1.0, due: 10m, late: baseline}",
+            "{sample: 1.0, due: 10m, gold: 0.02}",
+            "21: gold items are always blind, and here nothing else would be, so that reviewers "
+            "knew them; write for example `blind: 0.1` beside it",
+        ),
+        (
             "watch: 30d",
             "watch: 30d\n  review: {sample: 0}",
             "30: watching after live needs reviewed answers; write for example `sample: 0.05`",
@@ -405,3 +411,15 @@ def test_a_plan_that_was_digested_before_promotions_had_hours_has_the_same_diges
     assert plan_digest(plan) == plan_digest(turned) != digest
     with pytest.raises(Invalid, match="someday"):
         parse_plan(text.replace("tu, mo", "tu, someday"))
+
+
+def test_gold_hides_among_what_is_drawn_or_blind() -> None:
+    said = "gold items are always blind"
+    alone = PLAN.replace("baseline: live", "baseline: none")
+    golden = alone.replace("blind: 0.1, due: 24h", "gold: 0.02, due: 24h")
+    assert any(said in one.message for one in lint(golden))
+    for hidden in (
+        golden.replace("gold: 0.02", "gold: 0.02, blind: 0.1"),
+        golden.replace("baseline: none", "baseline: live"),
+    ):
+        assert not any(said in one.message for one in lint(hidden))
