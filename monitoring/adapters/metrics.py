@@ -89,7 +89,7 @@ class Metrics:
         self._p_value = self._gauge("drift_p_value", "Adjusted p-value, newest window.", drift)
         self._alarm = self._gauge("drift_alarm", "1 while the inputs are shifted.", ("model",))
         self._out_of_domain = self._gauge(
-            "out_of_domain_ratio", "Share of inputs with p <= 0.01, newest window.", ("model",)
+            "out_of_domain_ratio", "Share of inputs out of domain, newest window.", ("model",)
         )
         self._gate = self._gauge("gate_evidence", "E-value of a gate.", ("gate", "model"))
         self._generation = self._gauge("rollout_generation", "Changes so far.", ("model",))

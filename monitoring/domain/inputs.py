@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from monitoring.domain.binning import Values
-from monitoring.domain.profile import Profile
-from monitoring.domain.window import OUT_OF_DOMAIN_LEVEL, Growth, WindowCounts
+from monitoring.domain.reference import Reference
+from monitoring.domain.window import Growth, WindowCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,16 @@ class Inputs:
             self.p_values[-rows:],
         )
 
-    def count(self, profile: Profile) -> WindowCounts:
-        """Their counts on the profile's edges."""
+    def count(self, reference: Reference) -> WindowCounts:
+        """Their counts on the reference's edges."""
+        profile = reference.profile
         known = [f for f in profile.features if f.name in self.values]
         return WindowCounts(
             rows=len(self),
             features={f.name: f.bins.count(self.values[f.name]) for f in known},
             predicted=tuple(np.bincount(self.classes, minlength=len(profile.labels)).tolist()),
             scored=len(self.p_values),
-            flagged=int((self.p_values <= OUT_OF_DOMAIN_LEVEL).sum()),
+            flagged=int((self.p_values <= reference.out_of_domain_level).sum()),
         )
 
 
@@ -62,7 +63,7 @@ class NewestInputs:
         while self._rows - len(self._batches[0][1]) >= self._most:
             self._rows -= len(self._batches.popleft()[1])
 
-    def since(self, profile: Profile, rows: int) -> Growth:
+    def since(self, reference: Reference, rows: int) -> Growth:
         """The counts of the newest so many, at least one; fewer if not that many are kept."""
         chosen: list[tuple[datetime, Inputs]] = []
         left = min(rows, self._most)
@@ -71,7 +72,7 @@ class NewestInputs:
             left -= len(batch)
             if left <= 0:
                 break
-        return Growth(chosen[0][0], join([batch for _, batch in chosen]).count(profile))
+        return Growth(chosen[0][0], join([batch for _, batch in chosen]).count(reference))
 
 
 def join(batches: Sequence[Inputs]) -> Inputs:

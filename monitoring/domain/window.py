@@ -9,15 +9,12 @@ from datetime import datetime
 
 from monitoring.domain.binning import FeatureCounts, add_tuples
 
-# Rows with a p-value up to this count as out of domain in a window's ratio.
-OUT_OF_DOMAIN_LEVEL = 0.01
-
 
 @dataclass(frozen=True, slots=True)
 class WindowCounts:
     """Counts of live rows: of each feature, of the predicted classes, of flagged rows.
 
-    scored: rows that had an out-of-domain p-value. flagged: those with p <= 0.01.
+    scored: rows that had an out-of-domain p-value. flagged: those of them that were out of domain.
     """
 
     rows: int = 0
@@ -39,7 +36,7 @@ class WindowCounts:
 
     @property
     def out_of_domain_ratio(self) -> float | None:
-        """The share of scored rows with p <= 0.01; None if none was scored."""
+        """The share of scored rows that were out of domain; None if none was scored."""
         return self.flagged / self.scored if self.scored else None
 
 

@@ -59,7 +59,7 @@ def describe_drift(
         **verdict,
         "history": [_past(m) for m in unit.drift.recent(model, number, limit=HISTORY)],
         "out_of_domain_ratio": counts.out_of_domain_ratio,
-        "out_of_domain": out_of_domain_document(counts),
+        "out_of_domain": out_of_domain_document(counts, reference),
         "features": _features(reference.profile, counts),
         "labels": list(reference.profile.labels),
         "predicted": {

@@ -35,7 +35,7 @@ class WindowRecorder:
         replica: str,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self._profile = reference.profile
+        self._reference = reference
         self._detector = Detector(signals_of(reference.profile))
         self._rng = rng or np.random.default_rng()
         self._model, self._version, self._replica = model, version, replica
@@ -52,7 +52,7 @@ class WindowRecorder:
         """Count a batch; `scored` is what the version's scorer said of it, if it has one."""
         if not len(observations):
             return
-        inputs = inputs_of(self._profile, observations, scored)
+        inputs = inputs_of(self._reference.profile, observations, scored)
         with self._lock:
             self._started_at = self._started_at or now
             self._waiting.append((now, inputs))
@@ -75,7 +75,7 @@ class WindowRecorder:
             self._last_epoch = epoch = max(began, self._last_epoch + 1)
             report = self._detector.report()
             newest, grown_for = self._newest, report.grown_for
-            growth = newest.since(self._profile, grown_for) if grown_for else None
+            growth = newest.since(self._reference, grown_for) if grown_for else None
         return LiveWindow(
             self._model,
             self._version,
@@ -95,11 +95,11 @@ class WindowRecorder:
         waiting, self._waiting = self._waiting, []
         began, inputs = waiting[0][0], join([batch for _, batch in waiting])
         signals = self._detector.signals
-        places = places_of(self._profile, signals, inputs.values, inputs.classes)
+        places = places_of(self._reference.profile, signals, inputs.values, inputs.classes)
         if places is not None:
             self._detector.see(places, self._rng.random(places.shape))
             self._newest.add(inputs, began)
-        self._counts += inputs.count(self._profile)
+        self._counts += inputs.count(self._reference)
 
 
 def inputs_of(profile: Profile, observations: Observations, scored: OutOfDomain | None) -> Inputs:

@@ -17,9 +17,9 @@ from monitoring.domain.drift_tests import DriftTest, Thresholds, compare
 from monitoring.domain.drift_words import quiet_sentence, shift_sentence
 from monitoring.domain.episode import Episode, Evidence, comparable, judge
 from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
-from monitoring.domain.reference import Reference
+from monitoring.domain.reference import OUT_OF_DOMAIN_LEVEL, Reference
 from monitoring.domain.stretch import Stretch, since_growth, whole
-from monitoring.domain.window import OUT_OF_DOMAIN_LEVEL, LiveWindow, WindowCounts
+from monitoring.domain.window import LiveWindow, WindowCounts
 from registry.domain.evidence import CLOCKS_DIFFER, DriftMeasurement
 
 CARRIED = 200
@@ -102,7 +102,7 @@ def measure(
             "tests": [describe_test(test) for test in shown.tests],
             "level": usual.level,
             "distance": usual.distance,
-            "out_of_domain": out_of_domain_document(stretch.counts),
+            "out_of_domain": out_of_domain_document(stretch.counts, reference),
             "episode": _to_document(episode) if episode else None,
             "picked": stretch.picked,
             **_reasons(seen.evidence, rank),
@@ -142,15 +142,20 @@ def describe_test(test: DriftTest) -> dict[str, Any]:
     }
 
 
-def out_of_domain_document(counts: WindowCounts) -> dict[str, Any] | None:
-    """How many rows were out of domain, and what share would be of normal ones."""
+def out_of_domain_document(counts: WindowCounts, reference: Reference) -> dict[str, Any] | None:
+    """How many rows were out of domain, and what share would be of normal ones.
+
+    finest_of: the number of held-out rows, if a lower share cannot be told with so few.
+    """
     if not counts.scored:
         return None
+    level, scorer = reference.out_of_domain_level, reference.scorer
     return {
         "flagged": counts.flagged,
         "rows": counts.scored,
         "ratio": counts.out_of_domain_ratio,
-        "expected": OUT_OF_DOMAIN_LEVEL,
+        "expected": level,
+        "finest_of": len(scorer.held_out) if scorer and level > OUT_OF_DOMAIN_LEVEL else None,
     }
 
 

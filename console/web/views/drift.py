@@ -124,6 +124,8 @@ def _out_of_domain(numbers: Mapping[str, Any]) -> str:
     flagged, rows = number(numbers.get("flagged")), number(numbers.get("rows"))
     expected = numbers.get("expected")
     usual = "" if expected is None else f"; {percent(expected)} would be usual"
+    if few := numbers.get("finest_of"):
+        usual += f", the finest that {few} held-out inputs allow"
     return f"{flagged} of {rows} inputs ({percent(numbers.get('ratio'))}) are out of domain{usual}."
 
 

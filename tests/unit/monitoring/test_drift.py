@@ -16,6 +16,7 @@ from monitoring.domain.reference import PROFILE_FILE, SCORER_FILE, Reference
 from monitoring.domain.window import WindowCounts
 from monitoring.services.fit_reference import MonitoringReferenceFitter
 from monitoring.services.live_window import WindowRecorder, inputs_of
+from monitoring.services.measure_drift import out_of_domain_document
 from registry.domain.errors import Invalid
 from registry.domain.observations import FeatureBlock, Observations, concatenate
 
@@ -43,7 +44,7 @@ def reference() -> Reference:
 
 def counted(reference: Reference, seen: Observations) -> WindowCounts:
     scored = reference.scorer.score(seen) if reference.scorer else None
-    return inputs_of(reference.profile, seen, scored).count(reference.profile)
+    return inputs_of(reference.profile, seen, scored).count(reference)
 
 
 def alarms(comparison: Comparison) -> set[str]:
@@ -147,6 +148,29 @@ def test_outputs_and_scores_are_counted_on_held_out_rows_and_images_on_all(refer
     assert rows["out of domain"] == 300
 
 
+def test_foreign_inputs_count_as_out_of_domain_however_few_rows_were_held_out():
+    few = a_reference(training=400, calibration=120)
+    assert few.scorer is not None
+    assert few.scorer.minimum_level == few.out_of_domain_level == 1 / 91
+    foreign = WORLD.draw_foreign(118, rng(31))
+    assert counted(few, foreign).out_of_domain_ratio == 1.0
+    usual = counted(few, WORLD.draw(5_000, rng(32)))
+    assert 0.0 < usual.flagged / usual.scored < 0.05  # Beta(1, 90): 99 % lie below 0.05
+    assert out_of_domain_document(usual, few) == {
+        "flagged": usual.flagged,
+        "rows": 5_000,
+        "ratio": usual.flagged / 5_000,
+        "expected": 1 / 91,
+        "finest_of": 90,
+    }
+
+
+def test_where_held_out_rows_suffice_inputs_count_at_1_percent(reference: Reference):
+    said = out_of_domain_document(counted(reference, WORLD.draw_foreign(50, rng(33))), reference)
+    assert said is not None
+    assert (said["ratio"], said["expected"], said["finest_of"]) == (1.0, 0.01, None)
+
+
 def test_without_calibration_data_there_is_no_scorer_and_outputs_are_not_tested():
     files = MonitoringReferenceFitter().fit(LABELS, BLOCKS, [WORLD.draw(300, rng(11))], None)
     profile = profiles.from_json(files[PROFILE_FILE])
@@ -154,7 +178,7 @@ def test_without_calibration_data_there_is_no_scorer_and_outputs_are_not_tested(
     assert not profile.held_out
     assert {f.kind for f in profile.tested} == {Kind.IMAGE}
     seen = WORLD.draw(100, rng(12), shares=(1, 0, 0, 0))
-    window = inputs_of(profile, seen, None).count(profile)
+    window = inputs_of(profile, seen, None).count(Reference(profile))
     assert {t.family for t in compare(profile, window).tests} == {"image"}
 
 

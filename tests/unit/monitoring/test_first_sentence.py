@@ -143,13 +143,13 @@ def of(values: list[float]) -> Inputs:
 
 
 def test_any_stretch_of_the_newest_inputs_counts_as_if_it_had_been_one_batch(reference: Reference):
-    profile, kept = reference.profile, NewestInputs(most=5)
+    kept = NewestInputs(most=5)
     for i, batch in enumerate([[90.0, 120.0], [130.0], [140.0, 0.01, 200.0]]):
         kept.add(of(batch), NOW + i * SECOND)
     everything = [90.0, 120.0, 130.0, 140.0, 0.01, 200.0]
     for rows, first_batch in ((1, 2), (3, 2), (4, 1), (5, 0), (900, 0)):
-        grown = kept.since(profile, rows)
-        assert grown.counts == of(everything[-min(rows, 5) :]).count(profile)
+        grown = kept.since(reference, rows)
+        assert grown.counts == of(everything[-min(rows, 5) :]).count(reference)
         assert grown.since == NOW + first_batch * SECOND
 
 
@@ -157,5 +157,5 @@ def test_old_batches_are_forgotten(reference: Reference):
     kept = NewestInputs(most=3)
     for i in range(100):
         kept.add(of([100.0, 120.0]), NOW + i * SECOND)
-    assert kept.since(reference.profile, 900).since == NOW + 98 * SECOND
-    assert kept.since(reference.profile, 900).counts.rows == 3
+    assert kept.since(reference, 900).since == NOW + 98 * SECOND
+    assert kept.since(reference, 900).counts.rows == 3

@@ -265,6 +265,17 @@ def test_what_moved_most_comes_first():
     assert [plot.moved for plot in page.plots] == [True, False, False, False, False]
 
 
+def test_the_share_out_of_domain_comes_with_what_would_be_usual_and_how_fine_that_is():
+    assert drift_page(a_drift(), NOW).out_of_domain == (
+        "6 of 500 inputs (1.2 %) are out of domain; 1 % would be usual."
+    )
+    numbers = {"flagged": 118, "rows": 118, "ratio": 1.0, "expected": 1 / 91, "finest_of": 90}
+    assert drift_page(a_drift(out_of_domain=numbers), NOW).out_of_domain == (
+        "118 of 118 inputs (100 %) are out of domain; 1.1 % would be usual, the finest that 90 "
+        "held-out inputs allow."
+    )
+
+
 def test_a_long_list_of_features_is_cut_and_says_so():
     features = [dict(a_drift()["features"][0], name=f"f{n}") for n in range(MOST_PLOTS + 3)]
     assert drift_page(a_drift(features=features), NOW).plots_left_out == 3
