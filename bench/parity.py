@@ -268,11 +268,10 @@ def converted(export: Path, scratch: Path) -> tuple[Any, Path]:
 
 
 def library_of(recipe: Recipe) -> Any:
-    from registry.adapters.torch_shim import import_torchvision
-
-    import_torchvision()
     import fastai.tabular.all as ft
     import fastai.vision.all as fv
+
+    import registry  # noqa: F401 - before fastai: lets torchvision load
 
     fv.set_seed(1, reproducible=True)
     return ft if recipe.inputs == "rows" else fv

@@ -57,8 +57,7 @@ assert scores is not None
 """
 FASTAI = """
 import json, sys
-from registry.adapters.torch_shim import import_torchvision
-import_torchvision()
+import registry  # before fastai: lets torchvision load
 from fastai.vision.all import load_learner
 said = json.loads(sys.argv[1])
 learner = load_learner(said["export"])

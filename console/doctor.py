@@ -64,6 +64,28 @@ def _packages() -> Iterator[Finding]:
         found = _installed(name)
         missing = f"no {name}: serving works, registering needs `pip install stagegate[train]`"
         yield Finding(name, True, f"{name} {found}" if found else missing)
+    if all(_installed(name) for name in ("torch", "torchvision")):
+        yield torchvision_operators()
+
+
+def torchvision_operators() -> Finding:
+    """Whether fastai can be imported as it is, or only after registry."""
+    try:
+        from registry.adapters.torch_shim import operators_load
+
+        is_whole = operators_load()
+    except Exception as error:  # noqa: BLE001 - a broken torch fails in ways of its own
+        advice = f"torch cannot be imported: {_first_line(error)}; install it again"
+        return Finding("torchvision operators", False, advice)
+    pair = f"torchvision {_installed('torchvision')} beside torch {_installed('torch')}"
+    if is_whole:
+        return Finding("torchvision operators", True, f"the operators of {pair} load")
+    return Finding(
+        "torchvision operators",
+        True,
+        f"the operators of {pair} do not load; stagegate needs none of them. Where you train, write"
+        " `import registry` before you import fastai or torchvision",
+    )
 
 
 def _installed(name: str) -> str | None:

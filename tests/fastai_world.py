@@ -31,10 +31,9 @@ def main(out: Path) -> None:
             for i in range(each):
                 _photograph(draw, number).save(folder / f"{label}{i}.jpg", quality=90)
     _odd_pictures(draw, out / "odd")
-    from registry.adapters.torch_shim import import_torchvision
-
-    import_torchvision()
     import torch
+
+    import registry  # noqa: F401 - before fastai: lets torchvision load
 
     torch.set_num_threads(1)
     np.savez(out / "pixels.npz", **_pixels(out / "odd"))

@@ -80,9 +80,8 @@ def main(out: Path) -> None:
     _photographs(out)
     sys.path.insert(0, str(out / "code"))
     warnings.simplefilter("ignore")
-    from registry.adapters.torch_shim import import_torchvision
+    import registry  # noqa: F401 - the factories may import torchvision
 
-    import_torchvision()
     _files(out)
 
 

@@ -12,9 +12,6 @@ from registry.domain.versions import ModelVersion
 
 
 def main(folder: Path, home: Path) -> None:
-    from registry.adapters.torch_shim import import_torchvision
-
-    import_torchvision()
     pictures, rows = _of_pictures(folder), _of_rows(folder)
     before = rows.dls.train_ds.items.copy()
     found = {

@@ -11,12 +11,11 @@ import json
 import os
 from pathlib import Path
 
-from registry.adapters import torch_shim
+import registry  # noqa: F401 - lets torchvision load beside a CPU build of torch
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin starve the others
-torch_shim.import_torchvision()
 
-from fastai.vision.all import (  # noqa: E402, TID253 - these import only after the lines above
+from fastai.vision.all import (  # noqa: TID253 - these import only after the lines above
     Callback,
     ConvLayer,
     ImageDataLoaders,

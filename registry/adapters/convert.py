@@ -16,7 +16,10 @@ from registry.adapters.subprocesses import Answer, reply
 from registry.documents.model_input import ModelInput
 from registry.domain.formats import Format
 
-_GRAPHS, _TORCH = ("onnx", "onnxruntime"), ("onnxscript", "torch.onnx", "torch.export")
+_GRAPHS, _TORCH = (
+    ("onnx", "onnxruntime"),
+    ("torchvision", "onnxscript", "torch.onnx", "torch.export"),
+)
 _FASTAI = ("fastai.layers", "fastai.tabular.model", "fastai.vision.learner", "timm")
 
 
@@ -95,9 +98,6 @@ def import_for(kind: Format) -> None:
     """Everything that conversion needs, before the lock: reading it later would be slower."""
     names: tuple[str, ...] = _GRAPHS
     if kind is not Format.ONNX:
-        from registry.adapters.torch_shim import import_torchvision
-
-        import_torchvision()
         import torch
 
         torch.set_num_threads(2)

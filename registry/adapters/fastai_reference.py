@@ -58,9 +58,6 @@ def _inputs(learner: Any, paths: Sequence[Path]) -> tuple[Any, Sequence[Any]]:
 
 
 def _import_all() -> Any:
-    from registry.adapters.torch_shim import import_torchvision
-
-    import_torchvision()
     import fastai.tabular.all
     import fastai.vision.all
     import torch

@@ -1,26 +1,30 @@
-"""Letting torchvision import beside a torch whose build does not match its compiled operators."""
+"""Letting torchvision import beside a torch whose build does not match its compiled operators.
 
-import importlib
+The wheels of torchvision on the index are linked with CUDA; beside a CPU build of torch their
+library does not load, and the import stops at the missing declaration of `nms`. No model here uses
+that operator, so declaring it is enough.
+"""
+
 import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 _keep_alive: list[Any] = []
 
 
-def import_torchvision() -> Any:
-    """The torchvision module.
-
-    The wheels of torchvision on the index are linked with CUDA; beside a CPU build of torch their
-    library does not load, and the import stops at the missing declaration of `nms`. No model here
-    uses that operator, so declaring it is enough.
-    """
-    if not _keep_alive and not _operators_load():
-        _declare_operators()
-    return importlib.import_module("torchvision")
+def watch_for_torchvision() -> None:
+    """Whoever imports torchvision from now on finds its operators declared; imports nothing."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
-def _operators_load() -> bool:
+def operators_load() -> bool:
+    """Whether torchvision's compiled operators load beside the torch that is installed."""
     import torch
 
     operators: Any = torch.ops
@@ -33,6 +37,27 @@ def _operators_load() -> bool:
     except OSError:
         return False
     return bool(libraries)
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "torchvision":
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(fullname, spec.loader.path)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Looking for torchvision stays cheap: torch is imported only where torchvision is."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        if not _keep_alive and not operators_load():
+            _declare_operators()
+        super().exec_module(module)
 
 
 def _declare_operators() -> None:

@@ -86,8 +86,7 @@ LOADED = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
 import mlflow, pandas as pd
-from registry.adapters.torch_shim import import_torchvision
-import_torchvision()
+import registry  # before fastai: lets torchvision load
 from fastai.vision.all import ImageDataLoaders, Resize
 folder = sys.argv[1]
 frame = pd.read_parquet(folder + "/corrections.parquet")
