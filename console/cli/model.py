@@ -60,7 +60,7 @@ def register(
         Path | None, typer.Option(help="The folder that the factory is in; it is stored too.")
     ] = None,
     trust_pickle: Annotated[
-        bool, typer.Option("--trust-pickle", help="I know who made this pickle.")
+        bool, typer.Option("--trust-pickle", help="I know who made this pickle (.pkl, .pt, .pth).")
     ] = False,
     allow_unjailed: Annotated[
         bool,
@@ -96,7 +96,9 @@ def carry_out(here: Session, request: "Registration", *, allow_unjailed: bool) -
     from console.wiring import now
     from registry.adapters.database.unit_of_work import SqlUnitOfWork
     from registry.services.register import register as run
+    from registry.services.registration_request import check_request
 
+    check_request(request)  # before anything slow is imported or opened
     wiring = wiring_of(here)
     check(wiring.settings.database)
 

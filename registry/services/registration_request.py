@@ -12,6 +12,17 @@ from registry.registration import Declared
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
+# Why a pickle of this format needs trust, and what to do.
+_TRUSTED = {
+    Format.FASTAI: "which can run any code when it is loaded. It is read as data, which runs"
+    " nothing, and then loaded once by fastai, in a locked process, to compare the answers: if you"
+    " know who made it, say so with --trust-pickle",
+    Format.STATE_DICT: "though one of weights alone. PyTorch opens it with weights_only=True, in a"
+    " locked process, and has had holes there: if you know who made it, say so with --trust-pickle,"
+    " or save the weights as .safetensors, which needs no trust",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """What a person asks for."""
@@ -47,8 +58,4 @@ def check_request(request: Registration) -> None:
             " module:function, and its folder with --code"
         )
     if needed.trust and not request.trust_pickle:
-        raise Invalid(
-            f"{request.path.name} is a pickle, and a pickle can run any code when it is loaded."
-            " Reading it here runs nothing, but comparing it with its original does: if you trust"
-            " where it comes from, say so with --trust-pickle"
-        )
+        raise Invalid(f"{request.path.name} is a pickle, {_TRUSTED[request.kind]}")

@@ -399,6 +399,19 @@ def test_a_file_that_does_not_describe_itself_needs_a_description(world: World):
         world.register(kind=Format.ONNX)
 
 
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Format.FASTAI, "loaded once by fastai, in a locked process"),
+        (Format.STATE_DICT, "weights_only=True.*or save the weights as .safetensors"),
+    ],
+)
+def test_a_refused_pickle_hears_what_would_be_trusted(kind: Format, message: str, world: World):
+    declared = None if kind is Format.FASTAI else replace(DECLARED, factory="nets:make")
+    with pytest.raises(Invalid, match=message):
+        world.register(kind=kind, declared=declared, trust_pickle=False)
+
+
 def test_weights_need_a_factory(world: World):
     with pytest.raises(Invalid, match="--factory module:function"):
         world.register(kind=Format.STATE_DICT, declared=DECLARED)

@@ -144,6 +144,17 @@ def test_an_error_is_one_sentence_and_exit_1(tmp_path: Path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_pickle_without_trust_is_refused_before_anything_is_opened(tmp_path: Path):
+    """Not even the database, which is not there."""
+    export = tmp_path / "export.pkl"
+    export.write_bytes(b"unread")
+    words = ("register", "waste", str(export), "--format", "fastai", "--training-data", ".")
+    done = stagegate("model", *words, home=tmp_path / "home")
+    assert done.returncode == 1
+    assert "--trust-pickle" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_with_json_an_error_is_also_a_problem_document(tmp_path: Path):
     done = stagegate("db", "check", "--json", home=tmp_path / "empty")
     problem = json.loads(done.stdout)
