@@ -85,6 +85,8 @@ def create_app(
         version=version("stagegate"),
         summary="Model registry and staged rollout with human review and drift monitoring.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's page loads its script from elsewhere; console.web has one
+        redoc_url=None,
     )
     app.state.wiring = wiring
     openapi.install(app)

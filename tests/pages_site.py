@@ -46,7 +46,7 @@ class Site:
         return self.api
 
     def app(self) -> FastAPI:
-        app = FastAPI()
+        app = FastAPI(docs_url=None)
         pages.install(app, self)
 
         @app.middleware("http")

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 
-from console.web import account_pages, dashboards, login_pages, provider_pages, review_pages
+from console.web import (
+    account_pages,
+    dashboards,
+    login_pages,
+    provider_pages,
+    reference_page,
+    review_pages,
+)
 from console.web.account_pages import AccountDesk
 from console.web.api import Api
 from console.web.assets import Assets
@@ -49,6 +56,7 @@ def _router(assets: Assets, renderer: Renderer, api: Api, clock: Clock) -> APIRo
     pages = APIRouter(route_class=route_class, include_in_schema=False)
     review_pages.add(pages, api, renderer, clock)
     dashboards.add(pages, api, renderer, clock)
+    reference_page.add(pages, renderer)
 
     @pages.get("/static/{name:path}")
     def static(name: str) -> Response:
