@@ -80,7 +80,7 @@ clean: ## Remove the environment and what the tools left behind
 INSTALL = .venv/uv-with-links pip install --quiet --python $(BIN)/python --compile-bytecode
 
 .venv/installed: requirements.lock pyproject.toml | .venv/uv
-	@echo "installing the locked dependencies (about a minute, once)"
+	@echo "installing the locked dependencies (once; about a minute on an idle machine with 2 cores and a fast network; 2.6 GB on disk)"
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@rm -rf $(UV_CACHE_DIR); touch $@

@@ -38,14 +38,27 @@ class Check:
 
 @dataclass(slots=True)
 class Step:
-    """A bar that moves."""
+    """A bar that moves; in a log, where none is shown, a line for each tenth."""
 
     progress: Progress
     task: TaskID
+    log: Console | None
 
     def forward(self, by: int = 1) -> None:
         """Move the bar."""
+        before = self._tenths()
         self.progress.advance(self.task, by)
+        if self.log is not None and self._tenths() > before:
+            self.tell()
+
+    def tell(self) -> None:
+        """How far it is, as a line."""
+        task = self.progress.tasks[self.task]
+        if self.log is not None:
+            self.log.print(f"  {escape(task.description)}: {task.completed:g} of {task.total:g}")
+
+    def _tenths(self) -> int:
+        return int(self.progress.tasks[self.task].percentage // 10)
 
 
 @dataclass(slots=True)
@@ -109,7 +122,7 @@ class Story:
 
     @contextmanager
     def bar(self, what: str, total: int) -> Iterator[Step]:
-        """A progress bar that disappears when it is done."""
+        """A progress bar that disappears when it is done; lines where this is no terminal."""
         columns = (
             TextColumn("  {task.description}"),
             BarColumn(),
@@ -120,7 +133,11 @@ class Story:
         with Progress(
             *columns, console=self.console, transient=True, disable=not shown
         ) as progress:
-            yield Step(progress, progress.add_task(what, total=total))
+            step = Step(
+                progress, progress.add_task(what, total=total), None if shown else self.console
+            )
+            step.tell()
+            yield step
 
     def end(self) -> bool:
         """The table of numbers and what was not observed; true if everything was."""

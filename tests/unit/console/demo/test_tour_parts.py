@@ -51,6 +51,16 @@ def answering(*responses: httpx.Response) -> tuple[httpx.Client, list[httpx.Requ
     return httpx.Client(transport=httpx.MockTransport(answer), base_url="http://stagegate"), seen
 
 
+def test_in_a_log_a_bar_is_a_line_for_each_tenth():
+    story = a_story()
+    with story.bar("training", 20) as step:
+        assert told(story) == "  training: 0 of 20\n"
+        for _ in range(20):
+            step.forward()
+    lines = told(story).splitlines()
+    assert lines == [f"  training: {done} of 20" for done in range(0, 21, 2)]
+
+
 def test_a_story_in_which_everything_was_observed_ends_well():
     story = a_story()
     with story.chapter("one"):
