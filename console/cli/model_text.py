@@ -1,5 +1,6 @@
 """What `stagegate model` prints: documents for programs, tables for people."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,20 +67,30 @@ def difference_document(
     return {"model": name, "first": first, "second": second, "differences": changes}
 
 
-def difference_text(document: Mapping[str, Any]) -> str:
-    """One line for each difference."""
+def difference_text(document: Mapping[str, Any], everything: bool) -> str:
+    """One line for each difference; digests and sizes of files only in a text with everything."""
     names = [f"{document['model']}@{document[which]}" for which in ("first", "second")]
-    if not document["differences"]:
+    found = document["differences"]
+    if not found:
         return f"{names[0]} and {names[1]} differ in nothing but when and by whom."
+    listed = found if everything else [d for d in found if not _is_of_bytes(d)]
+    told = sorted(listed, key=_is_of_bytes)
     rows: list[tuple[object, ...]] = [
-        (d["what"], _short(d["first"]), _short(d["second"])) for d in document["differences"]
+        (d["what"], _whole(d["first"]), _whole(d["second"])) for d in told
     ]
-    return table(("what", *names), rows)
+    parts = [table(("what", *names), rows)] if rows else []
+    if len(told) < len(found):
+        parts.append(f"Digests and sizes that differ: {len(found) - len(told)}; --all lists them.")
+    return "\n".join(parts)
 
 
-def _short(value: object, most: int = 40) -> str:
-    text = "-" if value is None else str(value)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _is_of_bytes(difference: Mapping[str, Any]) -> bool:
+    place: str = difference["what"]
+    return place.startswith("files.") or place in {"source.sha256", "source.size"}
+
+
+def _whole(value: object) -> object:
+    return json.dumps(value) if isinstance(value, (dict, list)) else value
 
 
 def versions_text(documents: Sequence[Mapping[str, Any]]) -> str:

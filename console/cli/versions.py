@@ -65,6 +65,9 @@ def diff(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     first: Annotated[int, typer.Argument(help="Number of a version.", min=1)],
     second: Annotated[int, typer.Argument(help="Number of another.", min=1)],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Digests and sizes of files, too.")
+    ] = False,
 ) -> None:
     """Show what changed from one version to another: graph, preprocessing, labels, environment."""
     from registry.adapters.bundle import BundleFolders
@@ -75,7 +78,7 @@ def diff(
         one, other = unit.versions.get(name, first), unit.versions.get(name, second)
     found = compare(one, other, wiring_of(here).bundles, BundleFolders())
     document = difference_document(name, first, second, found)
-    here.show(document, lambda: difference_text(document))
+    here.show(document, lambda: difference_text(document, everything))
 
 
 def verify(
