@@ -663,17 +663,19 @@ class FakeApi:
     def _release(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         if (item["state"], item["epoch"]) != ("leased", body["epoch"]):
             raise Conflict(f"Nobody has review item {item['id']}")
-        item.update(state="ready", holder=None)
+        item.update(state="ready")
         return item
 
     def _renew(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         self._own(item, body, actor)
+        item["state"] = "leased"
         self.renewals += 1
         return {"id": item["id"], "lease_until": self._lease_until()}
 
     @staticmethod
     def _own(item: dict[str, Any], body: Any, actor: str) -> None:
-        if (item["state"], item["holder"], item["epoch"]) != ("leased", actor, body["epoch"]):
+        mine = (item["holder"], item["epoch"]) == (actor, body["epoch"])
+        if not mine or item["state"] not in ("leased", "ready"):
             raise Conflict("someone else took this item")
 
 

@@ -6,7 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from console.cli import review_actions, review_export, review_quality
-from console.cli.review_text import decision_text, history_text, item_text, items_text, stats_text
+from console.cli.review_held import held_items, held_text
+from console.cli.review_text import (
+    decision_text,
+    history_text,
+    item_text,
+    items_text,
+    nothing_text,
+    stats_text,
+)
 from console.cli.session import session
 
 review_app = typer.Typer(
@@ -25,7 +33,8 @@ def list_(
     state: Annotated[
         str | None,
         typer.Option(
-            help="ready, leased, snoozed, closing, decided or cancelled; all if not given."
+            help="open (whatever is not final), ready, leased, snoozed, closing, decided or "
+            "cancelled; all if not given."
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
@@ -54,13 +63,14 @@ def next_(
         Path | None, typer.Option(help="Write the input as it was sent to this file.")
     ] = None,
 ) -> None:
-    """Take the next item; it is yours until its lease ends. Exit 3 if none waits."""
+    """Take the next item; it is yours until its lease ends. Exit 3 if none is free."""
     here = session(context)
     with here.client() as client:
         item = client.get("/v1/review/next", model=model)
         if item and save:
             save.write_bytes(client.download(item["payload_url"]))
-    here.show(item or {}, lambda: item_text(item) if item else "Nothing waits for a person.")
+        held = [] if item else held_items(client, model)
+    here.show(item or {}, lambda: item_text(item) if item else nothing_text(held))
     if not item:
         raise typer.Exit(3)
 
@@ -100,8 +110,8 @@ def stats(context: typer.Context) -> None:
     """Print how much waits, for how long, and why."""
     here = session(context)
     with here.client() as client:
-        found = client.get("/v1/review/stats")
-    here.show(found, lambda: stats_text(found))
+        found, held = client.get("/v1/review/stats"), held_items(client, None)
+    here.show(found, lambda: "\n".join([stats_text(found), *held_text(held)]))
 
 
 review_actions.add(review_app)

@@ -59,7 +59,7 @@ def renew(context: typer.Context, item: Item, epoch: Epoch) -> None:
 
 
 def release(context: typer.Context, item: Item) -> None:
-    """Free an item that somebody else has; leads only."""
+    """Give an item back that you have; leads free anybody's."""
     here = session(context)
     with here.client() as client:
         epoch = client.get(f"/v1/review/items/{item}")["epoch"]

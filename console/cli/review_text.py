@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from console.cli.review_held import held_text, until_text
 from console.cli.rollout_text import stage_words
 from console.cli.session import JsonDocument, table
 
@@ -13,11 +14,19 @@ def items_text(items: list[dict[str, Any]], state: str | None) -> str:
     rows: list[tuple[object, ...]] = [
         (
             item["id"], f"{item['model']}@{item['version']}", item.get("state"),
-            item.get("queue"), ", ".join(reason["code"] for reason in item.get("reasons") or []),
+            item.get("queue"), _held_by(item),
+            ", ".join(reason["code"] for reason in item.get("reasons") or []),
         )
         for item in items
     ]  # fmt: skip
-    return table(("item", "version", "state", "queue", "why"), rows)
+    return table(("item", "version", "state", "queue", "with", "why"), rows)
+
+
+def nothing_text(held: list[dict[str, Any]]) -> str:
+    """That no item is free for whoever asks, and who has those that are not."""
+    if not held:
+        return "Nothing waits for a person."
+    return "\n".join(["Nothing is free now; what waits is with somebody:", *held_text(held)])
 
 
 def item_text(item: JsonDocument) -> str:
@@ -73,3 +82,8 @@ def stats_text(found: JsonDocument) -> str:
     ]
     rows += [(f"because of {code}", number) for code, number in found["by_reason"].items()]
     return table(("what", "number"), rows)
+
+
+def _held_by(item: dict[str, Any]) -> str:
+    held = item.get("state") in {"leased", "snoozed"} and item.get("holder")
+    return f"{item['holder']} until {until_text(item)}" if held else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli import rollout_text as text
+from console.cli.review_held import held_items, held_text
 from console.cli.session import JsonDocument, Session, session
 from registry.documents.plan_json_schema import plan_schema_text
 from registry.domain.errors import Invalid
@@ -110,8 +111,8 @@ def why(context: typer.Context, model: Model) -> None:
     """Say what each gate found and what the rollout waits for."""
     here = session(context)
     with here.client() as client:
-        document = client.get(f"/v1/rollouts/{model}")
-    here.show(document, lambda: text.reasons(document))
+        document, held = client.get(f"/v1/rollouts/{model}"), held_items(client, model)
+    here.show(document, lambda: "\n".join([text.reasons(document), *held_text(held)]))
 
 
 @rollout_app.command()

@@ -45,12 +45,13 @@ def _add_looking(pages: APIRouter, desk: Desk) -> None:
     @pages.get("/review/ahead")
     async def ahead(reviewer: Reviewer, after: str, model: str = "") -> Response:
         # It takes the next item for this reviewer: only then is the photograph surely the right
-        # one. They hold two at most, and what they do not come to is free after the lease.
+        # one. They hold two at most, and the page gives back what they do not come to.
         params = {"after": after} | ({"model": model} if model else {})
         document = await desk.api.get("/v1/review/next", params, reviewer)
         if document is None:
             return Response(status_code=204)
-        return JSONResponse({"payload_url": document["payload_url"]})
+        claim = f"{document['id']}:{document['epoch']}"
+        return JSONResponse({"payload_url": document["payload_url"], "claim": claim})
 
     @pages.get("/review/{item}/input")
     async def compared(request: Request, item: str) -> Response:

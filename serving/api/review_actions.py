@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from registry.api.actor import Actor, Lead
+from registry.api.actor import Actor, Who
 from serving.api import review_shapes as shapes
 from serving.api.parts import Serving
 from serving.api.review_bodies import CommentBody, LeaseBody, SkipBody, SnoozeBody
@@ -61,8 +61,8 @@ def _add_lease(routes: APIRouter, serving: Serving) -> None:
         return {"id": item, "epoch": body.epoch, "lease_until": until.isoformat()}
 
     @routes.post("/{item}/release")
-    async def release(item: Name, body: LeaseBody, lead: Lead) -> dict[str, Any]:
-        """Free an item that somebody else has; the epoch is that of their claim."""
-        now, sent = serving.clock(), Passing(item, lead, body.epoch, idempotency_key="")
-        task = await serving.write(lambda unit: actions.release(unit, sent, now))
-        return shapes.item(task, 0, lead)
+    async def release(item: Name, body: LeaseBody, who: Who) -> dict[str, Any]:
+        """Give your item back, or as a lead free anybody's; the epoch is that of the claim."""
+        now, sent = serving.clock(), Passing(item, who.name, body.epoch, idempotency_key="")
+        task = await serving.write(lambda unit: actions.release(unit, sent, now, lead=who.lead))
+        return shapes.item(task, 0, who.name)

@@ -65,14 +65,19 @@ def renew(
     return until
 
 
-def release(unit: ServingUnit, sent: Passing, now: datetime) -> Task:
-    """Free an item of the claim that a lead names; its answer still counts until it is taken.
+def release(unit: ServingUnit, sent: Passing, now: datetime, *, lead: bool = True) -> Task:
+    """End a claim: one's own, or as a lead anybody's; its answer counts until the item is taken.
 
     Sent again it is the same, and takes nothing from whoever has claimed the item since.
     """
     task = unit.reviews.get(sent.item_id)
     slot, ready = task.slot, SlotState.READY
     earlier = unit.review_log.note_once(sent, "released", now, holder=slot.holder)
+    if earlier is None and not lead and slot.holder != sent.reviewer:
+        raise Forbidden(
+            f"{sent.reviewer} does not have review item {sent.item_id}; whoever has it, or a lead, "
+            "frees it."
+        )
     held = slot.epoch == sent.epoch and slot.state in {SlotState.LEASED, SlotState.SNOOZED}
     freed = held and unit.reviews.keep(sent.item_id, slot.holder or "", sent.epoch, ready, None)
     if earlier is None and not freed:

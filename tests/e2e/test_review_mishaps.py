@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from page_documents import FakeApi
 from pages_site import Open, Site, an_item, decided, queue, ready, strike
 from playwright.sync_api import expect
+from waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -180,3 +182,50 @@ def test_a_photograph_that_cannot_be_shown_is_said_to_be_broken(site: Site, open
     site.photograph = b"no photograph"
     page = open_page("/review")
     expect(page.locator("#photo-broken")).to_be_visible()
+
+
+def free(api: FakeApi) -> list[str]:
+    """Items that nobody has, as far as the service has heard."""
+    return [name for name, item in api.items.items() if item["state"] == "ready"]
+
+
+def test_who_leaves_gives_back_what_was_before_them_and_what_was_fetched_ahead(
+    site: Site, open_page: Open
+):
+    api = queue(site, an_item(1), an_item(2), an_item(3))
+    page = open_page("/review")
+    page.wait_for_selector("#item[data-ahead]")
+    assert free(api) == ["item-3"]
+    page.goto(site.url + "/review/queues")
+    assert eventually(lambda: free(api) == ["item-1", "item-2", "item-3"])
+
+
+def test_a_page_that_is_opened_again_keeps_its_item_and_its_draft(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2))
+    page = open_page("/review")
+    page.wait_for_selector("#item[data-ahead]")
+    page.keyboard.press("c")
+    page.keyboard.type("torn")
+    page.reload()
+    ready(page, "item-1")
+    expect(page.locator("#comment")).to_have_value("torn")
+    assert eventually(lambda: api.items["item-1"]["state"] == "leased")
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    assert decided(api) == [("item-1", "glass")]
+
+
+def test_an_item_that_was_given_back_is_taken_again_by_a_page_that_comes_back(
+    site: Site, open_page: Open
+):
+    """Also from the cache of a browser that keeps whole pages."""
+    api = queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert eventually(lambda: free(api) == ["item-1"])
+    page.evaluate("window.dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    assert eventually(lambda: free(api) == [])
+    page.keyboard.press("2")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert decided(api) == [("item-1", "glass")]

@@ -65,7 +65,9 @@
       const answer = await fetch(`/review/ahead?${query}`);
       if (answer.status !== 200) return;
       const next = new Image();
-      next.src = (await answer.json()).payload_url;
+      const { payload_url: photo, claim } = await answer.json();
+      item.dataset.ahead = claim;
+      next.src = photo;
       await next.decode();
       ahead = next;
     } catch {

@@ -52,6 +52,40 @@
     if (item && visible()) htmx.trigger(item, "look");
   };
 
+  // ---- who leaves the page gives back what they have --------------------------------------------
+
+  const RELEASED = "stagegate-released";
+  const claims = () => {
+    const { claim, ahead } = find("#item")?.dataset ?? {};
+    const alike = [...document.querySelectorAll("#item [name=items]")].map((box) => box.value);
+    return [claim, ahead, ...alike].filter(Boolean);
+  };
+
+  const giveBack = () => {
+    const headers = JSON.parse(document.body.getAttribute("hx-headers") || "{}");
+    for (const claim of claims()) {
+      const [, item, epoch] = /^(.*):(\d+)$/.exec(claim);
+      const body = new URLSearchParams({ epoch });
+      const sent = { method: "POST", body, headers, keepalive: true, redirect: "manual" };
+      fetch(`/review/${encodeURIComponent(item)}/release`, sent).catch(() => {}); // it ends by itself
+    }
+    sessionStorage.setItem(RELEASED, JSON.stringify(claims()));
+  };
+
+  // A reloaded page can be given its item before the release arrives: it asks for it once more.
+  const keepAfterAll = () => {
+    const released = JSON.parse(sessionStorage.getItem(RELEASED) || "[]");
+    sessionStorage.removeItem(RELEASED);
+    if (released.includes(find("#item")?.dataset.claim)) htmx.trigger("#renew", "renew");
+  };
+
+  window.addEventListener("pagehide", giveBack);
+  window.addEventListener("pageshow", (event) => {
+    const many = find("#item[data-grid]");
+    if (event.persisted && many) location.reload(); // some of them may be gone
+    else keepAfterAll();
+  });
+
   document.addEventListener("item-shown", takeLease);
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "lease") takeLease();

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from review_desk import LATER, WINDOW, decide, fill, passing, take, taken, verdict, write
@@ -395,6 +396,21 @@ def test_a_released_item_is_free_and_its_holders_answer_counts_until_it_is_taken
     assert not decide(database, verdict(other, "bob")).opinion.counted
     with pytest.raises(Conflict, match="Nobody has"):
         write(database, lambda u: actions.release(u, Passing("item-00000", "lea", 2, ""), NOW))
+
+
+def test_who_has_an_item_may_give_it_back_and_nobody_else_but_a_lead(database: Database):
+    fill(database, 1)
+    task = taken(database, "ann")
+
+    def release(who: str) -> Any:
+        sent = Passing(task.item.id, who, task.slot.epoch, "")
+        return write(database, lambda u: actions.release(u, sent, NOW, lead=False))
+
+    with pytest.raises(Forbidden, match="bob does not have review item"):
+        release("bob")
+    assert release("ann").slot.state == "ready"
+    assert taken(database, "bob").item.id == task.item.id
+    assert release("ann").slot.holder == "bob"  # sent again it takes nothing from anybody
 
 
 def test_one_answer_to_a_grid_of_likes_counts_and_is_undone_as_a_whole(database: Database):
