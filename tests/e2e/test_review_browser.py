@@ -87,6 +87,7 @@ def test_a_choice_in_a_dialog_is_never_too_early(site: Site, open_page: Open):
     assert [one["item"] for one in api.skips] == ["item-2"]
     strike(page, "1")  # an answer, though, cannot be meant for what has only just appeared
     assert page.locator("[data-busy]").count() == 0
+    expect(page.locator("#said")).to_contain_text("Not taken, too early")
     assert api.decisions == []
 
 
@@ -104,6 +105,24 @@ def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
     ready(page, "item-4")
     expect(page.locator("#comment")).to_have_value("Es ist eine 4")
     assert decided(api)[1:] == [("item-3", "cardboard")]
+
+
+def test_an_answer_that_came_too_early_is_said_and_its_undo_undoes_nothing_else(
+    site: Site, open_page: Open
+):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    strike(page, "23")  # the second one while the first is on its way
+    ready(page, "item-2")
+    expect(page.locator("#said")).to_contain_text("Not taken, too early")
+    page.keyboard.press("u")
+    expect(page.locator("#said")).to_be_empty()
+    expect(page.locator("#announce")).to_contain_text("Nothing was undone")
+    assert decided(api) == [("item-1", "glass")]
+    page.keyboard.press("u")
+    ready(page, "item-1")
+    assert decided(api) == []
 
 
 def test_agreeing_afterwards_leaves_the_item_on_the_desk_alone(site: Site, open_page: Open):

@@ -18,6 +18,26 @@
     event.stopImmediatePropagation();
   };
 
+  // ---- an answer that is not taken is said to be none ------------------------------------------
+
+  let refused = "";
+  const say = (text) => {
+    refused = text;
+    const place = find("#said");
+    if (place) place.textContent = text;
+    else announce(text);
+  };
+  const refuse = () => say("Not taken, too early: look at the photograph first.");
+  document.addEventListener("answer-refused", refuse);
+
+  // Whoever undoes what was never taken does not mean the answer before it.
+  const clears = (button, event) => {
+    if (button.dataset.act !== "undo" || event.detail > 0 || !refused) return false;
+    say("");
+    announce("Nothing was undone: your last key was not taken. Undo again for the answer before it.");
+    return true;
+  };
+
   document.addEventListener(
     "click",
     (event) => {
@@ -25,7 +45,9 @@
       if (!button) return;
       const { dataset } = find("#item");
       const early = "answer" in button.dataset && !("ready" in dataset);
-      if (event.detail > 1 || early || "busy" in dataset) return swallow(event);
+      if (early && event.detail < 2) refuse();
+      if (event.detail > 1 || early || "busy" in dataset || clears(button, event)) return swallow(event);
+      refused = "";
       for (const each of document.querySelectorAll("[data-sent]")) delete each.dataset.sent;
       button.dataset.sent = "";
       if ("beside" in button.dataset) return;
@@ -105,6 +127,7 @@
   const begin = (item) => {
     restoreDraft(item);
     startUndo();
+    if (refused) say(refused); // of a key that came while this item was on its way
     setTimeout(() => (item.dataset.ready = ""), SETTLE_MS);
     tell("item-shown");
   };

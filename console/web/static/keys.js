@@ -74,6 +74,8 @@
     if (event.repeat || key.length > 1) return;
     const target = carrier(key);
     const opens = target && ("opens" in target.dataset || writes(target));
+    if (target && "answer" in target.dataset && held.length === 0)
+      document.dispatchEvent(new CustomEvent("answer-refused"));
     if (!opens && held.length === 0) return;
     event.preventDefault();
     held.push(held.length > 0 && writes(carrier(held[0])) ? event.key : key);
