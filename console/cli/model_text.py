@@ -131,6 +131,13 @@ def version_text(document: Mapping[str, Any]) -> str:
     return f"{listed.lstrip()}\n\n{parity_text(document['parity'])}\n\n{fits}"
 
 
+_READ = {
+    "fastai": "The export was read as data",
+    "onnx": "The graph was checked",
+    "state-dict": "The weights were read into the module of the factory",
+}
+
+
 def registered_text(document: Mapping[str, Any]) -> str:
     """What a registration ends with."""
     return "\n".join(
@@ -138,7 +145,8 @@ def registered_text(document: Mapping[str, Any]) -> str:
             paint(f"Registered {document['model']}@{document['version']}", "green"),
             f"digest {document['digest']}",
             f"labels {', '.join(document['labels'])}",
-            f"The export was read as data, {_locked(document['jail']['conversion'])}",
+            f"{_READ.get(document['format'], 'The model was opened to be converted')}, "
+            f"{_locked(document['jail']['conversion'])}",
             f"Its original was asked for comparison, {_locked(document['jail']['original'])}",
             "",
             parity_text(document["parity"]),

@@ -35,7 +35,7 @@ from registry.registration import (
     Samples,
     Taken,
 )
-from registry.services.prove import BATCH, Question, files_of, prove, spread
+from registry.services.prove import BATCH, Question, asked_by, files_of, prove, spread
 from registry.services.registration_request import Registration
 
 MISTAKES_SAMPLE = 300
@@ -91,7 +91,9 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     if request.declared is not None:
         _refuse_mistakes(request.declared, converted, training, tools)
     asked = files_of(spread(training), folder)
-    question = Question(taken.path, asked, tools.pictures(converted.preprocessing))
+    question = Question(
+        taken.path, asked, tools.pictures(converted.preprocessing), asked_by(request.kind)
+    )
     tools.progress("asking the original", 0, 1)
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)

@@ -7,11 +7,29 @@ from typing import Any
 
 from registry.documents.proof import Proof, make_proof
 from registry.domain.errors import Invalid
+from registry.domain.formats import Format
 from registry.domain.parity import Parity, compare, compare_batches, compare_labels, tolerance_for
 from registry.registration import Answering, Converted, Labelled, Original, OriginalAnswers
 
 BATCH = 32
 SAMPLE, SINGLE = 64, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the original is asked for everything in batches, and for some one by one."""
+
+    batch: str
+    single: str
+
+
+_OF_FASTAI = Asked("learn.get_preds", "learn.predict")
+_OF_OTHERS = Asked("the original in batches", "the original one by one")
+
+
+def asked_by(kind: Format) -> Asked:
+    """The names that a person knows them by."""
+    return _OF_FASTAI if kind is Format.FASTAI else _OF_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,7 @@ class Question:
     export: Path
     training: tuple[Path, ...]
     pictures: Mapping[str, bytes]
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ def prove(
         raise Invalid(f"the original's labels are {wanted.labels}, not {converted.labels}")
     tolerance = tolerance_for(wanted.single, wanted.batch[: len(wanted.single)])
     encoded = [path.read_bytes() for path in images]
-    parity = _compare(encoded, wanted, converted, answering, tolerance)
+    parity = _compare(encoded, wanted, converted, answering, tolerance, question.asked)
     if not parity.passed:
         raise Invalid(
             f"the converted model does not answer like the original: {'; '.join(parity.failures)}."
@@ -89,15 +108,16 @@ def _compare(
     converted: Converted,
     answering: Answering,
     tolerance: float,
+    asked: Asked,
 ) -> Parity:
     found = answering.probabilities(pictures, BATCH)
     single = found[: len(wanted.single)]
     names = [converted.labels[i] for i in single.argmax(axis=1)]
     return Parity(
         (
-            compare("learn.get_preds", found, wanted.batch, tolerance),
-            compare("learn.predict", single, wanted.single, tolerance),
-            compare_labels("labels of learn.predict", names, wanted.single_labels),
+            compare(asked.batch, found, wanted.batch, tolerance),
+            compare(asked.single, single, wanted.single, tolerance),
+            compare_labels(f"labels of {asked.single}", names, wanted.single_labels),
             compare("alone and in a batch", answering.probabilities(pictures, 1), found, tolerance),
             compare("asked twice", answering.probabilities(pictures, BATCH), found),
             *compare_batches(converted.batches, tolerance),

@@ -24,6 +24,7 @@ class SubjectBody(BaseModel):
 
     attribute: _Said
     value: _Said
+    dry_run: bool = False  # only count
 
 
 def router(serving: Serving, veil: Callable[[str], str]) -> APIRouter:
@@ -42,16 +43,17 @@ def router(serving: Serving, veil: Callable[[str], str]) -> APIRouter:
                 versions.get(model, 1)  # which says what models there are
         subject = {"attribute": body.attribute, "subject": veil(body.value)}
         now = serving.clock()
-        with serving.database.begin() as connection:
-            unit, wishes = SqlUnitOfWork(connection), SqlInputs(connection)
-            forget_subject(unit, wishes, model, found, subject, actor, now)
+        if not body.dry_run:
+            with serving.database.begin() as connection:
+                unit, wishes = SqlUnitOfWork(connection), SqlInputs(connection)
+                forget_subject(unit, wishes, model, found, subject, actor, now)
         return {
             "model": model,
             "requests": found.requests,
             "inputs": len(found.free),
             "waiting": len(found.waiting),
             "shared": found.shared,
-            "sentence": found.sentence,
+            "sentence": found.foretold if body.dry_run else found.sentence,
         }
 
     return routes

@@ -78,6 +78,20 @@ def test_a_subjects_inputs_go_and_what_others_need_stays(asked: tuple[TestClient
     assert stored(serving) == {BOTH, HELD}
 
 
+def test_a_dry_run_counts_and_leaves_everything_as_it_is(asked: tuple[TestClient, Serving]):
+    client, serving = asked
+    body = {"attribute": "user_id", "value": "7", "dry_run": True}
+    said = client.post(FORGET, json=body).json()
+    assert said["sentence"].startswith("3 requests; 1 stored input would be deleted; 1 stays")
+    assert deleted(serving) == 0
+    with serving.database.read() as connection:
+        assert SqlUnitOfWork(connection).audit.read("waste", action="forgot inputs") == ()
+    counts = ("requests", "inputs", "waiting", "shared")
+    done = forget(client).json()
+    assert [said[name] for name in counts] == [done[name] for name in counts]
+    assert done["sentence"].startswith("3 requests; 1 stored input is being deleted")
+
+
 def test_the_log_tells_of_a_deletion_and_not_whose_inputs_went(asked: tuple[TestClient, Serving]):
     client, serving = asked
     forget(client)
@@ -91,7 +105,7 @@ def test_an_input_that_a_person_is_asked_about_goes_once_they_have_answered(
     asked: tuple[TestClient, Serving],
 ):
     client, serving = asked
-    assert "1 stay until a person has answered" in forget(client).json()["sentence"]
+    assert "1 stays until a person has answered" in forget(client).json()["sentence"]
     deleted(serving)
     assert stored(serving) == {BOTH, HELD}
     item = client.get("/v1/review/next").json()

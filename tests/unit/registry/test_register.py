@@ -417,6 +417,17 @@ def test_weights_need_a_factory(world: World):
         world.register(kind=Format.STATE_DICT, declared=DECLARED)
 
 
+def test_the_proof_names_what_was_compared(world: World):
+    def names(version: ModelVersion) -> list[str]:
+        return [check["name"] for check in (version.parity or {})["checks"][:3]]
+
+    of_fastai = ["learn.get_preds", "learn.predict", "labels of learn.predict"]
+    assert names(world.register().version) == of_fastai
+    assert names(world.register(kind=Format.ONNX, declared=DECLARED).version) == [
+        "the original in batches", "the original one by one", "labels of the original one by one",
+    ]  # fmt: skip
+
+
 def test_what_was_declared_is_kept_in_the_bundle(world: World):
     found = world.register(kind=Format.ONNX, declared=DECLARED, trust_pickle=False)
     assert found.version.source_format == "onnx"

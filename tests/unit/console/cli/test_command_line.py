@@ -212,6 +212,20 @@ def test_lint_names_the_line_of_a_problem(home: Path):
     assert f"{plan}:3:" in done.stdout
 
 
+def test_forgetting_somebody_asks_first_and_deletes_nothing_without_a_yes(migrated: Path):
+    done = stagegate("forget", "waste", "user_id=7", home=migrated)
+    assert done.returncode == 1
+    assert "They cannot be brought back" in done.stderr
+    assert "no model waste" not in done.stderr, "it did not get as far as to look"
+
+
+def test_a_dry_run_of_forgetting_asks_nothing(migrated: Path):
+    done = stagegate("forget", "waste", "user_id=7", "--dry-run", home=migrated)
+    assert done.returncode == 1
+    assert "They cannot be brought back" not in done.stderr
+    assert "waste" in done.stderr
+
+
 @pytest.mark.parametrize("subject", ["user_id", "=7", "user_id="])
 def test_forgetting_somebody_needs_an_attribute_and_its_value(subject: str, migrated: Path):
     done = stagegate("forget", "waste", subject, home=migrated)
