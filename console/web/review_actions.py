@@ -23,6 +23,7 @@ Why = Annotated[str, Form(min_length=1, max_length=500)]
 def add(pages: APIRouter, desk: Desk) -> None:
     """Add these routes to those of the review page."""
     _add_bulk(pages, desk)  # before the routes of one item, which /review/bulk/undo looks like
+    _add_grid(pages, desk)
     _add_second_thoughts(pages, desk)
     _add_passing_on(pages, desk)
     _add_beside(pages, desk)
@@ -164,6 +165,8 @@ def _add_bulk(pages: APIRouter, desk: Desk) -> None:
         notice = Notice("All of them are undone.", "plain", "They are yours again, one by one.")
         return await desk.show_next(request, reviewer, model, notice)
 
+
+def _add_grid(pages: APIRouter, desk: Desk) -> None:
     @pages.post("/review/{item}/grid", dependencies=CHECKED)
     async def grid(
         request: Request, reviewer: Reviewer, item: str, epoch: Epoch, model: Text = ""
@@ -173,7 +176,11 @@ def _add_bulk(pages: APIRouter, desk: Desk) -> None:
         except (Conflict, Invalid) as error:
             notice = Notice("No look-alikes.", "warn", str(error))
             return await desk.show_next(request, reviewer, model, notice)
-        view = grid_page(sequence(alike.get("items")), str(uuid.uuid4()), model)
+        items = sequence(alike.get("items"))
+        if len(items) < 2:
+            notice = Notice("No look-alikes.", "plain", "Nothing else that is free looks like it.")
+            return await desk.show_next(request, reviewer, model, notice)
+        view = grid_page(items, str(uuid.uuid4()), model)
         template = "grid.html" if request.headers.get("hx-request") else "grid_page.html"
         frame = Frame("Review look-alikes", "review", reviewer, "/review")
         return desk.renderer.page(template, frame, view)

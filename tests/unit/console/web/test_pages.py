@@ -220,6 +220,22 @@ def test_a_lead_frees_an_item_that_somebody_keeps():
     assert api.items["item-1"]["state"] == "ready"
 
 
+def test_an_item_without_look_alikes_is_said_to_have_none_and_stays():
+    api = FakeApi([an_item(1, presentation="shown", queue="work")])
+    with browser(api) as client:
+        data = form(client.get("/review").text)
+        html = client.post("/review/item-1/grid", data=data, headers=ORIGIN).text
+    assert "No look-alikes." in html
+    assert 'data-item="item-1"' in html
+
+
+def test_links_to_items_of_one_version_differ_in_sight():
+    items = [an_item(number, state="ready") for number in (1, 2)]
+    with browser(FakeApi(items)) as client:
+        html = client.get("/review/queues").text
+    assert [f"<small> item-{number}</small></a>" in html for number in (1, 2)] == [True, True]
+
+
 @pytest.mark.parametrize("lead", [True, False])
 def test_only_leads_are_offered_to_free_items(lead: bool):
     api = FakeApi([an_item(1, state="leased", holder="bo")])
