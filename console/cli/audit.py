@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from console.cli.kept_head import kept_head
 from console.cli.session import JsonDocument, session
 
 audit_app = typer.Typer(help="The append-only log of decisions.", no_args_is_help=True)
@@ -20,10 +21,16 @@ def _group() -> None:
 def verify(
     context: typer.Context,
     expect_head: Annotated[
-        str | None, typer.Option(help="A hash of the log that you kept; it must still be in it.")
+        str | None,
+        typer.Option(
+            callback=kept_head, help="A hash of the log that you kept; it must still be in it."
+        ),
     ] = None,
 ) -> None:
-    """Recompute the chain of hashes; exit 1 if a row was edited, removed or moved."""
+    """Recompute the chain of hashes; exit 1 if a row was edited, removed or moved.
+
+    So it does if the log does not contain the hash that you kept.
+    """
     here = session(context)
     with here.client() as client:
         found = client.get("/v1/audit:verify", expect_head=expect_head)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli import rollout_text as text
+from console.cli.kept_head import kept_head
 from console.cli.review_held import held_items, held_text
 from console.cli.session import JsonDocument, Session, session
 from registry.documents.plan_json_schema import plan_schema_text
@@ -101,7 +102,7 @@ def status(
     word = {0: "live", _IN_PROGRESS: "in progress", _HELD: "held"}.get(code, "rolled back")
     here.show(
         {"status": word, "stage": document["stage"], "exit": code},
-        lambda: f"{text.name(document)} is {word} ({text.stage_words(document)}).",
+        lambda: text.standing(document, word),
     )
     raise typer.Exit(code)
 
@@ -239,7 +240,10 @@ def verify(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A certificate.", exists=True, dir_okay=False)],
     expect_head: Annotated[
-        str | None, typer.Option(help="The hash that the audit log must contain; you kept it.")
+        str | None,
+        typer.Option(
+            callback=kept_head, help="The hash that the audit log must contain; you kept it."
+        ),
     ] = None,
 ) -> None:
     """Recompute every gate of every promotion from the file alone; exit 1 if anything differs."""
@@ -249,8 +253,8 @@ def verify(
 
     with file.open("rb") as content:
         found, promotions, harms = read_certificate(content)
-    check_head(found, expect_head)
-    said = statements(found, promotions, harms)
+    met = () if expect_head is None else (check_head(found, expect_head),)
+    said = (*met, *statements(found, promotions, harms))
     session(context).show({"holds": True, "statements": list(said)}, lambda: text.verified(said))
 
 

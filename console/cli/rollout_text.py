@@ -31,8 +31,14 @@ def overview(document: JsonDocument) -> str:
     if document.get("evidence_digest"):
         lines.append(f"  evidence: {document['evidence_digest']}")
     if document.get("next"):
-        lines.append(f"  next: {document['next']}")
+        lines.append(f"  next: {_next(document)}")
     return "\n".join(lines)
+
+
+def standing(document: JsonDocument, word: str) -> str:
+    """How it stands in one word, and where unless the word says that."""
+    where = place(document)
+    return f"{name(document)} is {word}{'' if where == word else f' ({where})'}."
 
 
 def reasons(document: JsonDocument) -> str:
@@ -135,6 +141,13 @@ def place(document: JsonDocument) -> str:
 def stage_words(document: JsonDocument) -> str:
     """The stage as it reads in a sentence."""
     return str(document["stage"]).replace("-", " ")
+
+
+def _next(document: JsonDocument) -> str:
+    if document["next"] != "gradual":
+        return str(document["next"]).replace("-", " ")
+    step = document["step"] + 1 if document["stage"] == "gradual" else 0
+    return f"gradual at {document['steps'][step]['weight']:g} %"
 
 
 def _segment(gate: JsonDocument) -> str:

@@ -49,6 +49,7 @@ def router(database: Database) -> APIRouter:
             "intact": found.intact,
             "events": found.events,
             "broken_at": found.broken_at,
+            "contains_expected": found.contains_expected,
             "sentence": found.sentence,
         }
 

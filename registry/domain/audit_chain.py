@@ -6,10 +6,12 @@ others without the events of other models between: their digests suffice to foll
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 
+from registry.domain.errors import Invalid
 from registry.domain.evidence import AuditEvent, AuditHead
 
 GENESIS = "sha256:" + "0" * 64
@@ -18,16 +20,31 @@ _BROKEN = "the audit log is broken"
 
 @dataclass(frozen=True, slots=True)
 class ChainCheck:
-    """What a walk along the chain found; `broken_at` is the first event that does not fit."""
+    """What a walk along the chain found; `broken_at` is the first event that does not fit.
+
+    contains_expected: whether it holds the hash that was kept elsewhere; None if that is not known.
+    """
 
     events: int
     broken_at: int | None
     sentence: str
+    contains_expected: bool | None = None
 
     @property
     def intact(self) -> bool:
-        """Whether nothing was edited, removed or reordered."""
-        return self.broken_at is None
+        """Whether nothing was edited, removed or reordered, as far as can be known."""
+        return self.broken_at is None and self.contains_expected is not False
+
+
+def kept_hash(text: str) -> str:
+    """A hash of the log as somebody kept it, with or without `sha256:`; Invalid if it is none."""
+    digits = text.strip().lower().removeprefix("sha256:")
+    if re.fullmatch("[0-9a-f]{64}", digits):
+        return f"sha256:{digits}"
+    raise Invalid(
+        f"{text!r} is no SHA-256 ({len(digits)} characters, where 64 hex digits belong); copy the "
+        "whole hash, as `stagegate audit export` and `rollout certify` print it"
+    )
 
 
 def event_hash(event: AuditEvent) -> str:
@@ -78,21 +95,27 @@ def verify(
     by the head, which is kept apart, and by the rollouts, each of whose generations is logged.
     Whoever edits those, too, is found by `expected`: a hash of the log that was kept elsewhere.
     """
-    met = expected in (None, GENESIS)
+    met = 0 if expected == GENESIS else None
     count, previous, logged = 0, GENESIS, dict.fromkeys(generations, 0)
     for count, event in enumerate(events, start=1):
         fault = _fault(event, count, previous)
         if fault:
             return ChainCheck(count, event.sequence, f"{_BROKEN}: {fault}")
         previous = event.hash
-        met = met or previous == expected
+        met = count if previous == expected else met
         if event.rollout_id is not None and "generation" in event.detail:
             logged[event.rollout_id] = event.detail["generation"]
     end = AuditHead(count, previous)
-    fault = _fault_at_end(end, head) or _unlogged(logged, generations) or _unmet(met, expected)
+    fault = _fault_at_end(end, head) or _unlogged(logged, generations)
     if fault:
         return ChainCheck(count, count + 1, f"{_BROKEN}: {fault}")
-    return ChainCheck(count, None, f"the audit log is intact: {count} events, last hash {previous}")
+    if expected is not None and met is None:
+        return ChainCheck(count, None, _unmet(expected, count), contains_expected=False)
+    whole = f"the audit log is intact: {count} events, last hash {previous}"
+    if met is None:
+        return ChainCheck(count, None, whole)
+    kept = f"{whole}; it contains the hash that you kept, of event {met}"
+    return ChainCheck(count, None, kept, contains_expected=True)
 
 
 def _fault_at_end(found: AuditHead, head: AuditHead | None) -> str | None:
@@ -103,9 +126,10 @@ def _fault_at_end(found: AuditHead, head: AuditHead | None) -> str | None:
     return None if head == found else f"event {found.sequence} is not the one that was written last"
 
 
-def _unmet(met: bool, expected: str | None) -> str | None:
+def _unmet(expected: str, events: int) -> str:
     return (
-        None if met else f"it does not contain the event with the hash {expected}, kept elsewhere"
+        f"the audit log does not contain {expected}: this is another log, or it was cut off or "
+        f"rewritten since you kept that hash; its {events} events fit together"
     )
 
 

@@ -124,19 +124,23 @@ def judge_again(
     )
 
 
-def check_head(certificate: Certificate, expected: str | None) -> None:
-    """Broken unless the log in the certificate leads over this hash, which somebody kept."""
-    if expected is None or expected == certificate.before:
-        return
-    hash_ = certificate.before
-    for event in certificate.events:
+def check_head(certificate: Certificate, expected: str) -> str:
+    """That the log in the certificate leads over this hash, which somebody kept; else Broken."""
+    hash_, first = certificate.before, certificate.started.sequence
+    if hash_ == expected:
+        return _met(first - 1)
+    for number, event in enumerate(certificate.events, start=first):
         hash_ = _next_hash(hash_, event)
         if hash_ == expected:
-            return
+            return _met(number)
     raise Broken(
         f"the audit log in this file does not lead over {expected}: it is another log, it was "
         "rewritten, or that event is older than this rollout or newer than this file"
     )
+
+
+def _met(number: int) -> str:
+    return f"The audit log in this file leads over the hash that you kept, of event {number}."
 
 
 def _follow_chain(certificate: Certificate) -> None:

@@ -11,7 +11,8 @@ class Event(StrEnum):
     """What people are told of."""
 
     STARTED = "started"
-    WAITING = "waiting-for-approval"
+    WAITING_FOR_APPROVAL = "waiting-for-approval"
+    WAITING_FOR_PROMOTION = "waiting-for-promotion"
     STEP_DONE = "step-done"
     HELD = "held"
     DEADLINE_NEAR = "deadline-near"

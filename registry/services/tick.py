@@ -129,13 +129,14 @@ def _waiting(rollout: Rollout, judgement: Judgement) -> Warned | None:
         return None
     name, here = f"{rollout.model}@{rollout.version}", place(rollout)
     more = judgement.approvals_needed - len(judgement.approvals_given)
+    event = Event.WAITING_FOR_APPROVAL if more > 0 else Event.WAITING_FOR_PROMOTION
     if more > 0:
         what = "1 approval" if more == 1 else f"{more} approvals"
         sentence = f"{name} passes every gate of {here} and waits for {what}"
     else:
         sentence = f"{name} passes every gate of {here} and waits for somebody to promote it"
     cause = f"{more} missing for {judgement.evidence_digest}"
-    return Warned(cause, News(Event.WAITING, sentence))
+    return Warned(cause, News(event, sentence))
 
 
 def _deadline(rollout: Rollout, now: datetime) -> Wish | None:

@@ -377,7 +377,9 @@ def test_only_a_hash_that_was_kept_apart_finds_a_name_that_was_hashed_anew(
 
     forged, *_ = checked(file_of(rechained(document, rename)))
     kept = document["audit"]["head"]["hash"]
-    check_head(checked(file_of(document))[0], kept)
+    number = document["audit"]["head"]["sequence"]
+    said = check_head(checked(file_of(document))[0], kept)
+    assert said.endswith(f"leads over the hash that you kept, of event {number}.")
     with pytest.raises(Broken, match="does not lead over"):
         check_head(forged, kept)
 
@@ -468,8 +470,12 @@ def test_the_command_writes_what_the_service_sends_and_verify_reads_it(
     assert file.read_bytes() == certified(small_world.database)
     document, said = document_of(file.read_bytes()), json.loads(made.stdout)
     assert (said["digest"], said["audit_head"]) == (document["digest"], document["audit"]["head"])
-    read = stagegate("rollout", "verify", str(file), home=tmp_path)
+    head = document["audit"]["head"]
+    read = stagegate("rollout", "verify", str(file), "--expect-head", head["hash"], home=tmp_path)
     assert read.stdout.startswith("The certificate holds."), read.stderr
+    assert f"the hash that you kept, of event {head['sequence']}." in read.stdout
+    mistyped = stagegate("rollout", "verify", str(file), "--expect-head", "0", home=tmp_path)
+    assert (mistyped.returncode, "is no SHA-256" in mistyped.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("large", [False, True])

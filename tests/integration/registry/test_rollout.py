@@ -247,7 +247,7 @@ def test_harm_is_rolled_back_by_the_controller_in_every_stage_and_state(
         world.measure_drift(alarm=False)
         world.wait(hours=1)
         assert ticked(world) is None
-        assert "waiting-for-approval" in dict(world.told())
+        assert {"waiting-for-approval", "waiting-for-promotion"} & dict(world.told()).keys()
     world.review(errors=60)
     rolled_back = ticked(world)
     assert rolled_back is not None

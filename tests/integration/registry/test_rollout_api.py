@@ -186,8 +186,12 @@ def test_the_audit_log_is_taken_away_line_by_line(client: TestClient, world: Wor
     assert [json.loads(line)["action"] for line in mine.splitlines()] == ["started"]
     kept = events[-1]["hash"]
     assert client.get("/v1/audit:verify", params={"expect_head": kept}).json()["intact"]
-    other = client.get("/v1/audit:verify", params={"expect_head": "sha256:0"}).json()
-    assert "does not contain the event with the hash sha256:0" in other["sentence"]
+    other = client.get("/v1/audit:verify", params={"expect_head": "0" * 63 + "1"}).json()
+    assert (other["intact"], other["broken_at"], other["contains_expected"]) == (False, None, False)
+    assert f"does not contain sha256:{'0' * 63}1" in other["sentence"]
+    mistyped = client.get("/v1/audit:verify", params={"expect_head": "sha256:00"})
+    assert mistyped.status_code == 422
+    assert "'sha256:00' is no SHA-256" in mistyped.json()["detail"]
 
 
 def test_an_event_says_who_moved_what_from_where_to_where_on_what(

@@ -90,9 +90,9 @@ def test_a_paused_rollout_is_warned_of_its_deadline_too(world: World) -> None:
 
 
 def test_waiting_for_people_is_told_once_and_again_when_the_evidence_changes(world: World) -> None:
-    def waiting() -> list[str]:
+    def waiting(what: str = "waiting-for-approval") -> list[str]:
         ticked(world)
-        return [text for event, text in world.told() if event == "waiting-for-approval"]
+        return [text for event, text in world.told() if event == what]
 
     world.start(APPROVED)
     assert waiting() == []
@@ -102,7 +102,9 @@ def test_waiting_for_people_is_told_once_and_again_when_the_evidence_changes(wor
     world.review(errors=1)
     assert waiting() == waiting() == [sentence] * 2
     world.do(lambda u: approve(u, "bears", "eve", digest(world), world.now))
-    assert waiting()[-1].endswith("waits for somebody to promote it")
+    assert waiting() == [sentence] * 2
+    (approved,) = waiting("waiting-for-promotion")
+    assert approved.endswith("waits for somebody to promote it")
 
 
 def test_a_rejected_version_is_not_tried_again(world: World) -> None:

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.domain.audit_chain import ChainCheck, chained
+from registry.domain.audit_chain import GENESIS, ChainCheck, chained, kept_hash
 from registry.domain.audit_chain import verify as verify_all
+from registry.domain.errors import Invalid
 from registry.domain.evidence import AuditEvent, AuditHead
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -107,9 +109,35 @@ def test_a_log_that_was_cut_off_with_its_head_is_found_by_a_hash_that_was_kept()
     assert verify_all(cut, head, {}).intact
     found = verify_all(cut, head, {}, log[-1].hash)
     assert not found.intact
-    assert "kept elsewhere" in found.sentence
+    assert found.contains_expected is False
+    assert found.broken_at is None
+    assert found.sentence.startswith(f"the audit log does not contain {log[-1].hash}: ")
+    assert "broken" not in found.sentence
     for event in log:
-        assert verify_all(log, AuditHead(6, log[-1].hash), {}, event.hash).intact
+        met = verify_all(log, AuditHead(6, log[-1].hash), {}, event.hash)
+        assert (met.intact, met.contains_expected) == (True, True)
+        assert met.sentence.endswith(f"the hash that you kept, of event {event.sequence}")
+    assert verify_all(log, AuditHead(6, log[-1].hash), {}, GENESIS).contains_expected
+
+
+def test_a_chain_that_is_broken_says_so_whatever_hash_was_kept() -> None:
+    log = a_log(3)
+    log[1] = replace(log[1], actor="mallory")
+    found = verify_all(log, AuditHead(3, log[-1].hash), {}, log[0].hash)
+    assert (found.intact, found.broken_at, found.contains_expected) == (False, 2, None)
+    assert found.sentence.startswith("the audit log is broken: ")
+
+
+@pytest.mark.parametrize("text", ["", "sha256:", "sha256:00", "0" * 63, "0" * 65, "g" * 64])
+def test_a_hash_that_was_mistyped_is_no_hash(text: str) -> None:
+    with pytest.raises(Invalid, match=r"is no SHA-256 \(\d+ characters, where 64 hex digits"):
+        kept_hash(text)
+
+
+def test_a_hash_is_the_same_with_and_without_its_prefix_and_in_capitals() -> None:
+    digits = "0123456789abcdef" * 4
+    texts = (digits, f"sha256:{digits}", f" SHA256:{digits.upper()} ")
+    assert {kept_hash(text) for text in texts} == {f"sha256:{digits}"}
 
 
 def test_a_log_that_was_written_anew_is_found_by_a_hash_that_was_kept() -> None:
