@@ -159,7 +159,9 @@ def _check_one(
         raised = keep_measurement(drift, alerts, measurement)
     if raised:
         wiring.metrics.alerted(model, AlertKind.DRIFT)
-        _log.warning("alert", model=version.name, kind=AlertKind.DRIFT)
+        _log.warning(
+            "alert", model=version.name, kind=AlertKind.DRIFT, sentence=measurement.sentence
+        )
     return measurement
 
 

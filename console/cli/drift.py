@@ -76,4 +76,5 @@ def _text(found: JsonDocument) -> str:
         for test in sorted(found["tests"], key=lambda test: test["p_adjusted"])
     ]  # fmt: skip
     listed = table(("feature", "test", "p", "effect", ""), rows) if rows else ""
-    return "\n".join(filter(None, [paint(head, "red" if found["alarm"] else "green"), listed]))
+    painted = paint(head, "red" if found["alarm"] else "green")
+    return "\n".join(filter(None, [painted, listed, *found.get("notes", ())]))

@@ -1,6 +1,7 @@
 """What the tests of a window say, in sentences for a person."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 
@@ -31,35 +32,41 @@ def describe(comparison: Comparison, profile: Profile, window: WindowCounts) -> 
 
 def what_moved(comparison: Comparison, profile: Profile, window: WindowCounts) -> str:
     """The features that alarm, the surest three of them, and how far they moved."""
-    alarms = [t for t in comparison.tests if t.alarm]
-    strongest = _worth_naming(_one_a_feature(alarms))[:3]
-    parts = [_moved(test, profile, window) for test in strongest]
+    parts = [_moved(test, profile, window) for test in _strongest(comparison)]
     return f"{', '.join(parts)} over {comparison.rows} inputs"
 
 
 def shift_sentence(
-    comparison: Comparison,
-    profile: Profile,
-    stretch: Stretch,
-    evidence: Evidence,
-    rank: AmongPast,
+    comparison: Comparison, profile: Profile, stretch: Stretch, since: datetime
 ) -> str:
-    """What an alarm says: what moved in a stretch, how sure the alarm is, how usual that is.
+    """What an alarm says to whoever is woken by it: what moved, how far, since when.
 
     The nearest statistic is named even if its test is not sure: the alarm is.
     """
-    counts = stretch.counts
+    counts, sure = stretch.counts, ""
     if comparison.alarm:
-        moved = what_moved(comparison, profile, counts)
+        moved = ", ".join(_how_far(t, profile, counts) for t in _strongest(comparison))
     elif comparison.tests:
         nearest = min(comparison.tests, key=_by_sureness)
-        moved = (
-            f"most of all {_moved(nearest, profile, counts)} over {counts.rows} inputs, too few to "
-            "be sure of any single statistic"
-        )
+        moved = f"most of all {_how_far(nearest, profile, counts)}"
+        sure = ", too few to be sure of any single statistic"
     else:
-        moved = f"nothing to compare over {counts.rows} inputs"
-    return f"domain shift: {moved} ({evidence.sureness}); {rank.sentence}{_picked(stretch)}"
+        moved = "nothing to compare"
+    return f"domain shift: {moved}, since {since:%Y-%m-%d %H:%M} UTC ({counts.rows} inputs{sure})"
+
+
+def shift_notes(stretch: Stretch, evidence: Evidence, rank: AmongPast) -> tuple[str, ...]:
+    """The small print of an alarm: how sure it is, how usual, and what the tests can say."""
+    picked = (
+        f"The {stretch.counts.rows} inputs were picked by where the evidence begins to grow, at "
+        f"{stretch.window_from:%H:%M:%S} UTC, so their p-values explain the alarm and do not "
+        "decide it.",
+    )
+    return (
+        f"How sure the alarm is: {evidence.sureness}.",
+        f"How usual such inputs are here: {rank.sentence}.",
+        *(picked if stretch.picked else ()),
+    )
 
 
 def quiet_sentence(
@@ -81,14 +88,8 @@ def quiet_sentence(
     )
 
 
-def _picked(stretch: Stretch) -> str:
-    if not stretch.picked:
-        return ""
-    return (
-        f"; the {stretch.counts.rows} inputs were picked by where the evidence begins to grow, at "
-        f"{stretch.window_from:%H:%M:%S} UTC, so their p-values explain the alarm and do not "
-        "decide it"
-    )
+def _strongest(comparison: Comparison) -> Sequence[DriftTest]:
+    return _worth_naming(_one_a_feature([t for t in comparison.tests if t.alarm]))[:3]
 
 
 def _one_a_feature(tests: Sequence[DriftTest]) -> list[DriftTest]:
@@ -109,17 +110,20 @@ def _worth_naming(tests: Sequence[DriftTest]) -> Sequence[DriftTest]:
 
 
 def _moved(test: DriftTest, profile: Profile, window: WindowCounts) -> str:
-    p = f"p = {test.p_adjusted:.1g}"
+    return f"{_how_far(test, profile, window)} (p = {test.p_adjusted:.1g})"
+
+
+def _how_far(test: DriftTest, profile: Profile, window: WindowCounts) -> str:
     if test.feature == PREDICTED:
-        return f"{_class_that_moved(profile, window)} ({p})"
+        return _class_that_moved(profile, window)
     if test.family in {"tail", "missing"}:
         share = f"{100 * test.effect.size:+.2g} % of inputs"
         what = "missing" if test.family == "missing" else f"in the {test.test}"
-        return f"{share} {what} of {test.feature} ({p})"
+        return f"{share} {what} of {test.feature}"
     moved = test.moved or 0.0
     if abs(moved) < 0.1:
-        return f"{test.feature} changed its shape by {test.effect.size:.2f} ({p})"
-    return f"{test.feature} moved {moved:+.1f} sd ({p})"
+        return f"{test.feature} changed its shape by {test.effect.size:.2f}"
+    return f"{test.feature} moved {moved:+.1f} sd"
 
 
 def _class_that_moved(profile: Profile, window: WindowCounts) -> str:

@@ -92,7 +92,7 @@ def _newest(
         return _too_few(seen.newest, check)
     measured = measure(seen, reference, model, version, now, check)
     said = measured.measurement
-    keys = ("tests", "episode", "picked", "evidence", "usual")
+    keys = ("tests", "episode", "picked", "notes", "evidence", "usual")
     verdict = {"alarm": said.alarm, "sentence": said.sentence, **{k: said.detail[k] for k in keys}}
     return measured.stretch, verdict
 

@@ -14,7 +14,7 @@ from typing import Any
 from monitoring.domain.conformal import held_out_rows_for
 from monitoring.domain.detector import USUAL_BETS
 from monitoring.domain.drift_tests import DriftTest, Thresholds, compare
-from monitoring.domain.drift_words import quiet_sentence, shift_sentence
+from monitoring.domain.drift_words import quiet_sentence, shift_notes, shift_sentence
 from monitoring.domain.episode import Episode, Evidence, comparable, judge
 from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
 from monitoring.domain.reference import OUT_OF_DOMAIN_LEVEL, Reference
@@ -95,7 +95,7 @@ def measure(
         window_to=stretch.window_to,
         rows=stretch.counts.rows,
         alarm=episode is not None,
-        sentence=shift_sentence(shown, profile, stretch, seen.evidence, rank)
+        sentence=shift_sentence(shown, profile, stretch, _since(stretch, episode))
         if episode
         else quiet_sentence(shown, profile, stretch.counts, seen.evidence, rank),
         detail={
@@ -105,6 +105,7 @@ def measure(
             "out_of_domain": out_of_domain_document(stretch.counts, reference),
             "episode": _to_document(episode) if episode else None,
             "picked": stretch.picked,
+            "notes": list(shift_notes(stretch, seen.evidence, rank)) if episode else [],
             **_reasons(seen.evidence, rank),
             "past": _to_lists(carried(past, this, CARRIED)),
         },
@@ -157,6 +158,11 @@ def out_of_domain_document(counts: WindowCounts, reference: Reference) -> dict[s
         "expected": level,
         "finest_of": len(scorer.held_out) if scorer and level > OUT_OF_DOMAIN_LEVEL else None,
     }
+
+
+def _since(stretch: Stretch, episode: Episode) -> datetime:
+    """When the shift began: where its evidence began to grow, if that is still known."""
+    return stretch.window_from if stretch.picked else episode.since
 
 
 def _reasons(evidence: Evidence, rank: AmongPast) -> Mapping[str, Any]:

@@ -4,22 +4,27 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+import structlog
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from synthetic import BLOCKS, LABELS, World, a_world
 
+from console.duties import duties
+from console.wiring import Wiring
 from monitoring.adapters.alerts import SqlAlerts
 from monitoring.adapters.evidently_report import EvidentlyReports
+from monitoring.adapters.metrics import Metrics
 from monitoring.adapters.reference_files import CachedReferences, load_reference
 from monitoring.adapters.windows import SqlWindows
 from monitoring.api.drift import duration, router
 from monitoring.domain.alert import AlertKind
 from monitoring.domain.binning import FeatureCounts
 from monitoring.domain.window import Growth, LiveWindow, WindowCounts, merge
-from monitoring.services.check_drift import check_drift, keep_measurement
 from monitoring.services.fit_reference import MonitoringReferenceFitter
 from monitoring.services.live_window import WindowRecorder
 from registry.adapters.database.engine import Database
@@ -206,11 +211,12 @@ class Service:
             SqlWindows(connection).add(window)
 
     def check(self) -> None:
-        with self.database.begin() as connection:
-            drift, windows = SqlUnitOfWork(connection).drift, SqlWindows(connection)
-            measured = check_drift(drift, windows, self.reference, "waste", 1, NOW)
-            if measured is not None:
-                keep_measurement(drift, SqlAlerts(connection), measured)
+        """As the service does it every few seconds."""
+        wiring = SimpleNamespace(
+            database=self.database, references=self.references, metrics=Metrics()
+        )
+        (drift,) = (duty for duty in duties(cast(Wiring, wiring)) if duty.name == "drift")
+        drift.run(NOW)
 
 
 @pytest.fixture
@@ -221,7 +227,9 @@ def service(database: Database, bundle: Path, world: World) -> Service:
 def test_a_shift_is_measured_alerted_and_shown(service: Service):
     earlier = NOW - timedelta(minutes=5)
     service.see(150, earlier, darker=40)
-    service.check()
+    with structlog.testing.capture_logs() as lines:
+        service.check()
+        service.check()
     document = service.client.get("/v1/drift/waste").json()
     assert (document["model"], document["version"]) == ("waste", 1)
     assert document["alarm"]
@@ -236,6 +244,10 @@ def test_a_shift_is_measured_alerted_and_shown(service: Service):
     with service.database.read() as connection:
         (alert,) = SqlAlerts(connection).recent("waste")
     assert alert.cleared_at is None
+    (line,) = (line for line in lines if line["event"] == "alert")
+    assert (line["model"], line["kind"], line["sentence"]) == ("waste@1", DRIFT, alert.sentence)
+    assert alert.sentence == document["sentence"]
+    assert document["notes"][0].endswith("1 false alarm in 10,000 inputs at most, on average.")
 
 
 def test_the_window_of_the_question_decides_which_rows_are_compared(service: Service):

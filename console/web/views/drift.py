@@ -56,6 +56,7 @@ class DriftPage:
     sentence: str
     window: str
     out_of_domain: str
+    notes: tuple[str, ...]
     tests: tuple[Test, ...]
     tests_left_out: int
     plots: tuple[Plot, ...]
@@ -79,6 +80,7 @@ def drift_page(document: Mapping[str, Any], now: datetime) -> DriftPage:
         sentence=str(document.get("sentence") or "Nothing was measured yet."),
         window=_window(document, now),
         out_of_domain=_out_of_domain(mapping(document.get("out_of_domain"))),
+        notes=tuple(str(note) for note in document.get("notes") or ()),
         tests=tuple(_test(each) for each in tests[:MOST_TESTS]),
         tests_left_out=max(0, len(tests) - MOST_TESTS),
         plots=tuple(plot(each, str(each["name"]) in moved) for each in features[:MOST_PLOTS]),

@@ -68,10 +68,13 @@ def test_a_shift_is_one_alert_that_says_what_moved_and_how_sure(reference: Refer
         stream.see(WORLD.draw(60, draw, darker=30))
     began = stream.newest.detail["episode"]["since"]
     assert stream.newest.alarm
-    assert stream.newest.sentence.startswith("domain shift: ")
-    assert "brightness moved -" in stream.newest.sentence
-    assert "1 false alarm in 10,000 inputs at most, on average" in stream.newest.sentence
-    assert "history is too short" in stream.newest.sentence
+    sentence, (sure, usual, picked) = stream.newest.sentence, stream.newest.detail["notes"]
+    assert sentence.startswith("domain shift: ")
+    assert "brightness moved -" in sentence
+    assert f", since 2026-03-01 12:05 UTC ({stream.newest.rows} inputs)" in sentence
+    assert sure.endswith("1 false alarm in 10,000 inputs at most, on average.")
+    assert "history is too short" in usual
+    assert "explain the alarm" in picked
     assert stream.alerts.raised == 1
     alarms = [m for m in stream.drift.kept if m.alarm]
     assert {m.detail["episode"]["since"] for m in alarms} == {began}

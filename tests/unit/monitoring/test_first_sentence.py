@@ -68,14 +68,14 @@ def test_the_first_sentence_of_an_alarm_names_what_moved_in_9_of_10_streams(
     assert named >= 0.9 * STREAMS
 
 
-def test_the_sentence_says_that_its_inputs_were_picked_and_how_many(reference: Reference):
+def test_the_small_print_says_that_its_inputs_were_picked_and_how_many(reference: Reference):
     alarm = first_alarm(reference, SHIFTS["dark"][0], np.random.default_rng(3))
     assert alarm.rows < 150
     assert (
-        f"the {alarm.rows} inputs were picked by where the evidence begins to grow, at 12:00:"
-        in (alarm.sentence)
+        f"The {alarm.rows} inputs were picked by where the evidence begins to grow, at 12:00:"
+        in alarm.detail["notes"][-1]
     )
-    assert "explain the alarm and do not decide it" in alarm.sentence
+    assert "explain the alarm and do not decide it" in alarm.detail["notes"][-1]
     assert alarm.detail["picked"]
 
 
@@ -85,7 +85,15 @@ def test_once_the_newest_inputs_all_came_after_the_alarm_none_are_picked(referen
         stream.see(WORLD.draw(100, rng, darker=darker))
     assert stream.newest.alarm
     assert stream.newest.rows == 500
-    assert "picked" not in stream.newest.sentence
+    assert not any("picked" in note for note in stream.newest.detail["notes"])
+    since = stream.newest.detail["episode"]["since"][:16].replace("T", " ")
+    assert f", since {since} UTC (500 inputs)" in stream.newest.sentence
+
+
+def test_an_alarm_can_be_read_at_once(reference: Reference):
+    alarm = first_alarm(reference, SHIFTS["dark"][0], np.random.default_rng(3))
+    assert len(alarm.sentence.split()) <= 25
+    assert "p =" not in alarm.sentence
 
 
 def test_an_alarm_whose_tests_are_not_sure_names_the_nearest(reference: Reference):

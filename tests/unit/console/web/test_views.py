@@ -276,6 +276,12 @@ def test_the_share_out_of_domain_comes_with_what_would_be_usual_and_how_fine_tha
     )
 
 
+def test_the_small_print_of_an_alarm_stands_apart_from_its_sentence():
+    notes = ["How sure the alarm is: very.", "The 90 inputs were picked."]
+    assert drift_page(a_drift(notes=notes), NOW).notes == tuple(notes)
+    assert drift_page(a_drift(), NOW).notes == ()
+
+
 def test_a_long_list_of_features_is_cut_and_says_so():
     features = [dict(a_drift()["features"][0], name=f"f{n}") for n in range(MOST_PLOTS + 3)]
     assert drift_page(a_drift(features=features), NOW).plots_left_out == 3
