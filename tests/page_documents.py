@@ -116,6 +116,7 @@ def a_rollout(**changes: Any) -> dict[str, Any]:
         "version": 3,
         "baseline": 2,
         "stage": "gradual",
+        "stages": ["manual-review", "limited-scope", "gradual", "live"],
         "step": 1,
         "steps": [
             {"weight": 5.0, "bake_seconds": 86400},
@@ -127,6 +128,7 @@ def a_rollout(**changes: Any) -> dict[str, Any]:
         "paused": None,
         "live": 2,
         "previous": 1,
+        "returns_to": 1,
         "plan_digest": "sha256:" + "ab" * 32,
         "started_by": "ada",
         "started_at": ago(days=9),
@@ -205,6 +207,17 @@ def an_event(sequence: int, **changes: Any) -> dict[str, Any]:
         "hash": f"sha256:{sequence:02x}" + "9b" * 31,
     }
     return document | changes
+
+
+def a_promotion(sequence: int, start: str, end: str, **changes: Any) -> dict[str, Any]:
+    """An event that led from one place to another; "gradual 1" is its second step."""
+    places = {"from": _spot(start), "to": _spot(end), "reason": changes.pop("reason", "")}
+    return an_event(sequence, detail=places, **changes)
+
+
+def _spot(place: str) -> dict[str, Any]:
+    stage, _, step = place.partition(" ")
+    return {"stage": stage, "step": int(step or 0), "weight": 0.0}
 
 
 def a_feature(name: str, shift: int = 0) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """From a view model to a page: one template, escaped, under a strict security policy."""
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from fastapi.routing import APIRoute
+from markupsafe import Markup, escape
 
 from console import visit
 from console.web.assets import Assets
@@ -27,6 +29,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+
+_COMMAND = re.compile("`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["with_code"] = with_code
         self._templates.globals["asset"] = assets.url
         self._templates.globals["revision"] = assets.revision
         self._templates.globals["source"] = assets.text
@@ -69,6 +75,15 @@ class Renderer:
             return PlainTextResponse(str(error), error.status, HEADERS)
         frame = Frame(error.title, "", visitor(request), "/")
         return self.page("error.html", frame, error, error.status)
+
+
+def with_code(sentence: str) -> Markup:
+    """A sentence whose commands, between backticks, stand in the type of commands.
+
+    >>> with_code("`stagegate up` runs <it>")
+    Markup('<code>stagegate up</code> runs &lt;it&gt;')
+    """
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - escaped
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -308,7 +308,8 @@ class _Api:
     def _look(self, unit: SqlUnitOfWork, rollout: Rollout) -> Document:
         live, previous = unit.live.get(rollout.model)
         judgement = judge(unit, rollout, self._now(), self._memory)
-        return rollout_document(rollout, judgement, live, previous)
+        back_to = control.returns_to(unit, rollout.model)
+        return rollout_document(rollout, judgement, live, previous, back_to)
 
 
 class _Overtaken(Exception):

@@ -13,9 +13,16 @@ from registry.domain.stages import Stage
 
 
 def rollout_document(
-    rollout: Rollout, judgement: Judgement, live: int | None, previous: int | None
+    rollout: Rollout,
+    judgement: Judgement,
+    live: int | None,
+    previous: int | None,
+    returns_to: int | None = None,
 ) -> dict[str, Any]:
-    """Everything that the CLI and the pages show of a rollout."""
+    """Everything that the CLI and the pages show of a rollout.
+
+    returns_to: what answers if the live version is taken back; None: nothing does.
+    """
     following = judgement.next
     return {
         "id": rollout.id,
@@ -23,6 +30,7 @@ def rollout_document(
         "version": rollout.version,
         "baseline": rollout.baseline,
         "stage": rollout.stage.value,
+        "stages": [part.stage.value for part in rollout.plan.stages],
         "step": rollout.step,
         "steps": _steps(rollout),
         "weight": rollout.weight,
@@ -30,6 +38,7 @@ def rollout_document(
         "paused": _paused(rollout),
         "live": live,
         "previous": previous,
+        "returns_to": returns_to,
         "plan_digest": rollout.plan_digest,
         "started_by": rollout.started_by,
         "started_at": rollout.started_at.isoformat(),

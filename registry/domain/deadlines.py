@@ -56,8 +56,9 @@ def what_happens(deadline: Deadline, baseline: int | None) -> str:
     """What a deadline does when nobody acts."""
     if deadline.then is DeadlineThen.HOLD:
         return "it is paused where it is"
-    answers = "people answer" if baseline is None else f"version {baseline} answers everything"
-    return f"it expires and {answers}"
+    if baseline is None:
+        return "it expires, and callers get 503 while no other version is live"
+    return f"it expires and version {baseline} answers everything"
 
 
 def _sentence(rollout: Rollout, deadline: Deadline, left: timedelta) -> str:

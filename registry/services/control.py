@@ -105,9 +105,16 @@ def take_back(
     command: Command = Command.ABORT,
 ) -> Rollout:
     """Take out a live version: the one before it answers again, if it still may."""
-    previous = _before(unit, live.model)
-    to = None if previous is None or _why_not_back_to(unit, live.model, previous) else previous
+    to = returns_to(unit, live.model)
     return _step_back(unit, live, command, to, actor, now, detail)
+
+
+def returns_to(unit: UnitOfWork, model: str) -> int | None:
+    """The version that answers again if the live one is taken back; None if none may."""
+    previous = _before(unit, model)
+    if previous is None or _why_not_back_to(unit, model, previous):
+        return None
+    return previous
 
 
 def undo(

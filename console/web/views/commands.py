@@ -40,7 +40,8 @@ def _of_candidate(document: Mapping[str, Any]) -> Iterator[Command]:
         if mapping(document.get("decision")).get("action") != "promote":
             text = f"{promote} --override --reason 'WHY'"
             yield Command("Override", text, "goes on without the evidence; the log keeps why")
-    yield Command("Abort", _rollout(document, "abort"), "always wins: the baseline answers again")
+    then = _answers(document.get("live"))
+    yield Command("Abort", _rollout(document, "abort"), f"always wins; then {then}")
     text = f"{_rollout(document, 'abort')} --reject"
     yield Command("Reject", text, "the same, and this version is never tried again")
     yield from _certify(document)
@@ -48,9 +49,12 @@ def _of_candidate(document: Mapping[str, Any]) -> Iterator[Command]:
 
 def _of_ended(document: Mapping[str, Any], stage: str) -> Iterator[Command]:
     if stage == "live":
-        text = f"{_rollout(document, 'undo')} {_seen(document)}"
-        yield Command("Undo", text, "returns to the version that was live before")
-        yield Command("Abort", _rollout(document, "abort"), "the same, also where none was live")
+        before = document.get("returns_to")
+        then = _answers(before)
+        if before is not None:
+            text = f"{_rollout(document, 'undo')} {_seen(document)}"
+            yield Command("Undo", text, f"takes it back; then {then}")
+        yield Command("Abort", _rollout(document, "abort"), f"takes it out; then {then}")
     elif stage in ("rolled-back", "expired"):
         yield Command("Start again", "stagegate rollout start PLAN", "from the first stage")
     yield from _certify(document)
@@ -69,6 +73,13 @@ def _certify(document: Mapping[str, Any]) -> Iterator[Command]:
         file = quote(f"{model}-{document.get('version')}.jsonl")
         text = f"{_rollout(document, 'certify')} -o {file}"
         yield Command("Certify", text, "writes what its promotions were judged on")
+
+
+def _answers(version: object) -> str:
+    """Who answers once the version of a rollout does not."""
+    if version is None:
+        return "nothing answers: callers get 503 until another version does"
+    return f"v{version} answers everything"
 
 
 def _seen(document: Mapping[str, Any]) -> str:

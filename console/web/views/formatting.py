@@ -47,16 +47,19 @@ def parse_time(value: object) -> datetime | None:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its largest fitting unit: `45 s`, `12 min`, `3 h 20 min`, `5 days`."""
+    """A length of time in its largest fitting unit: `45 s`, `12 min`, `3 h 20 min`, `5 days`.
+
+    Rounded to it, so that what began with 30 days has 30 days seconds later.
+    """
     seconds = max(0, round(seconds))
     if seconds < 60:
         return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    if seconds < 2 * 86400:
-        hours, minutes = seconds // 3600, seconds % 3600 // 60
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if not hours:
+        return f"{minutes} min"
+    if hours < 48:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{seconds // 86400} days"
+    return f"{round(seconds / 86400)} days"
 
 
 def clock(seconds: float) -> str:

@@ -12,7 +12,6 @@ from console.web.views.formatting import (
     NONE,
     Chip,
     Moment,
-    duration,
     mapping,
     moment,
     number,
@@ -23,21 +22,13 @@ from console.web.views.formatting import (
 )
 from console.web.views.gates import Gate, gate
 from console.web.views.quality import Bias, QualityRow, bias, quality_rows
+from console.web.views.way import Place, ways
 
 _DECISIONS = {
-    "promote": Chip("✓ may be promoted", "good"),
-    "hold": Chip("… holds", "warn"),
-    "roll-back": Chip("✗ rolls back", "bad"),
+    "promote": (Chip("✓ may be promoted", "good"), "Why it may be promoted"),
+    "hold": (Chip("… holds", "warn"), "Why it holds"),
+    "roll-back": (Chip("✗ rolls back", "bad"), "Why it rolls back"),
 }
-_PLACES = (*CANDIDATE, "live")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One stage of the way, or one step of the weights."""
-
-    text: str
-    state: str  # done, here, ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +46,7 @@ class RolloutPage:
     gates: tuple[Gate, ...]
     earlier: tuple[tuple[str, tuple[Chart, ...]], ...]
     decision: Chip
+    reasons_title: str
     decision_reasons: tuple[str, ...]
     approvals: str
     evidence_digest: str
@@ -77,20 +69,22 @@ def rollout_page(
 
     quality: of all versions of the model; the page shows the rollout's own.
     """
-    decision, over_time = mapping(document.get("decision")), readings or {}
+    over_time, (chip, title, reasons) = readings or {}, _decision(document, now)
+    way, steps = ways(document, history)
     return RolloutPage(
         model=str(document["model"]),
         version=version(document.get("version")),
         stage=stage_chip(document.get("stage")),
-        way=_way(document),
-        steps=_steps(document),
+        way=way,
+        steps=steps,
         weight=weight(document),
         paused=paused(document),
         deadline=deadline(document, now),
         gates=_gates(document, over_time, now),
         earlier=earlier(over_time, str(document.get("stage"))),
-        decision=_decision(decision),
-        decision_reasons=tuple(str(reason) for reason in sequence(decision.get("reasons"))),
+        decision=chip,
+        reasons_title=title,
+        decision_reasons=reasons,
         approvals=_approvals(mapping(document.get("approvals"))),
         evidence_digest=str(document.get("evidence_digest") or ""),
         commands=commands(document),
@@ -134,33 +128,18 @@ def _gates(
     )
 
 
-def _decision(decision: Mapping[str, Any]) -> Chip:
+def _decision(document: Mapping[str, Any], now: datetime) -> tuple[Chip, str, tuple[str, ...]]:
+    """What follows from the gates, and why: of a version that is no candidate only harm can."""
+    decision = mapping(document.get("decision"))
     action = str(decision.get("action") or "")
-    return _DECISIONS.get(action, Chip(words(action) or "no decision yet"))
-
-
-def _way(document: Mapping[str, Any]) -> tuple[Place, ...]:
-    stage = str(document.get("stage") or "")
-    if stage not in _PLACES:
-        return ()
-    here = _PLACES.index(stage)
-    return tuple(Place(words(name), _state(place, here)) for place, name in enumerate(_PLACES))
-
-
-def _steps(document: Mapping[str, Any]) -> tuple[Place, ...]:
-    steps = sequence(document.get("steps"))
-    stage, here = str(document.get("stage") or ""), int(document.get("step") or 0)
-    here = here if stage == "gradual" else len(steps) if stage == "live" else -1
-    return tuple(
-        Place(
-            f"{step['weight']:g} % for {duration(step.get('bake_seconds') or 0)}", _state(n, here)
-        )
-        for n, step in enumerate(steps)
-    )
-
-
-def _state(place: int, here: int) -> str:
-    return "done" if place < here else "here" if place == here else "ahead"
+    reasons = tuple(str(reason) for reason in sequence(decision.get("reasons")))
+    if document.get("stage") in CANDIDATE or action == "roll-back":
+        chip, title = _DECISIONS.get(action, (Chip(words(action) or "no decision yet"), "Why"))
+        return chip, title, reasons
+    until = moment(document.get("watched_until"), now) if document.get("stage") == "live" else None
+    if until is None:
+        return Chip("nothing is decided any more"), "", ()
+    return Chip(f"watched until {until.exact}", "busy"), "What is decided", reasons
 
 
 def _approvals(approvals: Mapping[str, Any]) -> str:

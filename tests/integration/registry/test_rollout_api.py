@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from rollout_world import NOW, PLAN, World
 
 from console import problems
+from console.web.views.way import ways
 from registry.adapters.database.engine import Database
 from registry.adapters.database.unit_of_work import SqlUnitOfWork
 from registry.api import audit
@@ -52,6 +53,7 @@ def test_a_started_rollout_is_described_in_full(client: TestClient) -> None:
         "stage": "manual-review",
         "step": 0,
     }
+    assert document["stages"] == ["manual-review", "limited-scope", "gradual", "live"]
     assert document["steps"] == [
         {"weight": 5.0, "bake_seconds": 3600.0},
         {"weight": 50.0, "bake_seconds": 0.0},
@@ -106,6 +108,42 @@ def test_a_refused_promotion_gives_its_reasons(client: TestClient) -> None:
     refused = client.post("/v1/rollouts/bears:promote", json={"expected_generation": 1})
     assert refused.status_code == 409
     assert refused.json()["reasons"] == ["error rate: nothing reviewed yet, needs about 74 more"]
+
+
+def test_it_is_said_what_would_answer_if_the_live_version_were_taken_back(
+    client: TestClient, world: World
+) -> None:
+    hurry = {"override": True, "to": "live", "reason": "the fair"}
+    first, last = PLAN.replace("version: 2", "version: 1"), PLAN.replace("version: 2", "version: 3")
+    world.start(first)
+    assert client.post("/v1/rollouts/bears:promote", json=hurry).json()["returns_to"] is None
+    assert client.post("/v1/rollouts/bears:undo").status_code == 409
+    world.start()
+    assert client.post("/v1/rollouts/bears:promote", json=hurry).json()["returns_to"] == 1
+    world.start(first)
+    client.post("/v1/rollouts/bears:abort", json={"reject": True})
+    live = client.get("/v1/rollouts/bears").json()
+    assert (live["live"], live["previous"], live["returns_to"]) == (2, 1, None)
+    assert client.post("/v1/rollouts/bears:undo").status_code == 409
+    world.start(last)
+    assert client.post("/v1/rollouts/bears:promote", json=hurry).json()["returns_to"] == 2
+    assert client.post("/v1/rollouts/bears:undo").status_code == 200
+
+
+def test_the_page_of_an_override_ticks_nothing_that_was_skipped(
+    client: TestClient, world: World
+) -> None:
+    world.start()
+    world.review(correct=80)
+    client.post("/v1/rollouts/bears:promote")
+    skip = {"override": True, "to": "live", "reason": "the fair"}
+    document = client.post("/v1/rollouts/bears:promote", json=skip).json()
+    events = client.get("/v1/rollouts/bears/history").json()["events"]
+    stages, steps = ways(document, events)
+    assert [place.state for place in stages] == ["done", "overridden", "overridden", "here"]
+    assert {(step.state, step.note) for step in steps} == {
+        ("overridden", "overridden by bob: the fair")
+    }
 
 
 def test_commands_work_with_and_without_a_body(client: TestClient, world: World) -> None:

@@ -70,7 +70,10 @@ def test_a_deadline_is_announced_at_half_time_and_a_day_before_each_once(world: 
         ticked(world)
     assert not wishes(world)
     near = [sentence for event, sentence in world.told() if event == "deadline-near"]
-    ending = "left in manual review; if nobody acts, it expires and people answer"
+    ending = (
+        "left in manual review; if nobody acts, it expires, and callers get 503 while no other "
+        "version is live"
+    )
     assert near == [f"bears@2 has 15 d {ending}", f"bears@2 has 1 d {ending}"]
     assert world.actions().count(("controller", "deadline-near")) == 2
     world.wait(days=1)

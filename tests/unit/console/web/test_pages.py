@@ -90,12 +90,24 @@ def test_hostile_words_are_only_words():
     hostile = '"><script>alert(1)</script>'
     api = FakeApi([an_item(1, labels=[hostile], reasons=[{"code": hostile, "reason": hostile}])])
     api.documents["/v1/models"] = {"models": [a_model(name=hostile)]}
-    api.documents["/v1/rollouts/waste"] = a_rollout(paused={"by": hostile, "reason": hostile})
+    api.documents["/v1/rollouts/waste"] = a_rollout(
+        paused={"by": hostile, "reason": hostile},
+        decision={"action": "hold", "reasons": [f"`{hostile}` goes on"]},
+    )
     with browser(api) as client:
         for address in ("/", "/review", "/rollouts/waste"):
             text = client.get(address).text
             assert "<script>alert" not in text, address
             assert "&lt;script&gt;alert" in text, address
+
+
+def test_a_command_in_a_reason_stands_in_the_type_of_commands():
+    api = FakeApi()
+    reasons = ["0 of 1 approvals; `stagegate rollout approve waste` gives one"]
+    api.documents["/v1/rollouts/waste"] = a_rollout(decision={"action": "hold", "reasons": reasons})
+    with browser(api) as client:
+        text = client.get("/rollouts/waste").text
+    assert "0 of 1 approvals; <code>stagegate rollout approve waste</code> gives one" in text
 
 
 def test_a_reviewer_gives_a_name_once():

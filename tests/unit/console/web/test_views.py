@@ -14,6 +14,7 @@ from page_documents import (
     a_history,
     a_model,
     a_person,
+    a_promotion,
     a_quality,
     a_queue,
     a_rollout,
@@ -51,7 +52,9 @@ from console.web.views.rollout import rollout_page
         (59, "59 s"),
         (60, "1 min"),
         (3600, "1 h"),
+        (3599, "1 h"),
         (12000, "3 h 20 min"),
+        (30 * 86400 - 4, "30 days"),
         (2e5, "2 days"),
     ],
 )
@@ -247,16 +250,88 @@ def test_a_rollout_that_ended_offers_only_what_is_possible(stage: str, names: li
     assert [command.name for command in page.commands] == names
 
 
-def test_the_steps_of_a_live_version_are_done():
+def test_undo_is_offered_only_where_a_version_would_come_back():
+    alone = rollout_page(a_rollout(stage="live", previous=None, returns_to=None), [], NOW)
+    (abort, certify) = alone.commands
+    assert (abort.name, certify.name) == ("Abort", "Certify")
+    assert abort.note == (
+        "takes it out; then nothing answers: callers get 503 until another version does"
+    )
     page = rollout_page(a_rollout(stage="live"), [], NOW)
-    assert {step.state for step in page.steps} == {"done"}
+    notes = {each.name: each.note for each in page.commands}
+    assert notes["Undo"] == "takes it back; then v1 answers everything"
+
+
+@pytest.mark.parametrize(
+    ("live", "then"),
+    [
+        (2, "v2 answers everything"),
+        (None, "nothing answers: callers get 503 until another version does"),
+    ],
+)
+def test_abort_says_who_answers_then(live: int | None, then: str):
+    page = rollout_page(a_rollout(live=live), [], NOW)
+    assert {each.name: each.note for each in page.commands}["Abort"] == f"always wins; then {then}"
+
+
+def test_a_live_version_does_not_hold():
+    over = rollout_page(a_rollout(stage="live"), [], NOW)
+    assert (over.decision.text, over.decision_reasons) == ("nothing is decided any more", ())
+    until = (NOW + timedelta(days=7)).isoformat()
+    why = "waste@3 is live; harm takes it back until then"
+    watched = a_rollout(
+        stage="live", watched_until=until, decision={"action": "hold", "reasons": [why]}
+    )
+    page = rollout_page(watched, [], NOW)
+    assert page.decision.text == "watched until 2026-11-30 12:00:00 UTC"
+    assert (page.reasons_title, page.decision_reasons) == ("What is decided", (why,))
+    harmed = watched | {"decision": {"action": "roll-back", "reasons": ["harm"]}}
+    assert rollout_page(harmed, [], NOW).reasons_title == "Why it rolls back"
+
+
+_ON_EVIDENCE = (
+    a_promotion(1, "manual-review", "limited-scope"),
+    a_promotion(2, "limited-scope", "gradual"),
+    a_promotion(3, "gradual", "gradual 1"),
+)
 
 
 def test_the_way_shows_what_is_done_and_what_is_ahead():
-    page = rollout_page(a_rollout(), [], NOW)
+    page = rollout_page(a_rollout(), _ON_EVIDENCE, NOW)
     assert [place.state for place in page.way] == ["done", "done", "here", "ahead"]
     assert [step.state for step in page.steps] == ["done", "here", "ahead"]
-    assert rollout_page(a_rollout(stage="rolled-back"), [], NOW).way == ()
+    assert rollout_page(a_rollout(stage="rolled-back"), _ON_EVIDENCE, NOW).way == ()
+
+
+def test_the_steps_of_a_version_that_became_live_on_evidence_are_done():
+    more = (a_promotion(4, "gradual 1", "gradual 2"), a_promotion(5, "gradual 2", "live"))
+    page = rollout_page(a_rollout(stage="live", step=0), (*_ON_EVIDENCE, *more), NOW)
+    assert [place.state for place in page.way] == ["done", "done", "done", "here"]
+    assert {step.state for step in page.steps} == {"done"}
+
+
+def test_what_was_overridden_is_not_done_and_says_by_whom_and_why():
+    hurry = {"action": "overridden", "actor": "bo", "reason": "the fair begins"}
+    history = (
+        a_promotion(1, "gradual", "gradual 1"),
+        a_promotion(2, "gradual 1", "live", **hurry),
+        a_promotion(3, "gradual", "live", rollout_id="an older one"),
+    )
+    live = a_rollout(stage="live", stages=["gradual", "live"], step=0)
+    page = rollout_page(live, history, NOW)
+    why = "overridden by bo: the fair begins"
+    assert [(place.text, place.state, place.note) for place in page.way] == [
+        ("gradual", "overridden", why),
+        ("live", "here", ""),
+    ]
+    assert [(step.state, step.note) for step in page.steps] == [
+        ("done", ""), ("overridden", why), ("overridden", why),
+    ]  # fmt: skip
+
+
+def test_what_no_event_tells_of_is_not_said_to_be_done():
+    page = rollout_page(a_rollout(), [], NOW)
+    assert [place.state for place in page.way] == ["left", "left", "here", "ahead"]
 
 
 def test_what_moved_most_comes_first():
