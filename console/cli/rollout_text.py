@@ -71,8 +71,9 @@ def preview(document: JsonDocument) -> str:
     lines = [f"{document['standing']}.", f"{document['traffic']}."]
     lines += [paint(f"It cannot start now: {why}", "red") for why in document["objections"]]
     other = document["compared_with"]
-    lines.append(f"Against the plan of {other}:" if other else "Nothing runs to compare it with:")
-    lines += [f"  - {one}" for one in document["differences"]] or ["  - no difference"]
+    if other:
+        lines.append(f"Against the plan of {other}:")
+        lines += [f"  - {one}" for one in document["differences"]] or ["  - no difference"]
     for stage in document["stages"]:
         lines.append(paint(f"{stage['stage']}: {stage['exposure']}.", "cyan"))
         lines += [f"  - {gate['sentence']}" for gate in stage["gates"]]

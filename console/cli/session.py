@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from console.client import Client
     from console.settings import Settings
+    from registry.domain.people import Role
 
 Colour = Literal["green", "red", "yellow", "cyan", "bright_black"]
 JsonDocument = Mapping[str, Any]
@@ -48,18 +49,46 @@ class Session:
             yield client
 
     def actor(self) -> str:
-        """The name for what is done on the home itself, by an engineer if there are accounts."""
+        """The name for what is done on the home itself, by an engineer if there are accounts.
+
+        Whoever shows a key is its person, also where this shell does not say that accounts are on.
+        """
         from console.caller import caller
         from registry.domain.errors import Forbidden
         from registry.domain.people import Role
 
-        if not self.settings().accounts:
-            return caller().name
-        with self.client() as client:
-            me = client.get("/v1/me")
-        if not Role(me["role"]).includes(Role.ENGINEER):
-            raise Forbidden(f"this needs the role engineer, and {me['name']} is {me['role']}")
-        return str(me["name"])
+        who = caller()
+        if who.key is not None:
+            me = self._holder(who.key, who.name if who.chosen else None)
+        elif self.settings().accounts:
+            with self.client() as client:
+                found = client.get("/v1/me")
+            me = (str(found["name"]), Role(found["role"]))
+        else:
+            return who.name
+        name, role = me
+        if not role.includes(Role.ENGINEER):
+            raise Forbidden(f"this needs the role engineer, and {name} is {role}")
+        return name
+
+    def _holder(self, key: str, claimed: str | None) -> "tuple[str, Role]":
+        """Whose key of this home it is, and what they may."""
+        from console.caller import ACTOR, API_KEY
+        from console.migrate import check
+        from console.wiring import Wiring
+        from registry.domain.errors import Forbidden, Unauthenticated
+
+        settings = self.settings()
+        check(settings.database)
+        found = Wiring(settings).accounts.of_key(key)
+        if found is None:
+            raise Unauthenticated(
+                f"the key in {API_KEY} is unknown to this home, revoked or expired, or its person "
+                "is disabled; ask an admin for a new one, or unset it"
+            )
+        if claimed not in (None, found.name):
+            raise Forbidden(f"the key is {found.name}'s, but {ACTOR} is {claimed!r}; leave it out")
+        return found.name, found.role
 
     def show(self, document: JsonDocument, text: Callable[[], str]) -> None:
         """Print the document for `--json`, else the text made for people."""

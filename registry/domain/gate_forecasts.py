@@ -111,8 +111,8 @@ def _error_rate(spec: GateSpec, setting: Setting) -> _Needs | None:
         return None
     reviews, fewest = math.ceil(answers * inclusion), math.ceil(least * inclusion)
     said = (
-        f" below {bound:g}: about {reviews} reviews if {assumed:.2g} of the answers are wrong, "
-        f"{fewest} if none is"
+        f" below {bound:g}: about {reviews} reviews if {_percent(assumed)} of the answers are "
+        f"wrong, {fewest} if none is"
     )
     return _Needs(reviews, _days(answers, setting.counted), said)
 
@@ -129,7 +129,7 @@ def _paired_loss(spec: GateSpec, setting: Setting) -> _Needs | None:
     reviews, fewest = math.ceil(pairs * inclusion), math.ceil(least * inclusion)
     said = (
         f" of at most {margin:g}: about {reviews} reviews if both are wrong as often, each alone "
-        f"in {_ASSUMED_APART:g} of the answers, {fewest} if they never differ"
+        f"in {_percent(_ASSUMED_APART)} of the answers, {fewest} if they never differ"
     )
     return _Needs(reviews, _days(pairs, setting.counted), said)
 
@@ -152,7 +152,8 @@ def _error_ratio(spec: GateSpec, setting: Setting) -> _Needs | None:
     reviews = math.ceil(answers * inclusion)
     said = (
         f" of at most {ratio:g}: about {reviews} reviews{'' if setting.shadow else ' of both'} if "
-        f"{theirs:g} of the baseline's answers are wrong and {mine:.2g} of the candidate's"
+        f"{_percent(theirs)} of the baseline's answers are wrong and {_percent(mine)} of the "
+        "candidate's"
     )
     return _Needs(reviews, _days(answers, a_day), said)
 
@@ -185,8 +186,8 @@ def _failures(spec: GateSpec, setting: Setting) -> _Needs | None:
     if units is None:
         return None
     said = (
-        f": about {units} units of the candidate if {bound * ASSUMED_SHARE_OF_BOUND:.2g} of them "
-        "meet a failure"
+        f": about {units} units of the candidate if {_percent(bound * ASSUMED_SHARE_OF_BOUND)} "
+        "of them meet a failure"
     )
     return _Needs(0, _days(units, setting.units * setting.share), said)
 
@@ -286,6 +287,10 @@ def _bets(
     gains: Sequence[float], shares: Sequence[float], stakes: evalues.Floats, alpha: float
 ) -> int | None:
     return evalues.more_bets(np.array(gains), np.array(shares) * _LITTLE, stakes, alpha)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def _or_never(needed: int | None) -> float:

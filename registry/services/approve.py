@@ -31,14 +31,14 @@ def approve(
     name = f"{model}@{rollout.version}"
     if not rollout.active:
         raise StageConflict(f"{name} is {rollout.stage.words}; there is nothing to approve")
-    if why := objection(unit, rollout, actor):
-        raise Forbidden(why)
     judgement = seen.judgement if seen and seen.holds(rollout) else judge(unit, rollout, now)
     present = judgement.evidence_digest
     if evidence != present:
         raise Conflict(
-            f"the evidence is no longer {evidence}; look at the gates again and approve {present}"
+            f"there is no evidence {evidence} now; look at the gates again and approve {present}"
         )
+    if why := objection(unit, rollout, actor):
+        raise Forbidden(why)
     unit.approvals.add(rollout, actor, evidence, note, now)
     record.note(unit, rollout, actor, "approved", now, {**summary(judgement), "note": note})
     return rollout

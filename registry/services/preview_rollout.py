@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from registry.documents.plan_difference import differences
+from registry.domain.decision import spoken
 from registry.domain.forecast import WEEK, StageForecast, Traffic, forecast
 from registry.domain.plan import Plan
 from registry.domain.rollout import Rollout
@@ -64,5 +65,6 @@ def _standing(unit: UnitOfWork, plan: Plan) -> str:
 def _spoken_traffic(model: str, traffic: Traffic) -> str:
     if not traffic.per_day:
         return f"{model} has had no requests in the last week, so no days can be forecast"
-    over = "the last week" if traffic.days >= WEEK else f"{traffic.days:.2g} days, since the first"
+    since = f"the {spoken(traffic.days * 86_400)} since the first"
+    over = "the last week" if traffic.days >= WEEK else since
     return f"{model} has about {traffic.per_day:,.0f} requests a day, over {over}"

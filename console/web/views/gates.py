@@ -67,7 +67,10 @@ def _towards_threshold(numbers: Mapping[str, Any], side: str) -> tuple[float | N
         return None, ""
     share = min(1.0, max(0.0, log_e / log_needed)) if log_needed > 0 else 1.0
     what = "of harm" if side == "harm" else "for promotion"
-    return share, f"evidence {what}: {_e_value(log_e)}, needs {_e_value(log_needed)}"
+    return (
+        share,
+        f"evidence {what}: {_e_value(log_e)}, needs {_e_value(log_needed)} (e-value, begins at 1)",
+    )
 
 
 def _needs(document: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:

@@ -124,6 +124,12 @@ def test_a_dry_run_says_what_would_change_and_cost_and_writes_nothing(
     assert limited["deadline"].startswith("after 14 d in limited scope, if nobody acts")
 
 
+def test_little_traffic_is_told_in_hours(client: TestClient, world: World) -> None:
+    requests(world, 4, 1 / 24, "ranger-7")
+    found = client.post("/v1/rollouts:plan", json={"plan": PLAN}).json()
+    assert found["traffic"] == ("bears has about 96 requests a day, over the 1 h since the first")
+
+
 def test_traffic_is_told_by_units_and_by_visits(world: World) -> None:
     requests(world, 40, 4, "ranger-7")  # ten a day of the one user
     with world.database.begin() as connection:

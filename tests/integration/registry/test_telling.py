@@ -144,6 +144,8 @@ def test_nobody_approves_what_rests_on_their_own_verdicts(world: World) -> None:
     reviewed_by(world, eve=60, kim=59)
     with pytest.raises(Forbidden, match="eve gave 60 of the 119 verdicts that this evidence rests"):
         world.do(lambda u: approve(u, "bears", "eve", digest(world), world.now))
+    with pytest.raises(Conflict, match="there is no evidence nonsense now"):
+        world.do(lambda u: approve(u, "bears", "eve", "nonsense", world.now))
     world.do(lambda u: approve(u, "bears", "kim", digest(world), world.now))
     reviewed_by(world, mia=1)
     world.do(lambda u: approve(u, "bears", "eve", digest(world), world.now))

@@ -227,6 +227,7 @@ def test_without_a_baseline_nothing_is_compared() -> None:
     alone = forecast(each, None, SomeTraffic())[0]
     assert alone.exposure.startswith("a person answers every request")
     assert "counted once" not in alone.gates[0].sentence
+    assert " reviews if 2 % of the answers are wrong, " in alone.gates[0].sentence
     (part, last) = plan.stages
     never = replace(part, gates=(GateSpec("latency", {"quantile": 1 - 1e-9, "at_most_ms": 9}),))
     (gate,) = forecast(replace(plan, stages=(never, last)), None, SomeTraffic())[0].gates

@@ -7,8 +7,9 @@ import pytest
 import typer
 
 from console.cli import key, user
+from console.cli.session import Session
 from console.migrate import upgrade
-from registry.domain.errors import Invalid
+from registry.domain.errors import Forbidden, Invalid, Unauthenticated
 
 PASSWORD = "correct horse battery"
 
@@ -30,6 +31,35 @@ def test_the_first_admin_and_a_key_are_made_on_the_home_and_the_key_acts(tmp_pat
     refused = stagegate(tmp_path, "user", "list", **acting)
     assert refused.returncode == 1
     assert "needs the role admin, and you are ada, reviewer" in refused.stderr
+
+
+def test_whoever_shows_a_key_acts_as_its_person_whatever_the_shell_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    upgrade(f"sqlite:///{tmp_path}/stagegate.db")
+    said = f"{PASSWORD}\n"
+    stagegate(tmp_path, "user", "add", "ada", "--role=admin", "--password-stdin", said=said)
+    keys = [
+        stagegate(tmp_path, "key", "create", "ada", f"--role={role}").stdout.strip()
+        for role in ("engineer", "reviewer")
+    ]
+    monkeypatch.delenv("STAGEGATE_AUTH", raising=False)
+    monkeypatch.delenv("STAGEGATE_ACTOR", raising=False)
+    here = Session(tmp_path)
+    assert here.actor() != "ada"
+    monkeypatch.setenv("STAGEGATE_API_KEY", keys[0])
+    assert here.actor() == "ada"
+    monkeypatch.setenv("STAGEGATE_ACTOR", "grace")
+    with pytest.raises(Forbidden, match="the key is ada's, but STAGEGATE_ACTOR is 'grace'"):
+        here.actor()
+    monkeypatch.setenv("STAGEGATE_ACTOR", "ada")
+    assert here.actor() == "ada"
+    monkeypatch.setenv("STAGEGATE_API_KEY", keys[1])
+    with pytest.raises(Forbidden, match="this needs the role engineer, and ada is reviewer"):
+        here.actor()
+    monkeypatch.setenv("STAGEGATE_API_KEY", "sgk_nobodys")
+    with pytest.raises(Unauthenticated, match="unknown to this home"):
+        here.actor()
 
 
 def test_without_a_terminal_somebody_must_say_where_the_password_comes_from(tmp_path: Path):

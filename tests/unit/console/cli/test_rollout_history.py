@@ -1,6 +1,6 @@
 """The audit log as `rollout history` prints it: what happened, why, and how long that took."""
 
-from console.cli.rollout_text import events
+from console.cli.rollout_text import events, preview
 
 GRADUAL = {"stage": "gradual", "step": 0, "weight": 5}
 
@@ -34,3 +34,15 @@ def test_each_line_says_why_and_how_long_after_the_one_before_of_the_same_rollou
     ]
     assert "promoted to gradual at 5 %: on" in text
     assert "waits for 1 approval" in text
+
+
+def test_a_dry_run_compares_with_what_runs_and_with_nothing_else():
+    found = {
+        "standing": "no version is live", "traffic": "no requests", "objections": [],
+        "compared_with": None, "differences": ["gradual: new"], "stages": [],
+    }  # fmt: skip
+    assert preview(found).splitlines() == ["no version is live.", "no requests."]
+    assert preview(found | {"compared_with": "bears@1"}).splitlines()[2:] == [
+        "Against the plan of bears@1:",
+        "  - gradual: new",
+    ]

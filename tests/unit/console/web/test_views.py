@@ -180,7 +180,7 @@ def test_the_bar_of_a_gate_is_full_where_the_evidence_reaches_its_threshold():
 def test_a_failed_gate_shows_the_evidence_of_harm():
     numbers = {"log_e_harm": math.log(150), "log_e_harm_needed": math.log(100)}
     assert gate(a_gate(verdict="failed", numbers=numbers)).bar_text == (
-        "evidence of harm: 150, needs 100"
+        "evidence of harm: 150, needs 100 (e-value, begins at 1)"
     )
 
 
