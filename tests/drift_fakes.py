@@ -22,12 +22,16 @@ WORLD = a_world()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def fitted(held_out: int = 400, seed: int = 1) -> dict[str, bytes]:
+    """The files of 800 training images and some held-out ones."""
+    draw = np.random.default_rng(seed)
+    seen = ([WORLD.draw(800, draw)], [WORLD.draw(held_out, draw)])
+    return dict(MonitoringReferenceFitter().fit(LABELS, BLOCKS, *seen))
+
+
 def a_reference(seed: int = 1) -> Reference:
     """800 training images, 400 held-out ones."""
-    draw = np.random.default_rng(seed)
-    files = MonitoringReferenceFitter().fit(
-        LABELS, BLOCKS, [WORLD.draw(800, draw)], [WORLD.draw(400, draw)]
-    )
+    files = fitted(seed=seed)
     profile = profiles.from_json(files[PROFILE_FILE])
     return Reference(profile, scorer_file.from_bytes(files[SCORER_FILE]))
 

@@ -94,6 +94,7 @@ def carry_out(here: Session, request: "Registration", *, allow_unjailed: bool) -
     """Register, with bars for the long steps, and print what came of it."""
     from console.migrate import check
     from console.wiring import now
+    from monitoring.services.attainable_level import told_level
     from registry.adapters.database.unit_of_work import SqlUnitOfWork
     from registry.services.register import register as run
     from registry.services.registration_request import check_request
@@ -112,6 +113,7 @@ def carry_out(here: Session, request: "Registration", *, allow_unjailed: bool) -
         registered = run(request, tools, transaction, now())
     document = version_document(registered.version, "registered")
     document |= {"jail": registered.jail, "globals": dict(registered.globals)}
+    document["out_of_domain"] = told_level(registered.reference)
     here.show(document, lambda: registered_text(document))
 
 

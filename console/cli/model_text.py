@@ -145,6 +145,7 @@ def registered_text(document: Mapping[str, Any]) -> str:
             paint(f"Registered {document['model']}@{document['version']}", "green"),
             f"digest {document['digest']}",
             f"labels {', '.join(document['labels'])}",
+            document["out_of_domain"],
             f"{_READ.get(document['format'], 'The model was opened to be converted')}, "
             f"{_locked(document['jail']['conversion'])}",
             f"Its original was asked for comparison, {_locked(document['jail']['original'])}",

@@ -32,7 +32,6 @@ from registry.domain.forecast import Traffic
 from registry.domain.rollout import Rollout
 from registry.domain.standing import standing_at
 from registry.domain.transitions import Command
-from registry.domain.versions import ModelVersion
 from registry.services import control, find
 from registry.services.approve import approve
 from registry.services.certify import certify
@@ -40,7 +39,7 @@ from registry.services.judge import GateMemory, Looked, judge
 from registry.services.lint_plan import lint_plan
 from registry.services.preview_rollout import preview
 from registry.services.promote import prepare, prepare_if_ready, promote
-from registry.services.start_rollout import start_rollout
+from registry.services.start_rollout import RequireLevel, flag_objections, start_rollout
 
 _ABORT_TRIES = 50
 _LOOKS = 5
@@ -91,8 +90,6 @@ class ApproveBody(_Body):
 
 
 Seen = TypeVar("Seen", bound=Looked)
-# Raises Invalid if a version cannot flag inputs at a level; monitoring knows.
-RequireLevel = Callable[[ModelVersion, float], None]
 # What is known of a model's requests at a moment; serving knows.
 TrafficOf = Callable[[sa.Connection, str, datetime], Traffic]
 
@@ -198,22 +195,22 @@ class _Api:
     def lint(self, body: PlanBody) -> Document:
         """Everything that is wrong with a plan, by line, here and now."""
         with self._database.read() as connection:
-            return asdict(lint_plan(SqlUnitOfWork(connection), body.plan))
+            return asdict(lint_plan(SqlUnitOfWork(connection), body.plan, self._require_level))
 
     def plan(self, body: PlanBody) -> Document:
         """A dry run: what would change, how many reviews and days it takes, what deadlines do."""
         plan, now = parse_plan(body.plan), self._now()
         with self._database.read() as connection:
             traffic = self._traffic(connection, plan.model, now)
-            return asdict(preview(SqlUnitOfWork(connection), plan, traffic))
+            unit = SqlUnitOfWork(connection)
+            return asdict(preview(unit, plan, traffic, self._require_level))
 
     def start(self, body: PlanBody, actor: Actor) -> Document:
         """Start a rollout in the first stage of its plan."""
         plan = parse_plan(body.plan)
-        if plan.flags.out_of_domain is not None:
-            with self._database.read() as connection:
-                version = SqlUnitOfWork(connection).versions.get(plan.model, plan.version)
-            self._require_level(version, plan.flags.out_of_domain)
+        with self._database.read() as connection:
+            for _, error in flag_objections(SqlUnitOfWork(connection), plan, self._require_level):
+                raise error
         identity, salt = str(uuid.uuid4()), secrets.token_hex(16)
         return self._change(lambda u, t: start_rollout(u, plan, actor, t, identity, salt))
 

@@ -8,7 +8,7 @@ from registry.documents.plan_yaml import Problem
 from registry.domain.plan import Plan
 from registry.domain.watching import watch_notes
 from registry.ports import UnitOfWork
-from registry.services.start_rollout import objections
+from registry.services.start_rollout import RequireLevel, flag_objections, objections
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Linted:
     notes: tuple[str, ...] = ()
 
 
-def lint_plan(unit: UnitOfWork, text: str) -> Linted:
+def lint_plan(unit: UnitOfWork, text: str, require_level: RequireLevel) -> Linted:
     """Everything that is wrong with a plan, by line.
 
     A model that is not registered here at all may be registered elsewhere, so that is a note.
@@ -33,7 +33,8 @@ def lint_plan(unit: UnitOfWork, text: str) -> Linted:
         return Linted((), (note, *watch_notes(plan)))
     if _runs_already(unit, plan):
         return Linted((), (f"{plan.model}@{plan.version} is following this very plan",))
-    found = ((line_of(text, path), str(error)) for path, error in objections(unit, plan))
+    against = (*objections(unit, plan), *flag_objections(unit, plan, require_level))
+    found = ((line_of(text, path), str(error)) for path, error in against)
     problems = tuple(Problem(line, message) for line, message in found)
     return Linted(problems, tuple(watch_notes(plan)))
 

@@ -73,6 +73,7 @@ class Made:
     parity: Parity
     environment: Mapping[str, str]
     locks: Mapping[str, Mapping[str, Any]]
+    reference: Mapping[str, bytes]
 
 
 def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime) -> Made:
@@ -98,6 +99,7 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)
     made_with = _environment(converted, tools)
+    reference = _fit(converted, training, calibration, answering, tools)
     files: dict[str, bytes | Path] = {
         "model.onnx": graph,
         "preprocessing.json": converted.preprocessing.document(),
@@ -105,14 +107,15 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
         "requirements.txt": requirements_text(made_with).encode(),
         **taken.beside,
         **_declared_files(request),
-        **_fit(converted, training, calibration, answering, tools),
+        **reference,
     }
     locks = {"conversion": dict(converted.jail), "original": dict(proven.jail)}
     fields = _manifest_fields(request, taken, converted, proven.parity, made_with, now)
     fields["jail"] = locks
     bundle = folder / "bundle"
     digest = tools.bundles.write(bundle, fields, files)
-    return Made(bundle, digest, converted, proven.parity, fields["environment"], locks)
+    environment = fields["environment"]
+    return Made(bundle, digest, converted, proven.parity, environment, locks, reference)
 
 
 def _read(source: Path | None, converted: Converted, tools: Tools) -> Sequence[Labelled] | None:

@@ -8,7 +8,12 @@ from registry.domain.forecast import WEEK, StageForecast, Traffic, forecast
 from registry.domain.plan import Plan
 from registry.domain.rollout import Rollout
 from registry.ports import UnitOfWork
-from registry.services.start_rollout import baseline_of, objections
+from registry.services.start_rollout import (
+    RequireLevel,
+    baseline_of,
+    flag_objections,
+    objections,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,17 @@ class Preview:
     stages: tuple[StageForecast, ...]
 
 
-def preview(unit: UnitOfWork, plan: Plan, traffic: Traffic) -> Preview:
+def preview(unit: UnitOfWork, plan: Plan, traffic: Traffic, require_level: RequireLevel) -> Preview:
     """Look at a plan beside what runs; only reads."""
     running = _running(unit, plan)
+    against = (*objections(unit, plan), *flag_objections(unit, plan, require_level))
     baseline = baseline_of(unit, plan)
     return Preview(
         model=plan.model,
         version=plan.version,
         baseline=baseline,
         standing=_standing(unit, plan),
-        objections=tuple(str(error) for _, error in objections(unit, plan)),
+        objections=tuple(str(error) for _, error in against),
         traffic=_spoken_traffic(plan.model, traffic),
         requests_per_day=round(traffic.per_day, 1),
         compared_with=f"{running.model}@{running.version}" if running else None,

@@ -18,12 +18,16 @@ from registry.services.sweep import sweep
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The new version and the proof that came with it; jail: which locks held in each process."""
+    """The new version and the proof that came with it.
+
+    jail: which locks held in each process. reference: the files that live inputs are compared with.
+    """
 
     version: ModelVersion
     parity: Parity
     globals: Mapping[str, Any]
     jail: Mapping[str, Mapping[str, Any]]
+    reference: Mapping[str, bytes]
 
 
 def register(
@@ -44,7 +48,7 @@ def register(
         stored = _store(request, made, tools)
     version = _version(request, made, stored, now)
     _record(version, tools.store, stored, transaction, now)
-    return Registered(version, made.parity, made.converted.globals, made.locks)
+    return Registered(version, made.parity, made.converted.globals, made.locks, made.reference)
 
 
 def _store(request: Registration, made: Made, tools: Tools) -> StoredVersion:

@@ -1,6 +1,6 @@
 """Start a rollout in the first stage of its plan."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from registry.documents.plan_record import plan_digest
@@ -10,8 +10,12 @@ from registry.domain.plan import Plan
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.transitions import Command, check_stage
+from registry.domain.versions import ModelVersion
 from registry.ports import UnitOfWork
 from registry.services.record import record
+
+# Raises Invalid if a version cannot flag inputs at a level; monitoring knows.
+RequireLevel = Callable[[ModelVersion, float], None]
 
 
 def start_rollout(
@@ -69,6 +73,26 @@ def objections(unit: UnitOfWork, plan: Plan) -> Iterator[tuple[Path, StagegateEr
         yield ("model", "version"), objection
     if objection := _objection_to_baseline(unit, plan):
         yield ("model", "baseline"), objection
+
+
+def flag_objections(
+    unit: UnitOfWork, plan: Plan, require_level: RequireLevel
+) -> Iterator[tuple[Path, StagegateError]]:
+    """Why the plan's version cannot flag inputs as finely as the plan asks.
+
+    Apart from the others, since it reads files: nobody may be kept from writing meanwhile.
+    """
+    level = plan.flags.out_of_domain
+    if level is None:
+        return
+    try:
+        version = unit.versions.get(plan.model, plan.version)
+    except NotFound:
+        return  # `objections` says so
+    try:
+        require_level(version, level)
+    except (Invalid, NotFound) as error:
+        yield ("flags", "out_of_domain"), error
 
 
 def baseline_of(unit: UnitOfWork, plan: Plan) -> int | None:

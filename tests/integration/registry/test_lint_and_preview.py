@@ -65,6 +65,24 @@ def test_lint_looks_up_versions_and_what_runs(client: TestClient, world: World) 
     assert linted(client, plan(2, "live")) == []
 
 
+def test_a_level_that_the_version_cannot_tell_is_found_before_the_start(
+    client: TestClient, world: World
+) -> None:
+    fine = PLAN.replace("stages:", "flags: {out_of_domain: 0.001}\nstages:", 1)
+    line = fine[: fine.index("flags:")].count("\n") + 1
+    assert linted(client, fine) == [f"{line}: bears@2 cannot flag at 0.001"]
+    found = client.post("/v1/rollouts:plan", json={"plan": fine}).json()
+    assert found["objections"] == ["bears@2 cannot flag at 0.001"]
+    refused = client.post("/v1/rollouts", json={"plan": fine})
+    assert (refused.status_code, refused.json()["detail"]) == (422, "bears@2 cannot flag at 0.001")
+    coarse = fine.replace("0.001", "0.01")
+    assert linted(client, coarse) == []
+    assert client.post("/v1/rollouts:plan", json={"plan": coarse}).json()["objections"] == []
+    unknown = fine.replace("version: 2", "version: 9")
+    assert linted(client, unknown) == ["2: bears has no version 9; it has 1, 2, 3"]
+    assert client.post("/v1/rollouts", json={"plan": unknown}).status_code == 404
+
+
 def test_a_rejected_version_is_refused_by_lint(client: TestClient, world: World) -> None:
     world.start()
     world.do(lambda u: control.abort(u, "bears", "bob", world.now, "odd", command=Command.REJECT))

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from drift_fakes import NOW, WORLD, Stream, a_reference
+from drift_fakes import NOW, WORLD, Stream, a_reference, fitted
 
 from monitoring.domain.drift_tests import Thresholds
 from monitoring.domain.episode import Episode, Evidence, Reading, comparable, evidence_of, judge
 from monitoring.domain.history import AmongPast, PastWindow, among_past, carried
-from monitoring.domain.reference import Reference
-from monitoring.services.attainable_level import attainable_level, require_level
+from monitoring.domain.reference import SCORER_FILE, Reference
+from monitoring.services.attainable_level import attainable_level, require_level, told_level
 from monitoring.services.measure_drift import DriftCheck
 from registry.domain.errors import Invalid
 
@@ -295,6 +295,21 @@ def test_the_attainable_level_is_the_smallest_p_value(reference: Reference):
     require_level(reference, 0.01)
     with pytest.raises(Invalid, match="register it with at least"):
         require_level(reference, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("rows", "ending"),
+    [
+        (120, "30 shaped the scores and 90 calibrate them, so a plan may flag at 0.011 or more; "
+        "for 0.01 register with at least 133"),
+        (400, "100 shaped the scores and 300 calibrate them, so a plan may flag at 0.0033 or more"),
+    ],
+)  # fmt: skip
+def test_a_registration_says_how_fine_a_level_may_be(rows: int, ending: str):
+    files = fitted(rows)
+    assert told_level(files) == f"out_of_domain: of {rows} calibration inputs {ending}"
+    del files[SCORER_FILE]
+    assert "no calibration data" in told_level(files)
 
 
 def test_a_version_without_scores_keeps_no_level(reference: Reference):
