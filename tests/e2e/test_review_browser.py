@@ -217,6 +217,22 @@ def test_an_empty_queue_takes_up_the_next_item_by_itself(site: Site, open_page: 
     expect(page.locator("#item-title")).to_be_focused()
 
 
+def test_labels_and_photograph_stay_where_they_are(site: Site, open_page: Open):
+    queue(site, an_item(1), an_item(2), undo_seconds=1)
+    page = open_page("/review")
+
+    def places() -> list[object]:
+        return [page.locator(one).first.bounding_box() for one in ("#photo", "[data-answer]")]
+
+    ready(page, "item-1")
+    before = places()
+    page.keyboard.press("2")
+    ready(page, "item-2")
+    assert places() == before
+    expect(page.locator("#undo")).to_be_hidden()
+    assert places() == before
+
+
 def test_a_photograph_is_enlarged_and_lit_by_keys(site: Site, open_page: Open):
     queue(site, an_item(1))
     page = open_page("/review")
