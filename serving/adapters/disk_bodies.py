@@ -30,8 +30,12 @@ def keep(path: str, data: bytes) -> None:
 
     One that is there may be another's, who has not waited for the disk yet.
     """
-    if _is_whole(path, len(data)):
-        _sync(path)
+    there = _opened_whole(path, len(data))
+    if there is not None:
+        try:
+            os.fsync(there)
+        finally:
+            os.close(there)
         _sync_folder(os.path.dirname(path))
         return
     begun = _partial(path)
@@ -136,8 +140,9 @@ class _File:
 def _begun(path: str, data: bytes) -> "_File | OSError":
     """A body under its name; the file stays open, so that its errors can be asked for."""
     try:
-        if _is_whole(path, len(data)):
-            return _File(path, os.open(path, os.O_RDONLY), is_new=False)
+        there = _opened_whole(path, len(data))
+        if there is not None:
+            return _File(path, there, is_new=False)
         return _File(path, _written(path, data), is_new=True)
     except OSError as error:
         return error
@@ -167,14 +172,21 @@ def _tried(work: Callable[[], None]) -> OSError | None:
     return None
 
 
-def _is_whole(path: str, size: int) -> bool:
-    """Whether a body is there, sent now; one that a crash has torn is written again."""
+def _opened_whole(path: str, size: int) -> int | None:
+    """The body that is there, open and sent now; None where it is to be written.
+
+    That is also where a crash has torn it, and where `forget` has it in its hands just now.
+    """
     try:
         now = time.time_ns()  # the kernel's own clock for files is some milliseconds behind
         os.utime(path, ns=(now, now))
-        return os.stat(path).st_size == size
+        number = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return False
+        return None
+    if os.fstat(number).st_size == size:
+        return number
+    os.close(number)
+    return None
 
 
 def _new_file(path: str) -> int:
