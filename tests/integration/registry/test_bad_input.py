@@ -98,7 +98,7 @@ def test_a_second_rollout_is_refused_and_the_first_goes_on(
         ("pause", {"expected_generation": 8}, "is at generation 1, not 8"),
         ("resume", {}, "bears@2 is not paused"),
         ("undo", {}, "bears@2 is in manual review, which undo cannot leave; undo works in live"),
-        ("approve", {"evidence": "sha256:0"}, "the evidence is no longer sha256:0; look at the"),
+        ("approve", {"evidence": "sha256:0"}, "there is no evidence sha256:0 now; look at the"),
     ],
 )
 def test_a_command_that_leads_nowhere_changes_nothing(
