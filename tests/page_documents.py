@@ -599,7 +599,12 @@ class FakeApi:
 
     def _decision(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         stored = [d for d in self.decisions if d["idempotency_key"] == body["idempotency_key"]]
-        if not stored:
+        if not stored and body.get("revise"):
+            if (item["state"], item["epoch"]) != ("decided", body["epoch"]):
+                raise Conflict("your answer cannot be corrected any more")
+            self.decisions = [d for d in self.decisions if d["item"] != item["id"]]
+            self.decisions.append({"item": item["id"], "actor": actor, **body})
+        elif not stored:
             if body["label"] is not None and body["label"] not in item["labels"]:
                 raise Invalid(f"{item['model']} has no label {body['label']!r}")
             self._own(item, body, actor)
@@ -609,6 +614,7 @@ class FakeApi:
         document = {"id": item["id"], "status": "decided", "counted": True, "agrees": agrees}
         until = (self.clock() + timedelta(seconds=self.undo_seconds)).isoformat()
         answer = {"label": body["label"], "model_answer": self.model_says, "epoch": item["epoch"]}
+        answer["labels"] = item["labels"]
         return document | answer | {"undo_until": until if self.undo_seconds else None}
 
     def _undo(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from console.web.api import Document
 from console.web.render import HEADERS, Frame
-from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path
+from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path, one_label
 from console.web.views.formatting import sequence
 from console.web.views.review_grid import grid_page
 from console.web.views.review_notices import Notice, put_aside, saved, saved_all, skipped
@@ -52,15 +52,43 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
         reviewer: Reviewer,
         item: str,
         epoch: Epoch,
+        idempotency_key: Text,
         page: Text = "",
         model: Text = "",
     ) -> Response:
-        body = {"epoch": epoch, "page": page or None}
+        body = {"epoch": epoch, "idempotency_key": idempotency_key, "page": page or None}
+        return await change(request, reviewer, model, api_path(item, "agree"), body)
+
+    @pages.post("/review/{item}/correct", dependencies=CHECKED)
+    async def correct(
+        request: Request,
+        reviewer: Reviewer,
+        item: str,
+        epoch: Epoch,
+        idempotency_key: Text,
+        label: Annotated[str | None, Form()] = None,
+        none: Annotated[bool, Form()] = False,
+        page: Text = "",
+        model: Text = "",
+    ) -> Response:
+        body = {
+            "epoch": epoch,
+            "label": one_label(label, none=none),
+            "revise": True,
+            "idempotency_key": idempotency_key,
+            "page": page or None,
+        }
+        return await change(request, reviewer, model, api_path(item, "decision"), body)
+
+    async def change(
+        request: Request, reviewer: str, model: str, path: str, body: dict[str, Any]
+    ) -> Response:
         try:
-            answer = await desk.api.post(api_path(item, "agree"), body, reviewer)
+            answer = await desk.api.post(path, body, reviewer)
         except Conflict as error:
             notice = Notice("Your first answer stands.", "bad", str(error))
             return await desk.show_notice(request, reviewer, model, notice, 409)
+        # The service tells the model's answer only where it may be known.
         notice = saved(answer, "answer-first", desk.clock())
         return await desk.show_notice(request, reviewer, model, notice)
 
@@ -140,10 +168,9 @@ def _add_bulk(pages: APIRouter, desk: Desk) -> None:
         page: Text = "",
         model: Text = "",
     ) -> Response:
-        if (label is None) is not none:
-            raise Invalid("choose one label, or none of these")
+        chosen = one_label(label, none=none)
         named = {"items": [_item(one) for one in items], "idempotency_key": idempotency_key}
-        body = {**named, "label": label, "page": page or None}
+        body = {**named, "label": chosen, "page": page or None}
         try:
             answers = await desk.api.post("/v1/review/bulk/decision", body, reviewer)
         except Conflict as error:

@@ -15,7 +15,7 @@ from console.web.views.formatting import sequence
 from console.web.views.review import lease, review_page
 from console.web.views.review_notices import Notice
 from console.web.visitor import named_visitor, same_origin
-from registry.domain.errors import Conflict, StagegateError
+from registry.domain.errors import Conflict, Invalid, StagegateError
 
 Text = Annotated[str, Form(max_length=2000)]
 Reviewer = Annotated[str, Depends(named_visitor)]
@@ -96,3 +96,13 @@ class Desk:
 def api_path(item: str, action: str) -> str:
     """The address of an action in the contract."""
     return f"/v1/review/{quote(item, safe='')}/{action}"
+
+
+def one_label(label: str | None, *, none: bool) -> str | None:
+    """The answer that a form holds, None for none of these; Invalid if it holds no answer.
+
+    No label alone must not mean "none of these": a form can be sent without any button.
+    """
+    if (label is None) is not none:
+        raise Invalid("choose one label, or none of these")
+    return label

@@ -10,11 +10,11 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from console.web import review_actions
 from console.web.api import Api
 from console.web.render import Frame, Renderer
-from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path
+from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path, one_label
 from console.web.views.review_input import input_panel
 from console.web.views.review_notices import not_counted, saved
 from console.web.visitor import local_address, remember, visitor
-from registry.domain.errors import Conflict, Invalid, StagegateError
+from registry.domain.errors import Conflict, StagegateError
 from registry.domain.people import valid_name
 
 
@@ -78,12 +78,9 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
         page: Text = "",
         model: Text = "",
     ) -> Response:
-        # No label alone must not mean "none of these": a form can be sent without any button.
-        if (label is None) is not none:
-            raise Invalid("choose one label, or none of these")
         body = {
             "epoch": epoch,
-            "label": label,
+            "label": one_label(label, none=none),
             "comment": comment,
             "idempotency_key": idempotency_key,
             "page": page or None,

@@ -54,6 +54,7 @@ def decided(result: Decided) -> dict[str, Any]:
         "epoch": result.opinion.epoch,
         "counted": result.opinion.counted,
         "label": result.opinion.label,
+        "labels": list(found.labels),
         "informed": result.opinion.informed,
         "model_answer": label_out(result.revealed),
         "agrees": result.agrees,

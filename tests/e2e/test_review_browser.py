@@ -97,6 +97,7 @@ def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
     api = queue(site, *(an_item(number) for number in range(1, 5)))
     page = open_page("/review")
     ready(page, "item-1")
+    page.evaluate("window.kept = true")
     strike(page, "23e1")  # the 3 comes too late for one photograph and too early for the next
     ready(page, "item-3")
     assert decided(api) == [("item-1", "glass")]
@@ -105,6 +106,7 @@ def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
     ready(page, "item-4")
     expect(page.locator("#comment")).to_have_value("Es ist eine 4")
     assert decided(api)[1:] == [("item-3", "cardboard")]
+    assert page.evaluate("window.kept"), "the page was never loaded anew"
 
 
 def test_an_answer_that_came_too_early_is_said_and_its_undo_undoes_nothing_else(
@@ -140,6 +142,112 @@ def test_agreeing_afterwards_leaves_the_item_on_the_desk_alone(site: Site, open_
     page.keyboard.press("Escape")
     expect(page.locator("#comment")).to_have_value("torn")
     assert decided(api) == [("item-1", "glass")]
+
+
+def test_an_answer_is_changed_to_any_label_by_one_key(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), an_item(3), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    expect(page.locator("#notice")).to_contain_text("The model said “glass” (58 %): you differ.")
+    expect(page.locator("#announce")).to_contain_text("Shift and the key of a label for another.")
+    page.keyboard.press("c")
+    page.keyboard.type("torn")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Digit3")
+    expect(page.locator("#announce")).to_contain_text("Saved: “metal”.")
+    page.keyboard.press("Shift+Digit0")
+    expect(page.locator("#notice")).to_contain_text("Saved: “none of these”.")
+    page.keyboard.press("Shift+Digit1")  # back to what it was is no repetition
+    expect(page.locator("#notice")).to_contain_text("Saved: “cardboard”.")
+    assert decided(api) == [("item-1", "cardboard")]
+    expect(page.locator("#comment")).to_have_value("torn")
+    expect(page.locator("#item-title")).to_be_focused()
+    page.keyboard.press("2")  # an answer to the item on the desk
+    ready(page, "item-3")
+    page.keyboard.press("Shift+Digit4")
+    expect(page.locator("#notice")).to_contain_text("Saved: “paper”.")
+    assert decided(api) == [("item-1", "cardboard"), ("item-2", "paper")]
+    page.keyboard.press("u")
+    ready(page, "item-2")
+    assert decided(api) == [("item-1", "cardboard")]
+
+
+def test_an_answer_is_not_changed_by_accident(site: Site, open_page: Open):
+    api = queue(site, *(an_item(number) for number in (1, 2, 3)), undo_seconds=3600)
+    page = open_page("/review")
+    said = page.locator("#said")
+    ready(page, "item-1")
+    page.keyboard.press("Shift+Digit3")
+    expect(said).to_have_text("Nothing changed: no answer before can be changed any more.")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    page.keyboard.press("Shift+Digit1")
+    expect(said).to_have_text("Nothing changed: that is your answer already.")
+    page.keyboard.press("Shift+Digit9")
+    expect(said).to_have_text("Nothing changed: no label has that key.")
+    page.keyboard.down("Shift")
+    page.keyboard.down("Digit3")
+    page.keyboard.down("Digit3")  # held
+    page.keyboard.up("Digit3")
+    expect(page.locator("#notice")).to_contain_text("Saved: “metal”.")
+    page.keyboard.press("Digit2")  # meant as an answer, by whoever lets go of Shift too late
+    expect(said).to_have_text("Not taken: let go of Shift first.")
+    page.keyboard.up("Shift")
+    assert decided(api) == [("item-1", "metal")]
+    page.keyboard.press("s")
+    page.keyboard.press("Shift+Digit2")  # in another dialog it means nothing
+    expect(page.get_by_role("heading", name="Skip: why?")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    page.keyboard.press("Shift+Digit2")
+    expect(page.locator("#comment")).to_have_value("@")
+    assert decided(api) == [("item-1", "metal")]
+    assert sum(path.endswith("/decision") for path, _ in api.sent) == 2
+
+
+def test_the_key_that_changes_an_answer_can_be_another(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("?")
+    dialog = page.locator("#keys")
+    expect(dialog).to_contain_text("change the answer before to that label")
+    dialog.get_by_label("change the answer before").select_option("Alt")
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    expect(page.locator("#undo")).to_contain_text("Alt+1…9")
+    expect(page.locator("#announce")).to_contain_text("Alt and the key of a label")
+    page.keyboard.press("Shift+Digit3")
+    page.keyboard.press("Alt+Digit2")
+    expect(page.locator("#notice")).to_contain_text("Saved: “glass”.")
+    assert decided(api) == [("item-1", "glass")]
+    assert page.locator("#correct [data-key='2']").get_attribute("aria-keyshortcuts") == "Alt+2"
+
+
+def test_without_a_keyboard_an_answer_is_changed_from_a_list(site: Site, open_page: Open):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review", clock=True)
+    ready(page, "item-1")
+    page.get_by_role("button", name="cardboard").click()
+    ready(page, "item-2")
+    another = page.get_by_role("button", name="Another")
+    another.click()
+    expect(page.get_by_role("heading", name="Change your answer “cardboard” to")).to_be_visible()
+    assert page.locator("#correct").get_by_role("button", name="cardboard").is_disabled()
+    page.locator("#correct").get_by_role("button", name="paper").click()
+    expect(page.locator("#notice")).to_contain_text("Saved: “paper”.")
+    assert decided(api) == [("item-1", "paper")]
+    another.click()
+    page.clock.fast_forward(3_601_000)
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.locator("#announce")).to_have_text("The time to change the answer is over.")
+    expect(page.locator("#item-title")).to_be_focused()
+    page.keyboard.press("Shift+Digit3")
+    expect(page.locator("#said")).to_contain_text("no answer before can be changed")
+    assert decided(api) == [("item-1", "paper")]
 
 
 def test_look_alikes_are_answered_together_but_for_what_was_unticked(site: Site, open_page: Open):

@@ -66,6 +66,28 @@ def test_a_lost_connection_is_loud_and_the_answer_can_be_sent_again(site: Site, 
     open_page.complaints.clear()
 
 
+def test_a_change_of_the_answer_before_that_got_lost_or_came_too_late_is_loud(
+    site: Site, open_page: Open
+):
+    api = queue(site, an_item(1), an_item(2), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    page.context.set_offline(True)
+    page.keyboard.press("Shift+Digit3")
+    expect(page.get_by_role("alert")).to_contain_text("Not saved: “metal”.")
+    page.context.set_offline(False)
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("Saved: “metal”.")
+    assert decided(api) == [("item-1", "metal")]
+    api.items["item-1"]["epoch"] = 9  # its caller has heard the answer
+    page.keyboard.press("Shift+Digit4")
+    expect(page.locator("#notice")).to_contain_text("Your first answer stands.")
+    assert decided(api) == [("item-1", "metal")]
+    open_page.complaints.clear()
+
+
 def test_what_a_lost_connection_left_unsaved_is_there_when_the_page_is_opened_again(
     site: Site, open_page: Open
 ):

@@ -28,7 +28,7 @@
     else announce(text);
   };
   const refuse = () => say("Not taken, too early: look at the photograph first.");
-  document.addEventListener("answer-refused", refuse);
+  document.addEventListener("answer-refused", (event) => (event.detail ? say(event.detail) : refuse()));
 
   // Whoever undoes what was never taken does not mean the answer before it.
   const clears = (button, event) => {
@@ -117,8 +117,12 @@
     const left = (undoEnds - performance.now()) / 1000;
     find("progress", form).value = Math.max(0, left);
     if (left > 0) return;
-    const focused = form.contains(document.activeElement);
+    const dialog = find("#correct");
+    const focused = form.contains(document.activeElement) || dialog?.open;
     form.hidden = true;
+    if (dialog?.open) announce("The time to change the answer is over.");
+    dialog?.close();
+    dialog?.toggleAttribute("hidden", true);
     if (focused) focusItem();
   };
 
@@ -149,16 +153,19 @@
     startUndo();
     announce(words("#notice p"));
     if (document.activeElement === document.body) focusItem();
-    tell("notice-shown");
   };
 
   // What was said of an item that has gone meanwhile has nowhere to go.
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!event.detail.target.isConnected) event.detail.shouldSwap = false;
+    const { target, xhr } = event.detail;
+    if (target.isConnected) return;
+    event.detail.shouldSwap = false;
+    if (xhr.status >= 400) say("The answer before last was not changed: the time for that was over.");
   });
 
-  document.addEventListener("htmx:afterSwap", (event) => {
-    // The swapped element is gone by now; what came in its place has the same id.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // The swapped element is gone by now; what came in its place has the same id, and its forms
+    // are htmx's: after the mere swap a key that was pressed meanwhile would load a whole page.
     const { target } = event.detail;
     if (target.id === "item") appeared(target);
     else if (target.id === "notice") noticed();

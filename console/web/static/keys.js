@@ -24,14 +24,19 @@
   };
 
   // The letter of a key; on a keyboard of another script the one that is printed where we have it.
+  // The row of digits gives digits also where they are printed above something else.
   const named = (event) => {
     const physical = /^(?:Key|Digit)(.)$/.exec(event.code);
-    const foreign = event.key.length === 1 && event.key > "~";
+    const foreign = event.key.length === 1 && (event.key > "~" || event.code.startsWith("Digit"));
     return (foreign && physical && !event.shiftKey ? physical[1] : event.key).toLowerCase();
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.altKey) return;
+    if (event.isComposing) return;
+    if (event.key === modifier() && !event.repeat) corrected = false;
+    const label = !writes(event.target) && keysOn() && chord(event);
+    if (label) return correct(event, label);
+    if (event.altKey) return;
     if (event.target.dataset.remap) return remap(event);
     if (writes(event.target)) return written(event);
     if (event.ctrlKey || event.metaKey) return undoes(event);
@@ -63,6 +68,36 @@
     if (event.key.toLowerCase() !== "z" || event.shiftKey || !button) return;
     event.preventDefault();
     if (!event.repeat) button.click();
+  };
+
+  // ---- the answer before, changed by one chord -------------------------------------------------
+
+  const modifier = () => localStorage.getItem("stagegate-chord") || "Shift";
+  let corrected = false; // by this press of the modifier: who lets go of it late means an answer
+
+  const chord = (event) => {
+    const { shiftKey, altKey, ctrlKey, metaKey } = event;
+    const alone = shiftKey === (modifier() === "Shift") && altKey === (modifier() === "Alt");
+    return alone && !ctrlKey && !metaKey && /^Digit(\d)$/.exec(event.code)?.[1];
+  };
+
+  const uncorrectable = (target) => {
+    if (corrected) return `Not taken: let go of ${modifier()} first.`;
+    if (onItsWay() || find("#notice .htmx-request")) return "Not taken, too early.";
+    if (!find("#correct:not([hidden])")) return "Nothing changed: no answer before can be changed any more.";
+    if (!target) return "Nothing changed: no label has that key.";
+    return target.disabled ? "Nothing changed: that is your answer already." : "";
+  };
+
+  const correct = (event, key) => {
+    if (find("dialog[open]:not(#correct)")) return;
+    event.preventDefault();
+    if (event.repeat) return;
+    const target = find(`#correct [data-key="${key}"]`);
+    const detail = uncorrectable(target);
+    if (detail) return document.dispatchEvent(new CustomEvent("answer-refused", { detail }));
+    corrected = true;
+    target.click();
   };
 
   // ---- while an answer is on its way -----------------------------------------------------------
@@ -121,6 +156,9 @@
   for (const box of all("[data-remap]")) usual[box.dataset.remap] = box.value.toLowerCase();
 
   const applyKeys = () => {
+    for (const cap of all("[data-chord]")) cap.textContent = modifier();
+    for (const label of all("#correct [data-key]"))
+      label.setAttribute("aria-keyshortcuts", `${modifier()}+${label.dataset.key}`);
     for (const [act, key] of Object.entries({ ...usual, ...ownKeys() })) {
       const shown = key.toUpperCase();
       const box = find(`[data-remap="${act}"]`);
@@ -143,7 +181,7 @@
     const map = { ...usual, ...ownKeys() };
     const taken = Object.keys(map).find((other) => other !== act && map[other] === key);
     const said = find("#remap-said");
-    if (/[0-9?]/.test(key) || taken) {
+    if (/[0-9?]/.test(key) || event.code.startsWith("Digit") || taken) {
       said.textContent = `“${key.toUpperCase()}” is taken; choose another key.`;
       return;
     }
@@ -155,6 +193,8 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-resets]")) return;
     localStorage.removeItem("stagegate-keymap");
+    localStorage.removeItem("stagegate-chord");
+    find("#chord").value = modifier();
     applyKeys();
   });
 
@@ -166,7 +206,17 @@
     );
   }
 
-  document.addEventListener("notice-shown", applyKeys);
+  const chooseChord = find("#chord");
+  if (chooseChord) {
+    chooseChord.value = modifier();
+    chooseChord.addEventListener("change", () => {
+      localStorage.setItem("stagegate-chord", chooseChord.value);
+      applyKeys();
+    });
+  }
+
+  // Before the desk announces what came.
+  document.addEventListener("htmx:afterSettle", applyKeys);
   document.addEventListener("item-shown", () => {
     applyKeys();
     release();

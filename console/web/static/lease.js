@@ -87,7 +87,7 @@
   });
 
   document.addEventListener("item-shown", takeLease);
-  document.addEventListener("htmx:afterSwap", (event) => {
+  document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "lease") takeLease();
   });
   document.addEventListener("htmx:afterRequest", (event) => {

@@ -86,7 +86,7 @@
     });
   };
 
-  document.addEventListener("htmx:afterSwap", (event) => {
+  document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "content") announce("");
   });
   setInterval(refresh, REFRESH_MS);

@@ -1,19 +1,30 @@
 """What became of a reviewer's last answer, in words, and how to take it back."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from console.web.views.formatting import mapping, parse_time, percent
+from console.web.views.formatting import mapping, parse_time, percent, sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A label that the last answer can be changed to; `given`: it is that answer."""
+
+    key: str
+    label: str
+    given: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """How to take the last answer back, or to change it to the model's, and for how long.
+    """How to take the last answer back, or to change it, and for how long.
 
-    fields: what the form sends along.
+    fields: what the forms send along. agree_with: the model's label. given: the answer in words.
+    changes: the labels that there are, without "none of these".
     """
 
     url: str
@@ -21,6 +32,14 @@ class Undo:
     seconds: str
     agree_url: str = ""
     agree_with: str = ""
+    correct_url: str = ""
+    given: str = ""
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def none_given(self) -> bool:
+        """Whether the answer was that none of the labels fits."""
+        return not any(change.given for change in self.changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +87,20 @@ def _undo(answer: Mapping[str, Any], now: datetime, agree_with: str = "") -> Und
     if seconds <= 0:
         return None
     path = f"/review/{quote(str(answer['id']), safe='')}"
-    fields = (("epoch", str(answer["epoch"])),)
+    # A key of its own for each notice: to change back and forth is no repetition.
+    fields = (("epoch", str(answer["epoch"])), ("idempotency_key", str(uuid.uuid4())))
     return Undo(
-        f"{path}/undo", fields, f"{seconds:.1f}", f"{path}/agree" if agree_with else "", agree_with
+        f"{path}/undo",
+        fields,
+        f"{seconds:.1f}",
+        f"{path}/agree" if agree_with else "",
+        agree_with,
+        f"{path}/correct",
+        quoted(answer.get("label")),
+        tuple(
+            Change(str(place) if place <= 9 else "", str(label), label == answer.get("label"))
+            for place, label in enumerate(sequence(answer.get("labels")), start=1)
+        ),
     )
 
 

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from review_calls import SAMPLED, SUPERVISED, Serve, ask, get, pass_time, post
@@ -40,6 +41,37 @@ def test_the_caller_hears_the_last_word_and_nothing_before_the_window_is_over(se
     assert [one["label"] for one in history["decisions"]] == ["metal", "paper", "glass"]
     assert [one["action"] for one in history["events"]] == ["taken", "undone"]
     assert (history["source"], history["outcome"]["prediction"]) == ("single", "glass")
+
+
+def test_an_answer_is_corrected_to_any_label_while_it_can_be_undone(serve: Serve):
+    client, serving = serve(SUPERVISED)
+    held = ask(client)
+    item = get(client, "/v1/review/next")
+    first = post(client, item, "decision", label="metal").json()
+    assert first["labels"] == item["labels"]
+
+    def correct(label: str | None, key: str) -> dict[str, Any]:
+        said = {"label": label, "revise": True, "idempotency_key": key}
+        return post(client, item, "decision", **said).json()
+
+    assert correct("paper", "k") == correct("paper", "k")
+    assert correct("metal", "l")["informed"] is True
+    assert correct(None, "m")["agrees"] is False
+    refused = post(client, item, "decision", label="glas", revise=True, idempotency_key="n")
+    assert refused.status_code == 422
+    assert get(client, f"/v1/predictions/{held['id']}")["status"] == "held"
+    back = post(client, item, "undo").json()
+    assert (back["state"], back["holder"]) == ("leased", "ann")
+    post(client, back, "decision", label="metal")
+    item = back
+    assert correct("paper", "o")["label"] == "paper"
+    pass_time(serving, 6)
+    assert get(client, f"/v1/predictions/{held['id']}")["prediction"] == "paper"
+    late = post(client, item, "decision", label="glass", revise=True, idempotency_key="p")
+    assert late.status_code == 409
+    said = get(client, f"/v1/review/items/{item['id']}")["decisions"]
+    labels = ["metal", "paper", "metal", None, "metal", "paper"]
+    assert [one["label"] for one in said] == labels
 
 
 def test_a_blind_item_tells_neither_the_models_answer_nor_where_to_find_it(serve: Serve):

@@ -162,6 +162,40 @@ def test_an_answer_and_agreeing_later_say_which_page_showed_the_item():
     assert len(pages[0]) == 12
 
 
+def test_an_answer_is_changed_to_another_label_once_for_each_time_that_it_is_meant():
+    api = FakeApi([an_item(1), an_item(2)])
+    api.undo_seconds = 5.0
+
+    def notice_of(html: str) -> dict[str, str]:
+        return form(html[html.index('id="correct"') :].partition("</form>")[0])
+
+    with browser(api) as client:
+        data = form(client.get("/review").text, label="metal")
+        first = client.post("/review/item-1/decision", data=data, headers=ORIGIN | HTMX)
+
+        def correct(sent: dict[str, str], **answer: str) -> httpx.Response:
+            said = sent | answer
+            return client.post("/review/item-1/correct", data=said, headers=ORIGIN | HTMX)
+
+        sent = notice_of(first.text)
+        paper, again = correct(sent, label="paper"), correct(sent, label="paper")
+        assert "Saved: “paper”." in paper.text
+        assert 'data-item="' not in paper.text, "the item on the desk stays as it is"
+        assert len(api.decisions) == 1
+        none = correct(notice_of(again.text), none="1")
+        assert (none.status_code, api.decisions[0]["label"]) == (200, None)
+        unsaid = correct(notice_of(none.text))
+        assert (unsaid.status_code, unsaid.text) == (422, "choose one label, or none of these")
+        api.items["item-1"]["epoch"] = 9
+        late = correct(notice_of(none.text), label="glass")
+    assert late.status_code == 409
+    assert "Your first answer stands." in late.text
+    revised = [body for _, body in api.sent if body.get("revise")]
+    assert [body["label"] for body in revised] == ["paper", "paper", None, "glass"]
+    assert len({body["idempotency_key"] for body in revised}) == 3
+    assert all(len(body["page"]) == 12 for body in revised)
+
+
 def test_an_answer_is_stored_and_brings_the_next_item():
     api = FakeApi([an_item(1), an_item(2)])
     with browser(api) as client:
