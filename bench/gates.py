@@ -11,7 +11,7 @@ then. A false promotion is a run in which the gate passes at any time; what is a
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,31 +176,31 @@ def _sampled(runs: int, rng: Random, flagged_share: float) -> None:
     length, enough, sample = 4_000, 12_000, 0.1
     promoted, harmed, to_pass, to_harm = [], [], [], []
 
-    def drawn(count: int, rate: float, length: int = length) -> tuple[Array, Flags]:
-        """Weighted losses, and which are reviewed."""
+    def drawn(count: int, rate: float, length: int = length) -> tuple[Array, Flags, Array]:
+        """Weighted losses, which are reviewed, and with what chance each was to be."""
         shape = (count, length)
         flagged = rng.random(shape) < flagged_share
         chances = np.where(flagged, 1.0, sample)
         lift = np.where(flagged, 3.0, 1.0) / (1 + 2 * flagged_share)
         wrong = rng.random(shape) < rate * lift * units(shape, rng)[1]
         reviewed = rng.random(shape) < chances
-        return np.where(reviewed & wrong, 1 / chances, 0.0), reviewed
+        return np.where(reviewed & wrong, 1 / chances, 0.0), reviewed, chances
 
     most = evalues.PASS_STAKES / (1 / sample - THETA)
     for count in portions(runs, 50):
-        loss, reviewed = drawn(count, THETA)
+        loss, reviewed, chances = drawn(count, THETA)
         seen = looks(loss > 0, rng, reviewed)
         late = seen.late
-        worst = np.where(late & (loss == 0), 1 / sample, loss)
+        worst = np.where(late, 1 / chances, loss)
         promoted.append(((path(THETA - worst, most) >= PASS_NEEDED) & seen.seen).any(1))
         kept = np.where(late, 0.0, loss)
         logs = path(kept - THETA, evalues.HARM_STAKES / THETA)
         harmed.append(((logs >= HARM_NEEDED) & seen.seen).any(1))
-        loss, reviewed = drawn(count, 0.02, enough)
+        loss, reviewed, _ = drawn(count, 0.02, enough)
         at = first(path(THETA - loss, most) >= PASS_NEEDED)
         used = reviewed.cumsum(1)[np.arange(count), np.minimum(at, enough).astype(int) - 1]
         to_pass.append(np.where(np.isinf(at), np.inf, used))
-        loss, reviewed = drawn(count, 2 * THETA)
+        loss, reviewed, _ = drawn(count, 2 * THETA)
         at = first(path(loss - THETA, evalues.HARM_STAKES / THETA) >= HARM_NEEDED)
         used = reviewed.cumsum(1)[np.arange(count), np.minimum(at, length).astype(int) - 1]
         to_harm.append(np.where(np.isinf(at), np.inf, used))
@@ -250,19 +250,15 @@ def paired(runs: int, rng: Random) -> None:
     promoted, harmed, equal = [], [], []
     for_pass, for_harm = (evalues.PAIR_STAKES / (1 + sign * margin) for sign in (-1, 1))
 
-    def excess(count: int, worse: float, better: float) -> Array:
-        lift = units((count, length), rng)[1]
-        lot = rng.random((count, length))
-        return np.where(lot < worse * lift, 1.0, np.where(lot > 1 - better * lift, -1.0, 0.0))
-
     for count in portions(runs, 100):
-        found = excess(count, 0.04, 0.02)
+        found = paired_excess((count, length), 0.04, 0.02, rng)
         seen = looks(found > 0, rng)
         worst = np.where(seen.late, 1.0, found)
         promoted.append(((path(margin - worst, for_pass) >= PASS_NEEDED) & seen.seen).any(1))
         best = np.where(seen.late, -1.0, found)
         harmed.append(((path(best - margin, for_harm) >= HARM_NEEDED) & seen.seen).any(1))
-        equal.append(first(path(margin - excess(count, 0.01, 0.03), for_pass) >= PASS_NEEDED))
+        good = paired_excess((count, length), 0.01, 0.03, rng)
+        equal.append(first(path(margin - good, for_pass) >= PASS_NEEDED))
     report("false promotions", promoted, ALPHA)
     report("false rollbacks", harmed, HARM)
     print(f"  pairs to pass, better by 0.02: median {np.median(np.concatenate(equal)):.0f}")
@@ -273,16 +269,8 @@ def ratio_in_shadow(runs: int, rng: Random) -> None:
     length, ratio = 3_000, 1.5
     promoted, harmed, better = [], [], []
 
-    def excess(count: int, mine: float, theirs: float, both: float) -> Array:
-        lift = units((count, length), rng)[1]
-        lot = rng.random((count, length))
-        on_both = lot < both * lift
-        only_mine = ~on_both & (lot < mine * lift)
-        only_theirs = lot > 1 - (theirs - both) * lift
-        return (only_mine | on_both) - ratio * (only_theirs | on_both)
-
     for count in portions(runs, 100):
-        found = excess(count, 0.06, 0.04, 0.02)
+        found = ratio_excess((count, length), (0.06, 0.04, 0.02), ratio, rng)
         seen = looks(found > 0, rng)
         worst = np.where(seen.late, 1.0, found)
         logs = path(-worst, evalues.PAIR_STAKES)
@@ -290,12 +278,97 @@ def ratio_in_shadow(runs: int, rng: Random) -> None:
         best = np.where(seen.late, -ratio, found)
         logs = path(best, evalues.PAIR_STAKES / ratio)
         harmed.append(((logs >= HARM_NEEDED) & seen.seen).any(1))
-        good = excess(count, 0.02, 0.04, 0.02)
+        good = ratio_excess((count, length), (0.02, 0.04, 0.02), ratio, rng)
         better.append(first(path(-good, evalues.PAIR_STAKES) >= PASS_NEEDED))
     report("false promotions", promoted, ALPHA)
     report("false rollbacks", harmed, HARM)
     found = np.concatenate(better)
     print(f"  pairs to pass, half the baseline's errors: median {np.median(found):.0f}")
+
+
+def paired_excess(shape: tuple[int, int], worse: float, better: float, rng: Random) -> Array:
+    """Which pairs only the candidate has wrong (1), and which only the baseline (-1)."""
+    lift = units(shape, rng)[1]
+    lot = rng.random(shape)
+    return np.where(lot < worse * lift, 1.0, np.where(lot > 1 - better * lift, -1.0, 0.0))
+
+
+def ratio_excess(
+    shape: tuple[int, int], rates: tuple[float, float, float], ratio: float, rng: Random
+) -> Array:
+    """The candidate's errors less ratio times the baseline's.
+
+    rates: the candidate's, the baseline's, and of both at once.
+    """
+    mine, theirs, both = rates
+    lift = units(shape, rng)[1]
+    lot = rng.random(shape)
+    on_both = lot < both * lift
+    only_mine = ~on_both & (lot < mine * lift)
+    only_theirs = lot > 1 - (theirs - both) * lift
+    return (only_mine | on_both) - ratio * (only_theirs | on_both)
+
+
+def paired_sampled(runs: int, rng: Random) -> None:
+    """paired-loss, margin 0.02, a tenth sampled; flagged ones are all reviewed
+
+    A flag comes to one pair in twenty, and to three in ten where the candidate is wrong.
+    """
+
+    def drawn(shape: tuple[int, int], *, good: bool) -> Array:
+        return paired_excess(shape, *((0.01, 0.03) if good else (0.04, 0.02)), rng)
+
+    _pairs_sampled(runs, rng, drawn, margin=0.02, ratio=1.0)
+
+
+def ratio_in_shadow_sampled(runs: int, rng: Random) -> None:
+    """error-ratio in shadow, at most 1.5, a tenth sampled; flagged ones are all reviewed"""
+    ratio = 1.5
+
+    def drawn(shape: tuple[int, int], *, good: bool) -> Array:
+        return ratio_excess(shape, (0.02 if good else 0.06, 0.04, 0.02), ratio, rng)
+
+    _pairs_sampled(runs, rng, drawn, margin=0.0, ratio=ratio)
+
+
+def _pairs_sampled(
+    runs: int, rng: Random, drawn: Callable[..., Array], margin: float, ratio: float
+) -> None:
+    """Pairs of which a tenth is reviewed by chance, weighed by the chances that were recorded.
+
+    drawn: the excess of each pair, between -ratio and 1.
+    """
+    length, enough, sample = 4_000, 20_000, 0.1
+    promoted, harmed, to_pass = [], [], []
+
+    def weighed(excess: Array) -> tuple[Array, Array, Flags]:
+        """The excess by its chance of review, that chance, and which are reviewed."""
+        flagged = rng.random(excess.shape) < np.where(excess > 0, 0.3, 0.05)
+        chances = np.where(flagged, 1.0, sample)
+        reviewed = rng.random(excess.shape) < chances
+        return np.where(reviewed, excess / chances, 0.0), chances, reviewed
+
+    for_pass = evalues.PAIR_STAKES / (1 / sample - margin)
+    for_harm = evalues.PAIR_STAKES / (ratio / sample + margin)
+    for count in portions(runs, 50):
+        excess = drawn((count, length), good=False)
+        found, chances, reviewed = weighed(excess)
+        seen = looks(excess > 0, rng, reviewed)
+        worst = np.where(seen.late, 1 / chances, found)
+        promoted.append(((path(margin - worst, for_pass) >= PASS_NEEDED) & seen.seen).any(1))
+        best = np.where(seen.late, -ratio / chances, found)
+        harmed.append(((path(best - margin, for_harm) >= HARM_NEEDED) & seen.seen).any(1))
+        found, _, reviewed = weighed(drawn((count, enough), good=True))
+        at = first(path(margin - found, for_pass) >= PASS_NEEDED)
+        used = reviewed.cumsum(1)[np.arange(count), np.minimum(at, enough).astype(int) - 1]
+        to_pass.append(np.where(np.isinf(at), np.inf, used))
+    report("false promotions", promoted, ALPHA)
+    report("false rollbacks", harmed, HARM)
+    needed = np.concatenate(to_pass)
+    print(
+        f"  pairs reviewed to pass where it is as much better: median {np.median(needed):.0f}; "
+        f"not passed within {enough} requests: {np.isinf(needed).mean():.2%}"
+    )
 
 
 def ratio_of_arms(runs: int, rng: Random) -> None:
@@ -559,7 +632,7 @@ def visiting(visits: int, crowd: int, rng: Random) -> tuple[npt.NDArray[np.int64
 PARTS = (
     full, sampled, sampled_and_flagged, by_gold, paired, ratio_in_shadow, ratio_of_arms, reviewers,
     segments, ratio_of_recurring_units, bursts, paired_segments, ratio_in_segments,
-    ratio_in_shadow_segments,
+    ratio_in_shadow_segments, paired_sampled, ratio_in_shadow_sampled,
 )  # fmt: skip
 
 if __name__ == "__main__":
