@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from console.cli.groups import Group
 from console.cli.kept_head import kept_head
 from console.cli.session import JsonDocument, session
 
-audit_app = typer.Typer(help="The append-only log of decisions.", no_args_is_help=True)
+audit_app = typer.Typer(cls=Group, help="The append-only log of decisions.", no_args_is_help=True)
 
 
 @audit_app.callback()

@@ -2,9 +2,12 @@
 
 import typer
 
+from console.cli.groups import Group
 from console.cli.session import session
 
-db_app = typer.Typer(help="Bring the database to this version's revision.", no_args_is_help=True)
+db_app = typer.Typer(
+    cls=Group, help="Bring the database to this version's revision.", no_args_is_help=True
+)
 
 
 @db_app.command()

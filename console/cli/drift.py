@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from console.cli.groups import Group
 from console.cli.session import JsonDocument, paint, session, table
 
 _REPORT_SECONDS = 180.0
 
 
-class _ModelFirst(TyperGroup):
+class _ModelFirst(Group):
     """`drift MODEL` is short for `drift show MODEL`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

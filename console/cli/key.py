@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 import typer
 
+from console.cli.groups import Group
 from console.cli.session import session, table
 from registry.domain.errors import Invalid
 from registry.domain.people import Role
 
 key_app = typer.Typer(
+    cls=Group,
     help="Keys with which programs act as people, in the header `Authorization: Bearer KEY`.",
     no_args_is_help=True,
 )

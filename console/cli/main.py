@@ -11,11 +11,13 @@ from console.cli import adopt, db, drift, key, model, operate, predict, review, 
 from console.cli.audit import audit_app
 from console.cli.failures import exit_code_of
 from console.cli.forget import forget
+from console.cli.groups import Group
 from console.cli.session import Session
 from console.cli.webhook import webhook_app
 from registry.adapters.quiet import silence
 
 app = typer.Typer(
+    cls=Group,
     help="Register PyTorch and fastai models, roll them out in stages on evidence, and watch "
     "what they see.",
     no_args_is_help=True,

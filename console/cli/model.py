@@ -9,6 +9,7 @@ import typer
 
 from console.cli import versions
 from console.cli.export import export
+from console.cli.groups import Group
 from console.cli.model_text import registered_text, version_document
 from console.cli.progress import bars
 from console.cli.session import Session, session
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from registry.services.registration_request import Registration
 
 model_app = typer.Typer(
-    help="Register, list, show, verify and export versions.", no_args_is_help=True
+    cls=Group, help="Register, list, show, verify and export versions.", no_args_is_help=True
 )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from console.cli import review_actions, review_export, review_quality
+from console.cli.groups import Group
 from console.cli.review_held import held_items, held_text
 from console.cli.review_text import (
     decision_text,
@@ -18,7 +19,9 @@ from console.cli.review_text import (
 from console.cli.session import session
 
 review_app = typer.Typer(
-    help="Answer what waits for a person; STAGEGATE_ACTOR says who you are.", no_args_is_help=True
+    cls=Group,
+    help="Answer what waits for a person; STAGEGATE_ACTOR says who you are.",
+    no_args_is_help=True,
 )
 
 OfModel = Annotated[str | None, typer.Option(help="Only items of this model.")]

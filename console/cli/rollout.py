@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console.cli import rollout_text as text
+from console.cli.groups import Group
 from console.cli.kept_head import kept_head
 from console.cli.review_held import held_items, held_text
 from console.cli.session import JsonDocument, Session, session
@@ -19,7 +20,9 @@ from registry.domain.errors import Invalid
 if TYPE_CHECKING:
     from console.client import Client
 
-rollout_app = typer.Typer(help="Take a version through its stages.", no_args_is_help=True)
+rollout_app = typer.Typer(
+    cls=Group, help="Take a version through its stages.", no_args_is_help=True
+)
 
 Model = Annotated[str, typer.Argument(help="Name of the model.")]
 PlanFile = Annotated[

@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 import typer
 
+from console.cli.groups import Group
 from console.cli.session import JsonDocument, session, table
 from registry.domain.errors import Invalid
 from registry.domain.people import Role, valid_account_name, valid_password
 
 user_app = typer.Typer(
-    help="The people who may log in when STAGEGATE_AUTH is on.", no_args_is_help=True
+    cls=Group, help="The people who may log in when STAGEGATE_AUTH is on.", no_args_is_help=True
 )
 
 Name = Annotated[str, typer.Argument(help="Their name, in whatever case.")]

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from console.cli.groups import Group
 from console.cli.session import JsonDocument, session, table
 
 webhook_app = typer.Typer(
-    help="Tell other programs what happens (Standard Webhooks).", no_args_is_help=True
+    cls=Group, help="Tell other programs what happens (Standard Webhooks).", no_args_is_help=True
 )
 
 Webhook = Annotated[str, typer.Argument(help="Id of the webhook, as `list` prints it.")]
