@@ -60,6 +60,7 @@ lock: .venv/uv ## Resolve requirements*.in anew into the lock files
 	sed -i '/^torch==/d' requirements.lock requirements-dev.lock # else its build with CUDA is preferred
 	.venv/uv-with-links pip compile --quiet --python-version 3.11 requirements.in -o requirements.lock
 	.venv/uv-with-links pip compile --quiet --python-version 3.11 -c requirements.lock requirements-dev.in -o requirements-dev.lock
+	.venv/uv-with-links pip compile --quiet --python-version 3.11 requirements-clients.in -o requirements-clients.lock
 	sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' requirements.lock requirements-dev.lock
 
 .PHONY: clean

@@ -85,6 +85,7 @@ def create_app(
         version=version("stagegate"),
         summary="Model registry and staged rollout with human review and drift monitoring.",
         lifespan=lifespan,
+        generate_unique_id_function=openapi.operation_id,
         docs_url=None,  # FastAPI's page loads its script from elsewhere; console.web has one
         redoc_url=None,
     )

@@ -6,8 +6,10 @@ Every error of the product has one shape, which handlers make and no route decla
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
-from console.problems import MEDIA_TYPE
+from console.problems import INFERENCE_PROTOCOL, MEDIA_TYPE
+from serving.api.answer_schema import SHARED
 
 _PROBLEM: dict[str, Any] = {
     "title": "Problem",
@@ -38,6 +40,11 @@ _PROTOCOL_ERROR: dict[str, Any] = {
 }
 
 
+def operation_id(route: APIRoute) -> str:
+    """The name of an operation, from which generated clients make the names of their functions."""
+    return f"{route.tags[0]}_{route.name}".replace(" ", "_") if route.tags else route.name
+
+
 def install(app: FastAPI) -> None:
     """Let the application describe itself with its errors."""
     make = app.openapi
@@ -53,7 +60,7 @@ def install(app: FastAPI) -> None:
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the errors of every operation."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= {"Problem": _PROBLEM, "InferenceError": _PROTOCOL_ERROR}
+    schemas |= {"Problem": _PROBLEM, "InferenceError": _PROTOCOL_ERROR, **SHARED}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path, operations in document["paths"].items():
@@ -65,8 +72,8 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
 def _responses(path: str, known: dict[str, Any]) -> dict[str, Any]:
     kept = {status: one for status, one in known.items() if status != "422"}
     content = {MEDIA_TYPE: {"schema": _named("Problem")}}
-    if path.startswith("/v2"):
-        content["application/json"] = {"schema": _named("InferenceError")}
+    if path.startswith(INFERENCE_PROTOCOL):  # first, as its clients look for nothing else
+        content = {"application/json": {"schema": _named("InferenceError")}, **content}
     said = "It went wrong, or has to wait; the text says what to do."
     return {**kept, "default": {"description": said, "content": content}}
 

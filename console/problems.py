@@ -25,6 +25,8 @@ from registry.domain.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+# Clients of the Open Inference Protocol look for the member `error`, and for nothing else.
+INFERENCE_PROTOCOL = "/v2"
 _log = structlog.get_logger()
 
 
@@ -44,15 +46,16 @@ def document(status: int, title: str, detail: str, **extra: Any) -> dict[str, An
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
 
 
-def answer(error: StagegateError) -> JSONResponse:
-    """One of our own errors as a response."""
+def answer(error: StagegateError, path: str) -> JSONResponse:
+    """One of our own errors as the response to a request for this path."""
     extra = {key: value for key, value in vars(error).items() if not key.startswith("_")}
-    return _answer(document(error.status, error.title, str(error), **extra), _headers(error))
+    said = document(error.status, error.title, str(error), **extra)
+    return _answer(said, _headers(error), path)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StagegateError)  # noqa: S101 - tells the type checker what came
-    return answer(error)
+    return answer(error, request.url.path)
 
 
 def _headers(error: StagegateError) -> dict[str, str]:
@@ -69,14 +72,15 @@ def _headers(error: StagegateError) -> dict[str, str]:
     return {}
 
 
-async def _validation(_: Request, error: Exception) -> JSONResponse:
+async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     fields = [
         {"field": ".".join(str(part) for part in one["loc"]), "expected": one["msg"]}
         for one in error.errors()
     ]
     detail = "; ".join(f"{one['field']}: {one['expected']}" for one in fields)
-    return _answer(document(422, "Invalid input", detail, errors=fields), None)
+    said = document(422, "Invalid input", detail, errors=fields)
+    return _answer(said, None, request.url.path)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -84,7 +88,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     if error.status_code == 405:  # the router names the methods of one route only
         headers["Allow"] = ", ".join(_methods(request))
-    return _answer(document(error.status_code, "Error", str(error.detail)), headers)
+    said = document(error.status_code, "Error", str(error.detail))
+    return _answer(said, headers, request.url.path)
 
 
 def _methods(request: Request) -> list[str]:
@@ -96,9 +101,10 @@ def _methods(request: Request) -> list[str]:
     return sorted({method for p, methods in known if p == first for method in methods})
 
 
-async def _gone(_: Request, __: Exception) -> JSONResponse:
+async def _gone(request: Request, _: Exception) -> JSONResponse:
     """The caller hung up before the body was whole: nobody hears this, and nothing went wrong."""
-    return _answer(document(400, "Incomplete", "the body ended before it was whole"), None)
+    said = document(400, "Incomplete", "the body ended before it was whole")
+    return _answer(said, None, request.url.path)
 
 
 async def _away(request: Request, error: Exception) -> JSONResponse:
@@ -108,7 +114,8 @@ async def _away(request: Request, error: Exception) -> JSONResponse:
         Unavailable(
             "The database cannot be used just now, so nothing of this request was stored; try "
             "again shortly."
-        )
+        ),
+        request.url.path,
     )
 
 
@@ -116,10 +123,13 @@ async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     incident = uuid.uuid4().hex[:12]
     _log.error("request failed", incident=incident, path=request.url.path, exc_info=error)
     detail = f"something went wrong here; the service's log has it as incident {incident}"
-    return _answer(document(500, "Internal error", detail, incident=incident), None)
+    said = document(500, "Internal error", detail, incident=incident)
+    return _answer(said, None, request.url.path)
 
 
-def _answer(body: dict[str, Any], headers: Any) -> JSONResponse:
+def _answer(body: dict[str, Any], headers: Any, path: str) -> JSONResponse:
+    if path.startswith(INFERENCE_PROTOCOL):
+        body["error"] = body["detail"]
     return JSONResponse(
         jsonable_encoder(body), body["status"], dict(headers or {}), media_type=MEDIA_TYPE
     )

@@ -23,7 +23,7 @@ def refusal(request: Request, error: StagegateError, is_page: bool) -> Response 
         return PlainTextResponse(str(error), error.status, headers)
     if isinstance(error, Unauthenticated) and (is_page or _wants_page(request)):
         return RedirectResponse(login_address(_place(request)), 303)
-    return None if is_page else problems.answer(error)
+    return None if is_page else problems.answer(error, request.url.path)
 
 
 def login_address(back: str) -> str:

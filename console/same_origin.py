@@ -31,7 +31,7 @@ class SameOrigin:
             if scope["type"] == "http":
                 self._check(scope["method"], Headers(scope=scope))
         except Forbidden as error:
-            await problems.answer(error)(scope, receive, send)
+            await problems.answer(error, scope["path"])(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

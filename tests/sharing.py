@@ -10,6 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = (
     ("e2e/test_service.py",),
     ("e2e/test_workers.py",),
+    ("e2e/test_foreign_clients.py",),
     ("integration/registry/test_registration.py", "integration/registry/test_preprocessing.py"),
     ("integration/registry/test_formats.py",),
     ("e2e/test_pages_browser.py",),

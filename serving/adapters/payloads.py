@@ -28,6 +28,7 @@ _MAGIC = (
     (b"BM", "image/bmp"),
 )
 UNKNOWN, ROW = "application/octet-stream", "application/json"
+KINDS = (UNKNOWN, ROW, *dict.fromkeys(kind for _, kind in _MAGIC))
 
 
 class PayloadStore:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel
 
+from serving.adapters.payloads import KINDS
 from serving.domain.prediction import Code, DecidedBy
 
 Responses = dict[int | str, dict[str, Any]]
@@ -62,13 +63,23 @@ class HeldPrediction(BaseModel):
     late: Literal["baseline", "abstain", "model-answer"] | None
 
 
+class RowAnswers(BaseModel):
+    """What became of several rows, in their order."""
+
+    predictions: list[FinalPrediction | HeldPrediction]
+
+
 _HEADERS = {
     "Location": {"schema": {"type": "string"}, "description": "where the answer will be"},
     "Retry-After": {"schema": {"type": "string"}, "description": "seconds"},
 }
 ASKED: Responses = {
-    200: {"model": FinalPrediction, "description": "The answer."},
-    202: {"model": HeldPrediction, "description": "Held for a person.", "headers": _HEADERS},
+    200: {"model": FinalPrediction | RowAnswers, "description": "The answer."},
+    202: {
+        "model": HeldPrediction | RowAnswers,
+        "description": "Held for a person; of several rows at least one.",
+        "headers": _HEADERS,
+    },
 }
 SHOWN: Responses = {200: {"model": FinalPrediction | HeldPrediction}}
 GIVEN_UP: Responses = {200: {"model": HeldPrediction}}
@@ -77,14 +88,17 @@ _EVENT = {
     "required": ["event", "id", "data"],
     "properties": {name: {"type": "string"} for name in ("event", "id", "data")},
 }
-EVENTS: Responses = {200: {"content": {"text/event-stream": {"schema": _EVENT}}}}
+# As a whole it is text, to clients that do not take it apart.
+_STREAM = {"anyOf": [{"type": "string"}, _EVENT]}
+EVENTS: Responses = {200: {"content": {"text/event-stream": {"schema": _STREAM}}}}
 _LINES = {"schema": {"type": "string"}}
 TEXT: Responses = {200: {"content": {"text/plain": _LINES}}}
 METRICS: Responses = {
     200: {"content": {"text/plain": _LINES, "application/openmetrics-text": _LINES}}
 }
 NOT_ROUTED: Responses = {404: {"description": "Nothing routes here.", "model": dict[str, Any]}}
-PAYLOAD: Responses = {200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}}
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+PAYLOAD: Responses = {200: {"content": dict.fromkeys(KINDS, BYTES)}}
 NOT_READY: Responses = {503: {"description": "Not ready; it says why.", "model": dict[str, Any]}}
 
 _TEXTS = {"type": "array", "minItems": 1, "maxItems": 64, "items": {"type": "string"}}
@@ -101,7 +115,7 @@ _TENSOR = {
         "parameters": _PARAMETERS,
     },
 }
-INFER_BODY: dict[str, Any] = {
+_INFER_REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
@@ -118,6 +132,39 @@ INFER_BODY: dict[str, Any] = {
         "parameters": _PARAMETERS,
     },
 }
+_OUTPUT = {
+    "type": "object",
+    "required": ["name", "datatype", "shape"],
+    "properties": {
+        "name": {"type": "string"},
+        "datatype": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "data": {"type": "array", "items": {"type": ["string", "number", "null"]}},
+        "parameters": _PARAMETERS,
+    },
+}
+_INFER_RESPONSE = {
+    "type": "object",
+    "required": ["model_name", "model_version", "outputs"],
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "outputs": {"type": "array", "items": _OUTPUT},
+    },
+}
+# Shapes that more than one route has.
+SHARED = {"InferRequest": _INFER_REQUEST, "InferResponse": _INFER_RESPONSE}
+INFER_BODY = {"$ref": "#/components/schemas/InferRequest"}
+INFERRED: Responses = {
+    200: {
+        "description": "The outputs, those that were asked for in binary after the JSON.",
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferResponse"}},
+            "application/octet-stream": BYTES,
+        },
+    }
+}
 _SPLIT = {
     "type": "object",
     "required": ["data"],
@@ -132,14 +179,23 @@ _RECORDS = {
         "properties": {"image": {"type": "string", "format": "byte"}},
     },
 }
+_SCORED = {
+    "title": "Invoked",
+    "type": "object",
+    "required": ["predictions"],
+    "properties": {"predictions": {"type": "array", "items": {"type": "object"}}},
+}
+INVOKED: Responses = {
+    200: {"description": "A row each.", "content": {"application/json": {"schema": _SCORED}}}
+}
 INVOCATIONS_BODY: dict[str, Any] = {
     "oneOf": [
-        {"type": "object", "required": [form], "properties": {form: table}}
-        for form, table in (
-            ("dataframe_split", _SPLIT),
-            ("dataframe_records", _RECORDS),
-            ("instances", _IMAGES),
-            ("inputs", _IMAGES),
+        {"title": title, "type": "object", "required": [form], "properties": {form: table}}
+        for title, form, table in (
+            ("DataframeSplit", "dataframe_split", _SPLIT),
+            ("DataframeRecords", "dataframe_records", _RECORDS),
+            ("Instances", "instances", _IMAGES),
+            ("Inputs", "inputs", _IMAGES),
         )
     ]
 }

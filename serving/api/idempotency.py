@@ -9,7 +9,7 @@ from registry.domain.errors import Invalid
 from serving.api.text import storable
 
 HEADER = "Idempotency-Key"
-_MAX_KEY = 256
+MAX_KEY = 256
 _Row = tuple[str | None, str]
 
 
@@ -21,8 +21,8 @@ def idempotency_key(request: Request) -> str | None:
 
 def checked_key(key: str) -> str:
     """The key; Invalid if it is one that cannot be stored."""
-    if not 0 < len(key) <= _MAX_KEY:
-        raise Invalid(f"{HEADER} must have 1 to {_MAX_KEY} characters, not {len(key)}.")
+    if not 0 < len(key) <= MAX_KEY:
+        raise Invalid(f"{HEADER} must have 1 to {MAX_KEY} characters, not {len(key)}.")
     if not storable(key):
         raise Invalid(f"{HEADER} holds a character that is no text.")
     return key

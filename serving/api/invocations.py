@@ -11,8 +11,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import Invalid, UnsupportedInput
-from serving.api.answer_schema import INVOCATIONS_BODY, TEXT
+from serving.api.answer_schema import INVOCATIONS_BODY, INVOKED, TEXT
 from serving.api.body import read_attributes, read_body, row_bytes
+from serving.api.header_schema import ASKING
 from serving.api.idempotency import idempotency_key
 from serving.api.json_body import read_json
 from serving.api.parts import Serving
@@ -37,7 +38,9 @@ def router(serving: Serving) -> APIRouter:
             generation.snapshot.assign(model, {}, serving.clock())
         return Response("\n", media_type="text/plain")
 
-    @routes.post("/invocations", openapi_extra={"requestBody": body})
+    asked = {"parameters": ASKING, "requestBody": body}
+
+    @routes.post("/invocations", openapi_extra=asked, responses=INVOKED)
     async def invocations(model: Name, request: Request) -> JSONResponse:
         """Predictions for a table of images, or of rows."""
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()

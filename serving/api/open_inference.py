@@ -7,9 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import StagegateError
-from serving.api.answer_schema import INFER_BODY, NOT_READY, NOT_ROUTED
+from serving.api.answer_schema import BYTES, INFER_BODY, INFERRED, NOT_READY, NOT_ROUTED
 from serving.api.body import read_body
+from serving.api.header_schema import ASKING
 from serving.api.inference import Inference
+from serving.api.packed import unpacked
 from serving.api.parts import Serving
 from serving.api.tensors import HEADER, InferRequest, Tensor, read_request, write_answer
 from serving.api.text import Name, VersionNumber
@@ -17,10 +19,11 @@ from serving.api.text import Name, VersionNumber
 _BINARY = "application/octet-stream"
 _MODEL, _VERSION = "/models/{model}", "/models/{model}/versions/{version}"
 _BODY = {
+    "parameters": ASKING,
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": INFER_BODY}, _BINARY: {}},
-    }
+        "content": {"application/json": {"schema": INFER_BODY}, _BINARY: BYTES},
+    },
 }
 
 
@@ -39,7 +42,12 @@ def router(serving: Serving) -> APIRouter:
         routes.add_api_route(place + "/ready", ready, methods=["GET"], responses=NOT_ROUTED)
     for place, infer in ((_MODEL, api.infer), (_VERSION, api.infer_version)):
         routes.add_api_route(
-            place + "/infer", infer, methods=["POST"], openapi_extra=_BODY, response_model=None
+            place + "/infer",
+            infer,
+            methods=["POST"],
+            openapi_extra=_BODY,
+            response_class=Response,
+            responses=INFERRED,
         )
     return routes
 
@@ -105,7 +113,8 @@ class _Api:
 
     async def _infer(self, request: Request, model: str, version: int | None) -> Response:
         try:
-            body = await read_body(request, self._limit)
+            sent = await read_body(request, self._limit)
+            body = await unpacked(sent, request.headers.get("content-encoding"), self._limit)
             asked = read_request(body, request.headers.get(HEADER))
             work = self._inference.infer(request, model, version, asked.images)
             said, outputs = await self._callers.unless_gone(request, work)

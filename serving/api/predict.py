@@ -9,9 +9,10 @@ from fastapi.responses import Response
 
 from serving.adapters.payloads import ROW, media_type
 from serving.api import shapes
-from serving.api.answer_schema import ASKED
+from serving.api.answer_schema import ASKED, BYTES
 from serving.api.body import content_type, read_attributes, read_input, read_rows, wants_review
 from serving.api.front import Front
+from serving.api.header_schema import ASKING, REVIEWED
 from serving.api.idempotency import idempotency_key
 from serving.api.parts import Serving
 from serving.api.quick import Json
@@ -24,11 +25,13 @@ from serving.services.wait import wait_for
 MAX_WAIT_SECONDS = 120.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})")
 _BODY = {
+    "parameters": [*ASKING, REVIEWED],
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {
                 "schema": {
+                    "title": "Rows",
                     "type": "object",
                     "properties": {
                         "inputs": {"type": "array", "items": {"type": "object"}},
@@ -37,16 +40,18 @@ _BODY = {
                     "required": ["inputs"],
                 }
             },
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": BYTES,
+            "image/*": BYTES,
             "multipart/form-data": {
                 "schema": {
+                    "title": "Upload",
                     "type": "object",
                     "properties": {"file": {"type": "string", "format": "binary"}},
                     "required": ["file"],
                 }
             },
         },
-    }
+    },
 }
 
 

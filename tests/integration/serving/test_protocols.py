@@ -1,8 +1,10 @@
 """The protocols of others: Open Inference Protocol v2 and MLflow's scoring, byte by byte."""
 
 import base64
+import gzip
 import json
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +98,41 @@ def test_binary_tensors_go_both_ways(serve: Any):
     assert rest[:size] == struct.pack("<I", 5) + b"metal"
     spread = np.frombuffer(rest[size:], "<f4")
     assert int(spread.argmax()) == described["index"]["data"][0]
+
+
+@pytest.mark.parametrize(("how", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_packed_body_is_taken_for_what_it_was(serve: Any, how: str, pack: Any):
+    body, headers = in_binary([image("metal"), image("glass")])
+    packed = headers | UNIT | {"Content-Encoding": how}
+    found = serve(GRADUAL).post(INFER, content=pack(body), headers=packed)
+    assert found.status_code == 200, found.text
+    outputs = {one["name"]: one for one in found.json()["outputs"]}
+    assert outputs["prediction"]["data"] == ["metal", "glass"]
+
+
+BOMB = gzip.compress(bytes(2**25))
+
+
+@pytest.mark.parametrize(
+    ("how", "body", "status"),
+    [
+        ("gzip", BOMB, 413),
+        ("gzip", BOMB[: len(BOMB) // 2], 413),
+        ("gzip", gzip.compress(b"{}")[:-1], 422),
+        ("gzip", gzip.compress(b"{}") + b"more", 422),
+        ("gzip", b"{}", 422),
+        ("deflate", b"", 422),
+        ("br", b"{}", 415),
+    ],
+    ids=["bomb", "half a bomb", "cut", "with a tail", "plain", "empty", "unknown"],
+)
+def test_a_packed_body_that_is_too_large_or_broken_is_refused(
+    serve: Any, how: str, body: bytes, status: int
+):
+    client = serve(GRADUAL)
+    found = client.post(INFER, content=body, headers={"Content-Encoding": how})
+    assert found.status_code == status, found.text
+    assert found.json()["error"]
 
 
 def test_a_held_row_is_an_error_that_says_where_the_answer_will_be(serve: Any):
