@@ -90,6 +90,7 @@ _REVIEWER = (
     "POST /review/bulk/undo",
     "POST /review/{item}/agree",
     "POST /review/{item}/comment",
+    "POST /review/{item}/correct",
     "POST /review/{item}/decision",
     "POST /review/{item}/escalate",
     "POST /review/{item}/grid",
