@@ -27,6 +27,7 @@ from registry.domain.versions import ModelVersion
 from serving.adapters.engine import Batching, Engine
 from serving.adapters.keeper import Keeper
 from serving.adapters.loading import Key, Loader
+from serving.adapters.route_changes import RouteChanges, route_changes
 from serving.domain.prediction import RawPrediction
 from serving.domain.routing import Route, RoutingSnapshot
 from serving.ports import Measurements, Runner
@@ -34,6 +35,8 @@ from serving.services.routes import read_routes
 
 _log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.1
+# Where changes are told, in case one is not: a broken line, a pooler between us and the database.
+LOOK_ANYWAY_SECONDS = 0.5
 LOOK_AGAIN_SECONDS = 5.0  # versions that failed to load, models registered without a route
 KEEP_SECONDS = 1.0
 PREPARING_THREADS_AT_MOST = 2
@@ -81,8 +84,12 @@ class LiveFleet:
         batching: Batching,
         *,
         processes: int = 1,
+        changes: RouteChanges | None = None,
     ) -> None:
-        """processes: how many share this machine's processors, this one included."""
+        """processes: how many share this machine's processors, this one included.
+
+        changes: how it learns of new routes, if not as this database tells.
+        """
         self._database = database
         self._load = load
         self._measurements = measurements
@@ -99,7 +106,8 @@ class LiveFleet:
         self._retired: list[LoadedGeneration] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="fleet", daemon=True)
-        self._retried_at = self._kept_at = 0.0
+        self._changes = changes or route_changes(database)
+        self._retried_at = self._kept_at = self._looked_at = 0.0
 
     def start(self) -> None:
         """Load every version that a route names, then follow the routes in a thread."""
@@ -111,6 +119,7 @@ class LiveFleet:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._changes.close()
         self._engines |= self._loader.close()
         for key, engine in self._engines.items():
             self._keeper.retire(_name(key), engine)
@@ -163,17 +172,26 @@ class LiveFleet:
         except Exception:  # noqa: BLE001 - the next look finds the same change
             _log.exception("routes not read")
 
-    def tick(self) -> None:
-        """One turn: follow the routes, keep the live windows, unload what nothing can call."""
-        with self._database.read() as connection:
-            value = SqlUnitOfWork(connection).routing_clock.value()
+    def tick(self, *, told: bool = True) -> None:
+        """One turn: follow the routes, keep the live windows, unload what nothing can call.
+
+        told: whether the routes may have changed.
+        """
         retry = time.monotonic() - self._retried_at > LOOK_AGAIN_SECONDS
-        if retry or self._loader.has_news or value != self._current.snapshot.clock:
+        if retry or self._loader.has_news or self._is_changed(told=told):
             self._look(retry=retry)
         if time.monotonic() - self._kept_at > KEEP_SECONDS:
             self._kept_at = time.monotonic()
             self._keeper.keep(self._engines)
         self._unload()
+
+    def _is_changed(self, *, told: bool) -> bool:
+        if not told and time.monotonic() - self._looked_at < LOOK_ANYWAY_SECONDS:
+            return False
+        with self._database.read() as connection:
+            value = SqlUnitOfWork(connection).routing_clock.value()
+        self._looked_at = time.monotonic()
+        return value != self._current.snapshot.clock
 
     def _look(self, *, retry: bool) -> None:
         """Read the routes, begin to load what they miss, and apply those that miss nothing.
@@ -237,9 +255,12 @@ class LiveFleet:
         return tuple(f"{_name(key)}: {current.why_not(key)}" for key in missing)
 
     def _follow(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        told = True
+        while not self._stop.is_set():
+            told = self._changes.wait(POLL_SECONDS) or told
             try:
-                self.tick()
+                self.tick(told=told)
+                told = False
             except Exception:  # noqa: BLE001 - see below
                 # The database may be away: the last routes stay in force until it is back.
                 _log.exception("routes not read")

@@ -9,6 +9,8 @@ from registry.adapters.database.dialect import upsert
 from registry.adapters.database.tables import live_version, routing_clock
 
 _CLOCK = 1
+# Where PostgreSQL tells whoever listens that the routes have changed.
+ROUTES_CHANNEL = "stagegate_routes"
 
 
 class SqlLiveVersions:
@@ -58,10 +60,12 @@ class SqlRoutingClock:
         return self._connection.execute(sa.select(t.c.value).where(t.c.id == _CLOCK)).scalar() or 0
 
     def tick(self) -> None:
-        """Grow: replicas will read the routes again."""
+        """Grow: replicas will read the routes again, on PostgreSQL told by the commit."""
         upsert(
             self._connection,
             routing_clock,
             {"id": _CLOCK, "value": 1},
             update={"value": routing_clock.c.value + 1},
         )
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(sa.select(sa.func.pg_notify(ROUTES_CHANNEL, "")))
