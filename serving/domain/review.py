@@ -273,7 +273,10 @@ def answer(item: Item, label: str | None) -> Label:
         return Label(None)
     if label not in item.labels:
         known = ", ".join(item.labels)
-        raise Invalid(f"{item.model} has no label {label!r}; its labels: {known}, or none of these")
+        raise Invalid(
+            f"{item.model} has no label {label!r}; its labels: {known}, or none of these "
+            "(`review decide --none`, over HTTP null)"
+        )
     return Label(label, item.labels.index(label))
 
 

@@ -59,6 +59,8 @@ def test_an_answer_is_corrected_to_any_label_while_it_can_be_undone(serve: Serve
     assert correct(None, "m")["agrees"] is False
     refused = post(client, item, "decision", label="glas", revise=True, idempotency_key="n")
     assert refused.status_code == 422
+    assert "waste has no label 'glas'; its labels: " in refused.json()["detail"]
+    assert "none of these (`review decide --none`, over HTTP null)" in refused.json()["detail"]
     assert get(client, f"/v1/predictions/{held['id']}")["status"] == "held"
     back = post(client, item, "undo").json()
     assert (back["state"], back["holder"]) == ("leased", "ann")
