@@ -325,20 +325,35 @@ def test_an_empty_queue_takes_up_the_next_item_by_itself(site: Site, open_page: 
     expect(page.locator("#item-title")).to_be_focused()
 
 
-def test_labels_and_photograph_stay_where_they_are(site: Site, open_page: Open):
-    queue(site, an_item(1), an_item(2), undo_seconds=1)
-    page = open_page("/review")
+@pytest.mark.parametrize("width", [1440, 900, 600, 390, 320])
+def test_labels_and_photograph_stay_where_they_are(site: Site, open_page: Open, width: int):
+    long = "bottles and jars of brown glass, without their lids"
+    labels = ["cardboard", "glass", long, "metal"]
+    queue(site, *(an_item(number, labels=labels) for number in (1, 2, 3)), undo_seconds=1)
+    page = open_page("/review", width)
 
     def places() -> list[object]:
         return [page.locator(one).first.bounding_box() for one in ("#photo", "[data-answer]")]
 
     ready(page, "item-1")
     before = places()
-    page.keyboard.press("2")
-    ready(page, "item-2")
-    assert places() == before
-    expect(page.locator("#undo")).to_be_hidden()
-    assert places() == before
+    for key, item in (("2", "item-2"), ("3", "item-3")):
+        page.keyboard.press(key)
+        ready(page, item)
+        assert places() == before
+        expect(page.locator("#undo")).to_be_hidden()
+        assert places() == before
+
+
+def test_labels_stay_where_they_are_while_a_document_arrives(site: Site, open_page: Open):
+    paper = {"payload_type": "application/json", "payload_url": "/v1/documents"}
+    site.document = {"inputs": [{"note": "text " * 400}]}
+    queue(site, an_item(1, **paper))
+    page = open_page("/review", 390, script="window.fetch = () => new Promise(() => {})")
+    page.locator("#json").wait_for()
+    before = page.locator("[data-answer]").first.bounding_box()
+    page.evaluate("document.querySelector('#json').textContent = 'text '.repeat(400)")
+    assert page.locator("[data-answer]").first.bounding_box() == before
 
 
 def test_a_photograph_is_enlarged_and_lit_by_keys(site: Site, open_page: Open):
