@@ -13,11 +13,19 @@ from console.web.render import HEADERS, Frame
 from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path, one_label
 from console.web.views.formatting import sequence
 from console.web.views.review_grid import grid_page
-from console.web.views.review_notices import Notice, put_aside, saved, saved_all, skipped
+from console.web.views.review_notices import (
+    Notice,
+    escalated,
+    put_aside,
+    saved,
+    saved_all,
+    skipped,
+)
 from registry.domain.errors import Conflict, Invalid
 
 Epoch = Annotated[int, Form()]
-Why = Annotated[str, Form(min_length=1, max_length=500)]
+Why = Annotated[str, Form()]
+WORDS_AT_MOST = 500
 
 
 def add(pages: APIRouter, desk: Desk) -> None:
@@ -111,20 +119,33 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
 
     @pages.post("/review/{item}/skip", dependencies=CHECKED)
     async def skip(
-        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, reason: Why, model: Text = ""
+        request: Request,
+        reviewer: Reviewer,
+        item: str,
+        epoch: Epoch,
+        reason: Why = "",
+        words: Why = "",
+        model: Text = "",
     ) -> Response:
-        body = {"epoch": epoch, "reason": reason}
+        why = in_words(reason, words)
+        body = {"epoch": epoch, "reason": why}
         path = api_path(item, "skip")
-        return await pass_on(request, reviewer, model, path, body, lambda _: skipped(reason))
+        return await pass_on(request, reviewer, model, path, body, lambda _: skipped(why))
 
     @pages.post("/review/{item}/escalate", dependencies=CHECKED)
     async def escalate(
-        request: Request, reviewer: Reviewer, item: str, epoch: Epoch, reason: Why, model: Text = ""
+        request: Request,
+        reviewer: Reviewer,
+        item: str,
+        epoch: Epoch,
+        reason: Why = "",
+        words: Why = "",
+        model: Text = "",
     ) -> Response:
-        body = {"epoch": epoch, "reason": reason}
-        said = Notice("Passed on to a lead.", "plain", f"Reason: {reason}.")
+        why = in_words(reason, words)
+        body = {"epoch": epoch, "reason": why}
         path = api_path(item, "escalate")
-        return await pass_on(request, reviewer, model, path, body, lambda _: said)
+        return await pass_on(request, reviewer, model, path, body, lambda _: escalated(why))
 
     @pages.post("/review/{item}/snooze", dependencies=CHECKED)
     async def snooze(
@@ -219,3 +240,13 @@ def _item(named: str) -> dict[str, Any]:
     if not item or not epoch.isdecimal():
         raise Invalid(f"{named!r} names no item of the grid; look at the page again")
     return {"item": item, "epoch": int(epoch)}
+
+
+def in_words(reason: str, words: str) -> str:
+    """Why an item is passed on: a reason of the dialog, one's own words, or both."""
+    why = ": ".join(part for part in (reason.strip(), words.strip()) if part)
+    if not why:
+        raise Invalid("choose a reason, or write in a few words what else it is")
+    if len(words) > WORDS_AT_MOST:
+        raise Invalid(f"your words have {len(words)} characters, {WORDS_AT_MOST} fit; shorten them")
+    return why

@@ -75,6 +75,44 @@ def test_an_item_is_skipped_with_a_reason(site: Site, open_page: Open):
     assert api.decisions == []
 
 
+@pytest.mark.parametrize(("dialog", "own"), [("s", "5"), ("e", "4")])
+def test_a_reason_is_given_in_ones_own_words(site: Site, open_page: Open, dialog: str, own: str):
+    api = queue(site, an_item(1), an_item(2))
+    page = open_page("/review")
+    ready(page, "item-1")
+    passed = api.skips if dialog == "s" else api.escalations
+    page.keyboard.press(dialog)
+    page.keyboard.press(own)
+    field = page.locator("dialog[open]").get_by_label("Something else")
+    expect(field).to_be_focused()
+    wrong = page.locator("dialog[open] .wrong")
+    page.keyboard.press("Enter")
+    expect(wrong).to_have_text("Write in a few words what it is.")
+    field.fill("x" * 501)
+    expect(wrong).to_have_text("501 characters; 500 fit. Shorten it.")
+    page.keyboard.press("Enter")
+    page.locator(
+        "dialog[open] button[data-key='1']"
+    ).click()  # with a reason they do not fit either
+    expect(field).to_be_focused()
+    assert passed == []
+    field.fill("")
+    page.keyboard.type("1 bottle & 2 cans? n")  # no key of these does anything here
+    expect(wrong).to_be_empty()
+    page.keyboard.press("Escape")
+    page.reload()
+    ready(page, "item-1")
+    page.keyboard.press(dialog)
+    expect(field).to_have_value("1 bottle & 2 cans? n")
+    page.keyboard.press(own)
+    page.keyboard.press("Enter")
+    ready(page, "item-2")
+    assert [one["reason"] for one in passed] == ["1 bottle & 2 cans? n"]
+    expect(page.locator("#notice")).to_contain_text("Reason: 1 bottle & 2 cans? n.")
+    page.keyboard.press(dialog)
+    expect(field).to_have_value("")
+
+
 def test_a_choice_in_a_dialog_is_never_too_early(site: Site, open_page: Open):
     api = queue(site, an_item(1), an_item(2), an_item(3))
     page = open_page("/review", script=STILL_NEW)
@@ -94,7 +132,7 @@ def test_a_choice_in_a_dialog_is_never_too_early(site: Site, open_page: Open):
 def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
     site: Site, open_page: Open
 ):
-    api = queue(site, *(an_item(number) for number in range(1, 5)))
+    api = queue(site, *(an_item(number) for number in range(1, 6)))
     page = open_page("/review")
     ready(page, "item-1")
     page.evaluate("window.kept = true")
@@ -105,7 +143,11 @@ def test_what_is_pressed_while_an_answer_is_on_its_way_waits_for_the_next_item(
     strike(page, "1cEs ist eine 4")
     ready(page, "item-4")
     expect(page.locator("#comment")).to_have_value("Es ist eine 4")
-    assert decided(api)[1:] == [("item-3", "cardboard")]
+    page.keyboard.press("Escape")
+    strike(page, "1e4Es sind 2")
+    expect(page.locator("#escalate-words")).to_have_value("Es sind 2")
+    expect(page.locator("#escalate-words")).to_be_focused()
+    assert decided(api)[1:] == [("item-3", "cardboard"), ("item-4", "cardboard")]
     assert page.evaluate("window.kept"), "the page was never loaded anew"
 
 

@@ -164,6 +164,13 @@ def test_hostile_words_are_shown_and_do_nothing(site: Site, open_page: Open):
     expect(page.locator("#notice")).to_contain_text(f"Saved: “{evil}”.")
     assert decided(api) == [("a'b", evil)]
     assert api.decisions[0]["comment"] == evil
+    page.keyboard.press("e")
+    page.keyboard.press("4")
+    page.keyboard.insert_text(evil)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    expect(page.locator("#notice")).to_contain_text(f"Reason: {evil}.")
+    assert [one["reason"] for one in api.escalations] == [evil]
     assert [one for one in sent if one.endswith("/x") or one == "1"] == []
 
 

@@ -47,6 +47,7 @@
       const early = "answer" in button.dataset && !("ready" in dataset);
       if (early && event.detail < 2) refuse();
       if (event.detail > 1 || early || "busy" in dataset || clears(button, event)) return swallow(event);
+      if (unfit(button)) return swallow(event);
       refused = "";
       for (const each of document.querySelectorAll("[data-sent]")) delete each.dataset.sent;
       button.dataset.sent = "";
@@ -56,6 +57,34 @@
     },
     true,
   );
+
+  // ---- a reason in one's own words -------------------------------------------------------------
+
+  const wrong = (field) => {
+    const most = Number(field.dataset.atMost);
+    if (field.value.length > most) return `${field.value.length} characters; ${most} fit. Shorten it.`;
+    return field.value.trim() ? "" : "Write in a few words what it is.";
+  };
+
+  const mark = (field, text) => {
+    field.setAttribute("aria-invalid", text !== "");
+    find("#" + field.getAttribute("aria-describedby")).textContent = text;
+  };
+
+  const unfit = (button) => {
+    const field = "passes" in button.dataset && find("[data-at-most]", button.form);
+    const alone = field && button.parentElement === field.parentElement;
+    const text = field && (alone || field.value.trim()) ? wrong(field) : "";
+    if (!text) return false;
+    mark(field, text);
+    field.focus();
+    return true;
+  };
+
+  document.addEventListener("input", (event) => {
+    const { target } = event;
+    if ("atMost" in target.dataset) mark(target, target.value.trim() ? wrong(target) : "");
+  });
 
   const choose = (button) => {
     for (const each of document.querySelectorAll(".chosen")) each.classList.remove("chosen");
@@ -69,15 +98,16 @@
     if (mine && !successful) delete find("#item").dataset.busy;
   });
 
-  // ---- a comment, and an answer that did not get through, outlive a new login in this tab ------
+  // ---- what was written, and an answer that did not get through, outlive a new login in this tab -
 
   const place = () => `stagegate-drafts:${find("#item").dataset.reviewer}`;
   const drafts = () => JSON.parse(sessionStorage.getItem(place()) || "{}");
   const store = (all) => sessionStorage.setItem(place(), JSON.stringify(all));
 
   const keepDraft = (answer = "") => {
-    const comment = find("#comment");
-    if (comment) store({ ...drafts(), [find("#item").dataset.item]: { comment: comment.value, answer } });
+    const fields = [...document.querySelectorAll("#item [data-draft]")].map((field) => [field.id, field.value]);
+    if (fields.length === 0) return;
+    store({ ...drafts(), [find("#item").dataset.item]: { words: Object.fromEntries(fields), answer } });
   };
 
   // The comment on the last answer is kept for the case that it is undone.
@@ -90,9 +120,8 @@
 
   const restoreDraft = (item) => {
     const draft = drafts()[item.dataset.item];
-    const comment = find("#comment");
-    if (!draft || !comment) return;
-    comment.value = draft.comment;
+    if (!draft || !find("#comment")) return;
+    for (const [id, words] of Object.entries(draft.words)) find("#" + id).value = words;
     const button = [...item.querySelectorAll("[data-answer]")].find((b) => b.dataset.sends === draft.answer);
     if (!button) return;
     button.classList.add("chosen");
@@ -100,7 +129,7 @@
   };
 
   document.addEventListener("input", (event) => {
-    if (event.target.id === "comment") keepDraft();
+    if ("draft" in event.target.dataset) keepDraft();
   });
 
   // ---- for a while it can be undone ------------------------------------------------------------

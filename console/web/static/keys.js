@@ -57,10 +57,11 @@
   const written = (event) => {
     const { id } = event.target;
     if (event.key === "Escape" && (id === "comment" || id === "find")) find("#item-title").focus();
-    if (event.key !== "Enter" || id !== "find") return;
-    event.preventDefault();
-    const label = find("button[data-answer]:not([hidden])");
-    if (!event.repeat && event.target.value && label) label.click();
+    if (event.key !== "Enter") return;
+    const sends = "atMost" in event.target.dataset && find("button", event.target.parentElement);
+    const label = id === "find" && event.target.value && find("button[data-answer]:not([hidden])");
+    if (sends || id === "find") event.preventDefault();
+    if (!event.repeat) (sends || label || null)?.click();
   };
 
   const undoes = (event) => {
@@ -113,17 +114,23 @@
       document.dispatchEvent(new CustomEvent("answer-refused"));
     if (!opens && held.length === 0) return;
     event.preventDefault();
-    held.push(held.length > 0 && writes(carrier(held[0])) ? event.key : key);
+    held.push({ key, typed: event.key });
   };
 
   const release = () => {
-    const [first, ...rest] = held;
+    const came = held;
     held = [];
-    const target = first && carrier(first);
-    if (!target) return;
-    press(target);
-    if (writes(target)) target.value += rest.join("");
-    else for (const key of rest) carrier(key)?.click();
+    for (const [place, { key }] of came.entries()) {
+      const target = carrier(key);
+      if (!target) return;
+      press(target);
+      if (writes(target)) return write(target, came.slice(place + 1));
+    }
+  };
+
+  const write = (field, keys) => {
+    field.value += keys.map(({ typed }) => typed).join("");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
   document.addEventListener("htmx:afterRequest", (event) => {

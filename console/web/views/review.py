@@ -25,7 +25,6 @@ ESCALATIONS = (
     "I am not sure enough",
     "The labels do not fit it",
     "It may be harmful",
-    "Something else",
 )
 SNOOZES = (("10 minutes", 10), ("1 hour", 60), ("1 day", 24 * 60))
 

@@ -116,7 +116,12 @@ def not_counted(label: str | None, why: str) -> Notice:
 
 def skipped(reason: str) -> Notice:
     """What to say after a skip."""
-    return Notice("Skipped.", "plain", f"Reason: {reason}.")
+    return Notice("Skipped.", "plain", f"Reason: {reason.rstrip('.')}.")
+
+
+def escalated(reason: str) -> Notice:
+    """What to say after an item was passed on to a lead."""
+    return Notice("Passed on to a lead.", "plain", f"Reason: {reason.rstrip('.')}.")
 
 
 def put_aside(answer: Mapping[str, Any]) -> Notice:

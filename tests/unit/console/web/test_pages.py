@@ -367,6 +367,33 @@ def test_a_skip_needs_a_reason_and_is_confirmed():
     assert [skip["reason"] for skip in api.skips] == ["I cannot tell"]
 
 
+@pytest.mark.parametrize("action", ["skip", "escalate"])
+def test_a_reason_is_one_of_the_dialog_ones_own_words_or_both(action: str):
+    api = FakeApi([an_item(number) for number in range(1, 4)])
+
+    def send(**said: str) -> httpx.Response:
+        data = form(client.get("/review").text) | said
+        item = next(one["id"] for one in api.items.values() if one["state"] == "leased")
+        return client.post(f"/review/{item}/{action}", data=data, headers=ORIGIN | HTMX)
+
+    with browser(api) as client:
+        assert "Reason: torn &lt;b&gt;." in send(words=" torn <b>. ").text
+        send(reason="I cannot tell", words="")
+        refused = send(words="   ")
+        assert (refused.status_code, refused.text) == (
+            422, "choose a reason, or write in a few words what else it is",
+        )  # fmt: skip
+        long = send(reason="I cannot tell", words="x" * 501)
+        assert (long.status_code, long.text) == (
+            422, "your words have 501 characters, 500 fit; shorten them",
+        )  # fmt: skip
+        send(reason="I cannot tell", words="too dark")
+    passed = api.skips if action == "skip" else api.escalations
+    assert [one["reason"] for one in passed] == [
+        "torn <b>.", "I cannot tell", "I cannot tell: too dark",
+    ]  # fmt: skip
+
+
 def test_what_is_put_aside_comes_back_when_it_was_to_come_back_first():
     """Sent again later it would be until later; the choice makes it the same request."""
     api = FakeApi([an_item(1), an_item(2)])
