@@ -21,6 +21,7 @@ PAGES = {
     "audit": "/audit",
     "missing": "/models/unknown",
 }
+EVENTS = ("/v1/audit", "/v1/rollouts/waste/history")
 SHOWN = {
     "presentation": "shown",
     "queue": "work",
@@ -55,6 +56,26 @@ def test_no_page_breaks_a_rule_of_accessibility(site: Site, open_page: Open):
     assert found == []
     assert all("404" in complaint for complaint in open_page.complaints)
     open_page.complaints.clear()
+
+
+@pytest.mark.parametrize("address", ["/audit", "/rollouts/waste"])
+def test_nothing_of_an_event_is_cut_off_on_a_narrow_screen(
+    site: Site, open_page: Open, address: str
+):
+    api = queue(site)
+    digest = f"sha256:{'4f' * 32}"
+    detail = {"to": {"stage": "limited-scope"}, "reason": digest, "plan": {"digest": digest}}
+    events = [documents.an_event(1, detail=detail, actor="bartholomew.van.der.berg@example.org")]
+    api.documents |= {path: {"events": events} for path in EVENTS}
+    page = open_page(address, width=320, script=NO_REPETITION)
+    page.locator(".stack summary").click()
+    wide = "e => e.scrollWidth - e.clientWidth"
+    for each in page.locator(".scroll, .stack :is(th, td, dd)").all():
+        assert each.evaluate(wide) <= 0, each.inner_text()
+    expect(page.get_by_role("columnheader", name="Who")).to_be_attached()
+    expect(page.get_by_role("cell", name="bartholomew")).to_be_in_viewport(ratio=0)
+    expect(page.get_by_role("rowheader", name="1")).to_be_visible()
+    assert faults(page, "an event unfolded") == []
 
 
 def at_work(page: Page, site: Site, *items: dict, **settings: float) -> documents.FakeApi:
