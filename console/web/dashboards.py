@@ -24,6 +24,7 @@ from registry.domain.errors import NotFound
 
 _EVENTS = "200"
 _ITEMS = "100"
+_HELD = ("leased", "snoozed")
 
 
 def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
@@ -108,8 +109,9 @@ class Board:
         history = await self._get(f"/v1/rollouts/{_path(model)}/history", {"limit": _EVENTS})
         readings = await self._get(f"/v1/rollouts/{_path(model)}/readings")
         quality = await self._quality(model)
+        held = [one for state in _HELD for one in await self._items(state, model)]
         view = rollout_page(
-            document, sequence(history.get("events")), self._clock(), readings, quality
+            document, sequence(history.get("events")), self._clock(), readings, quality, held
         )
         return self._show(
             request, "rollout.html", view, f"Rollout of {model}", model=model, tab="rollout"
@@ -161,8 +163,9 @@ class Board:
     async def _quality(self, model: str) -> Document:
         return await self._get("/v1/review/quality", {"model": model})
 
-    async def _items(self, state: str) -> Sequence[Document]:
-        found = await self._get("/v1/review/items", {"state": state, "limit": _ITEMS})
+    async def _items(self, state: str, model: str = "") -> Sequence[Document]:
+        params = {"state": state, "limit": _ITEMS} | ({"model": model} if model else {})
+        found = await self._get("/v1/review/items", params)
         return sequence(found.get("items"))
 
     async def _drift_if_any(self, model: str) -> Document | None:

@@ -21,6 +21,7 @@ from console.web.views.formatting import (
     words,
 )
 from console.web.views.gates import Gate, gate
+from console.web.views.held import HeldItems, held_items
 from console.web.views.quality import Bias, QualityRow, bias, quality_rows
 from console.web.views.way import Place, ways
 
@@ -48,6 +49,7 @@ class RolloutPage:
     decision: Chip
     reasons_title: str
     decision_reasons: tuple[str, ...]
+    held: HeldItems
     approvals: str
     evidence_digest: str
     commands: tuple[Command, ...]
@@ -64,10 +66,12 @@ def rollout_page(
     now: datetime,
     readings: Mapping[str, Any] | None = None,
     quality: Mapping[str, Any] | None = None,
+    held: Sequence[Mapping[str, Any]] = (),
 ) -> RolloutPage:
     """The page of a rollout document, its events (newest first), and how its gates came here.
 
-    quality: of all versions of the model; the page shows the rollout's own.
+    quality: of all versions of the model; the page shows the rollout's own. held: the model's items
+    that somebody has before them.
     """
     over_time, (chip, title, reasons) = readings or {}, _decision(document, now)
     way, steps = ways(document, history)
@@ -85,6 +89,7 @@ def rollout_page(
         decision=chip,
         reasons_title=title,
         decision_reasons=reasons,
+        held=held_items(held, document.get("version"), now),
         approvals=_approvals(mapping(document.get("approvals"))),
         evidence_digest=str(document.get("evidence_digest") or ""),
         commands=commands(document),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -264,6 +265,27 @@ def test_a_lead_frees_an_item_that_somebody_keeps():
         assert (answer.status_code, answer.headers["Location"]) == (303, "/review/queues")
         assert client.post(path, data=claim, headers=ORIGIN).status_code == 409
     assert api.items["item-1"]["state"] == "ready"
+
+
+@pytest.mark.parametrize("lead", [True, False])
+def test_the_page_of_a_rollout_says_who_has_the_items_that_it_waits_for(lead: bool):
+    until = (NOW + timedelta(minutes=4)).isoformat()
+    held = {"state": "leased", "holder": "<bo>", "lease_until": until}
+    aside = {"state": "snoozed", "holder": "cy", "snoozed_until": until}
+    items = [an_item(1, **held), an_item(2, **aside), an_item(3), an_item(4, version=2, **held)]
+    api = FakeApi(items)
+    with visiting(), browser(api) as client:
+        begin(Visit(accounts=True, identity=Identity("ada", Role.REVIEWER, lead=lead)))
+        html = client.get("/rollouts/waste").text
+        said = " ".join(re.sub("<[^>]*>", " ", html).split())
+        assert "item-1 is held by &lt;bo&gt; ; it is free again in 4 min" in said
+        assert "item-2 was put aside by cy ; it is free again in 4 min" in said
+        assert not re.search("item-[34]", html)
+        assert (html.count(">Release<") == 2) is lead
+        api.items |= {f"item-{n}": an_item(n, **held) for n in range(10, 20)}
+        html = client.get("/rollouts/waste").text
+    assert html.count("is held by") + html.count("was put aside by") == 5
+    assert "Others are among" in html
 
 
 def test_an_item_without_look_alikes_is_said_to_have_none_and_stays():
