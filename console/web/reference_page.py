@@ -1,13 +1,11 @@
-"""The reference of the HTTP interface at /docs, by Swagger UI from our own files."""
+"""The reference of the HTTP interface at /docs, made from its OpenAPI document."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from console.web.render import HEADERS, Frame, Renderer
+from console.web.render import Frame, Renderer
+from console.web.views.reference import reference_page
 from console.web.visitor import visitor
-
-# Its style sheet holds small pictures as data.
-_POLICY = HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
 
 
 def add(pages: APIRouter, renderer: Renderer) -> None:
@@ -15,7 +13,6 @@ def add(pages: APIRouter, renderer: Renderer) -> None:
 
     @pages.get("/docs")
     def reference(request: Request) -> Response:
+        view = reference_page(request.app.openapi(), str(request.base_url).rstrip("/"))
         frame = Frame("HTTP reference", "", visitor(request), "/docs")
-        page = renderer.page("reference.html", frame, None)
-        page.headers["Content-Security-Policy"] = _POLICY
-        return page
+        return renderer.page("reference.html", frame, view)
