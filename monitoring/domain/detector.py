@@ -45,6 +45,7 @@ WATCHED = (FUSED, BRIGHTNESS, "contrast", "sharpness", "saturation", LARGEST)
 # Classes have no order in which one end would be stranger than the other: equal bins.
 LONGEST_GROWTH = 500  # inputs; a longer shift is seen by the tests of the newest window
 CLASS_EDGES = tuple(np.linspace(0.0, 1.0, 11).tolist())
+_AT_ONCE = 32  # inputs; of each two of them it is asked which is higher
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,10 @@ class Detector:
         """Take in inputs, in order: places (n, signals), ties (n, signals) uniform on [0, 1)."""
         if not self.signals:
             return
-        for place, tie in zip(places, ties, strict=True):
-            self._bet(self._p_values(place, tie))
-            if self._alarm is not None:
-                self._alarm = replace(self._alarm, grown_for=self._alarm.grown_for + 1)
-            if self.evidence >= self._bets.run_length:
-                self._raise()
+        seen = 0
+        while seen < len(places):
+            some = slice(seen, seen + _AT_ONCE)
+            seen += self._see(places[some], ties[some])
 
     def report(self) -> Report:
         """Where the evidence stands; after an alarm since the last report, where it stood then.
@@ -147,25 +146,55 @@ class Detector:
     def _start(self) -> None:
         self._past = self._reference.copy()
         self._seen = np.zeros_like(self._prior)
+        self._mass = 0.0  # of each row of it
         self._each = np.zeros(len(self.signals))
         self._newest: deque[Places] = deque(maxlen=LONGEST_GROWTH)
 
-    def _p_values(self, place: Places, tie: Floats) -> Floats:
-        self._past[self._rows, place] += 1
-        reached = np.cumsum(self._past, axis=1)
-        total = reached[:, -1]
-        above = total - reached[self._rows, place]
-        p: Floats = (above + tie * self._past[self._rows, place]) / total
+    def _see(self, places: Places, ties: Floats) -> int:
+        """Take in a few, up to the one that raises an alarm; gives how many those were."""
+        chosen = self._chosen(self._p_values(places, ties))
+        each = self._bet(chosen)
+        alarms = each.mean(axis=1) >= self._bets.run_length
+        raises = bool(alarms.any())
+        seen = int(alarms.argmax()) + 1 if raises else len(places)
+        np.add.at(self._past, (np.broadcast_to(self._rows, places.shape), places), 1)
+        self._newest.extend(chosen[:seen])
+        self._each = each[seen - 1]
+        if self._alarm is not None:
+            self._alarm = replace(self._alarm, grown_for=self._alarm.grown_for + seen)
+        if raises:
+            self._raise()  # which forgets the past, and so what came after
+        return seen
+
+    def _p_values(self, places: Places, ties: Floats) -> Floats:
+        """Of each among the past and those before it: (n, signals)."""
+        of, n = self._rows, len(places)
+        reached, until_now = np.cumsum(self._past, axis=1), np.tri(n, dtype=bool)
+        now, other = places.T[:, :, None], places.T[:, None, :]  # (signals, n, n) together
+        totals = reached[:, -1]
+        above = totals - reached[of, places] + ((other > now) & until_now).sum(axis=2).T
+        same = self._past[of, places] + ((other == now) & until_now).sum(axis=2).T
+        p: Floats = (above + ties * same) / (totals + np.arange(1, n + 1)[:, None])
         return p
 
-    def _bet(self, p: Floats) -> None:
-        of, chosen = self._rows, (p[:, None] >= self._edges).sum(axis=1)
-        weights = self._prior + self._seen
-        shares = weights[of, chosen] / weights.sum(axis=1)
-        self._each = (self._each + 1.0) * shares / self._widths[of, chosen]
-        self._newest.append(chosen)
-        self._seen *= self._bets.discount
-        self._seen[of, chosen] += 1.0
+    def _chosen(self, p: Floats) -> Places:
+        """The bin of the bets that each p-value is in: (n, signals)."""
+        chosen: Places = (p[:, :, None] >= self._edges).sum(axis=2)
+        return chosen
+
+    def _bet(self, chosen: Places) -> Floats:
+        """M after each, as if none of them raised an alarm: (n, signals)."""
+        at = self._rows * self._widths.shape[1] + chosen
+        prior, widths = self._prior.ravel()[at], self._widths.ravel()[at]
+        weights, seen, m = self._prior.sum(axis=1), self._seen.ravel(), self._each
+        each = np.empty(chosen.shape)
+        for i, place in enumerate(at):
+            shares = (prior[i] + seen[place]) / (weights + self._mass)
+            each[i] = m = (m + 1.0) * shares / widths[i]
+            seen *= self._bets.discount
+            seen[place] += 1.0
+            self._mass = self._mass * self._bets.discount + 1.0
+        return each
 
 
 def signals_of(profile: Profile, bets: Bets = USUAL_BETS) -> tuple[Signal, ...]:

@@ -18,7 +18,7 @@ from monitoring.domain.window import LiveWindow, WindowCounts
 from registry.domain.observations import Observations
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COUNTED_AT_ONCE = 32  # inputs
+_COUNTED_AT_ONCE = 256  # inputs
 
 
 class WindowRecorder:
