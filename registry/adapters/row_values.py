@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from registry.documents.table import Category, Missing, Number, TablePreprocessi
 from registry.domain.errors import Invalid, UnsupportedInput
 
 ROW = "application/json"
+_PLAIN = frozenset({int, float})
+_LARGEST = float(np.finfo(np.float32).max)
 _WORDS = {"boolean": "true or false", "number": "numbers", "text": "texts"}
 _Key = tuple[str, object]
 
@@ -27,11 +30,16 @@ class RowPreprocessor:
             c.name: {_key(value): i for i, value in enumerate(c.values, 1)} for c in categories
         }
         self._kinds = {c.name: {_key(value)[0] for value in c.values} for c in categories}
+        self._coded = [c for c in document.columns if not isinstance(c, Number)]
+        self._numbers = list(document.numbers.values())  # the columns behind those with codes
+        self._scales = [(c.name, c.mean, c.deviation) for c in self._numbers]
 
     def prepare(self, data: bytes) -> npt.NDArray[np.float32]:
         """The float32 vector of an encoded row; UnsupportedInput or Invalid names the column."""
         row = self._row(data)
-        return np.array([self._cell(column, row) for column in self.document.columns], np.float32)
+        codes = [self._coded_as(column, row) for column in self._coded]
+        numbers = self._plain_numbers(row) or [_scaled(c, row[c.name]) for c in self._numbers]
+        return np.array([*codes, *numbers], np.float32)
 
     def _row(self, data: bytes) -> Mapping[str, Any]:
         try:
@@ -49,11 +57,20 @@ class RowPreprocessor:
             raise Invalid(f"the row {wrong}; its columns are {_listed(self.document.taken)}")
         return row
 
-    def _cell(self, column: Category | Missing | Number, row: Mapping[str, Any]) -> float:
+    def _plain_numbers(self, row: Mapping[str, Any]) -> list[float] | None:
+        """All columns of numbers at once; None if one is missing or wrong, for another to say."""
+        if not _PLAIN.issuperset([type(row[name]) for name, _, _ in self._scales]):
+            return None
+        with suppress(OverflowError):
+            scaled = [(row[name] - mean) / deviation for name, mean, deviation in self._scales]
+            if min(scaled, default=0.0) >= -_LARGEST and max(scaled, default=0.0) <= _LARGEST:
+                return scaled
+        return None
+
+    def _coded_as(self, column: Category | Missing, row: Mapping[str, Any]) -> int:
         if isinstance(column, Missing):
             return column.yes if row[column.of] is None else column.no
-        value = row[column.name]
-        return self._code(column, value) if isinstance(column, Category) else _scaled(column, value)
+        return self._code(column, row[column.name])
 
     def _code(self, column: Category, value: Any) -> int:
         if value is None:
@@ -79,7 +96,7 @@ def _scaled(column: Number, value: Any) -> float:
         scaled = (float(value) - column.mean) / column.deviation
     except OverflowError:
         scaled = math.inf
-    if not abs(scaled) <= float(np.finfo(np.float32).max):
+    if not abs(scaled) <= _LARGEST:
         raise Invalid(f"column {column.name!r} holds {_shown(value)}, which is too large")
     return scaled
 

@@ -1,6 +1,5 @@
 """What things are called that are made here: UUIDs of version 7, which sort by their time."""
 
-import uuid
 from datetime import datetime
 
 
@@ -17,4 +16,5 @@ def uuid7(at: datetime, bits: int) -> str:
     number = milliseconds << 80 | bits
     number = number & ~(0xF << 76) | 0x7 << 76
     number = number & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=number))
+    digits = f"{number:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
