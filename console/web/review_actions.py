@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from console.web.api import Document
@@ -24,8 +24,20 @@ from console.web.views.review_notices import (
 from registry.domain.errors import Conflict, Invalid
 
 Epoch = Annotated[int, Form()]
-Why = Annotated[str, Form()]
 WORDS_AT_MOST = 500
+
+
+def in_words(reason: Annotated[str, Form()] = "", words: Annotated[str, Form()] = "") -> str:
+    """Why an item is passed on: a reason of the dialog, one's own words, or both."""
+    why = ": ".join(part for part in (reason.strip(), words.strip()) if part)
+    if not why:
+        raise Invalid("choose a reason, or write in a few words what else it is")
+    if len(words) > WORDS_AT_MOST:
+        raise Invalid(f"your words have {len(words)} characters, {WORDS_AT_MOST} fit; shorten them")
+    return why
+
+
+Why = Annotated[str, Depends(in_words)]
 
 
 def add(pages: APIRouter, desk: Desk) -> None:
@@ -123,11 +135,9 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
         reviewer: Reviewer,
         item: str,
         epoch: Epoch,
-        reason: Why = "",
-        words: Why = "",
+        why: Why,
         model: Text = "",
     ) -> Response:
-        why = in_words(reason, words)
         body = {"epoch": epoch, "reason": why}
         path = api_path(item, "skip")
         return await pass_on(request, reviewer, model, path, body, lambda _: skipped(why))
@@ -138,11 +148,9 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
         reviewer: Reviewer,
         item: str,
         epoch: Epoch,
-        reason: Why = "",
-        words: Why = "",
+        why: Why,
         model: Text = "",
     ) -> Response:
-        why = in_words(reason, words)
         body = {"epoch": epoch, "reason": why}
         path = api_path(item, "escalate")
         return await pass_on(request, reviewer, model, path, body, lambda _: escalated(why))
@@ -240,13 +248,3 @@ def _item(named: str) -> dict[str, Any]:
     if not item or not epoch.isdecimal():
         raise Invalid(f"{named!r} names no item of the grid; look at the page again")
     return {"item": item, "epoch": int(epoch)}
-
-
-def in_words(reason: str, words: str) -> str:
-    """Why an item is passed on: a reason of the dialog, one's own words, or both."""
-    why = ": ".join(part for part in (reason.strip(), words.strip()) if part)
-    if not why:
-        raise Invalid("choose a reason, or write in a few words what else it is")
-    if len(words) > WORDS_AT_MOST:
-        raise Invalid(f"your words have {len(words)} characters, {WORDS_AT_MOST} fit; shorten them")
-    return why

@@ -112,7 +112,7 @@ def test_requests_of_a_pages_script_bring_its_token(site: Site):
 
 
 def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
-    """Log in, review ten, undo one, agree with the model, escalate one, log out."""
+    """Log in, review ten, undo one, agree with the model, think again, escalate one, log out."""
     held(site.world, range(11))
     page = site.page("/review")
     log_in(page)
@@ -126,6 +126,9 @@ def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
     page.keyboard.press("3")
     ready(page, 10)
     page.keyboard.press("y")
+    expect(page.locator("#notice")).to_contain_text("you agree")
+    page.keyboard.press("Shift+Digit0")
+    expect(page.locator("#notice")).to_contain_text("Saved: “none of these”.")
     page.keyboard.press("e")
     page.keyboard.press("1")
     expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
@@ -139,7 +142,7 @@ def test_a_reviewers_day_takes_a_keyboard_only(site: Site):
         unit = SqlServingUnit(connection)
         given = [labels(unit, number) for number in range(10)]
         passed_on = [event.action for event in unit.review_log.events("item-00010")]
-    assert given == [[LABELS[0]]] * 9 + [[LABELS[0], LABELS[2], "glass"]]
+    assert given == [[LABELS[0]]] * 9 + [[LABELS[0], LABELS[2], "glass", None]]
     assert passed_on[-1] == "escalated"
     assert site.complaints == []
 

@@ -15,10 +15,13 @@ PAGES = {
     "queues": "/review/queues",
     "people": "/review/people",
     "item": "/review/items/item-1",
+    "decided": "/review/queues?state=decided",
     "model": "/models/waste",
+    "card": "/models/waste/versions/3",
     "rollout": "/rollouts/waste",
     "drift": "/drift/waste",
     "audit": "/audit",
+    "audit of one": "/audit?model=waste",
     "missing": "/models/unknown",
 }
 EVENTS = ("/v1/audit", "/v1/rollouts/waste/history")
@@ -53,6 +56,23 @@ def test_no_page_breaks_a_rule_of_accessibility(site: Site, open_page: Open):
     for name, address in PAGES.items():
         page.goto(site.url + address)
         found += faults(page, name)
+    assert found == []
+    assert all("404" in complaint for complaint in open_page.complaints)
+    open_page.complaints.clear()
+
+
+def test_no_page_of_an_empty_installation_breaks_a_rule_of_accessibility(
+    site: Site, open_page: Open
+):
+    api = queue(site)
+    empty = {"/v1/models": {"models": []}, "/v1/rollouts": {"rollouts": []}}
+    empty |= {"/v1/review/queues": {"queues": []}, "/v1/review/people": {"people": []}}
+    api.documents = empty | {"/v1/audit": {"events": []}, "/v1/audit:verify": {"intact": True}}
+    page = open_page("/", name="", script=NO_REPETITION)
+    found = []
+    for address in ("/", "/review/queues", "/review/people", "/audit", "/review", "/drift/waste"):
+        page.goto(site.url + address)
+        found += faults(page, f"empty {address}")
     assert found == []
     assert all("404" in complaint for complaint in open_page.complaints)
     open_page.complaints.clear()
@@ -96,6 +116,11 @@ def test_no_dialog_breaks_a_rule_of_accessibility(site: Site, open_page: Open):
         expect(page.locator("dialog[open]")).to_be_visible()
         found += faults(page, f"after {key}")
         page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("dialog[open] .wrong")).to_contain_text("Write in a few words")
+    found += faults(page, "no words")
+    page.keyboard.press("Escape")
     page.keyboard.press("z")
     found += faults(page, "zoomed")
     page.keyboard.down("1")
@@ -153,6 +178,12 @@ def test_nothing_that_goes_wrong_breaks_a_rule_of_accessibility(site: Site, open
     page.keyboard.press("1")
     ready(page, "item-2")
     found = faults(page, "an answer that can be undone")
+    page.get_by_role("button", name="Another").click()
+    found += faults(page, "an answer that is being changed")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Digit1")
+    expect(page.locator("#said")).to_contain_text("that is your answer already")
+    found += faults(page, "a change that is none")
     page.locator("#comment").fill("torn")
     api.broken = "the database is away"
     page.keyboard.press("Escape")

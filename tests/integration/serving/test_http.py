@@ -94,6 +94,20 @@ def test_multipart_gives_the_same_answer_as_a_raw_body(serve: Serve):
     assert client.post(URL, content=b"no form", headers=nothing).status_code == 422
 
 
+def test_a_hostile_file_name_goes_nowhere(serve: Serve):
+    client = serve(SUPERVISED)
+    evil = '../../x"><script>alert(1)</script>.png'
+    held = client.post(URL, files={"file": (evil, image("glass"), "image/png")}).json()
+    item = client.get("/v1/review/next", headers={"X-Stagegate-Actor": "ann"}).json()
+    for url in (item["payload_url"], f"/v1/predictions/{held['id']}/payload"):
+        answer = client.get(url)
+        assert answer.content == image("glass")
+        assert "script" not in str(answer.headers)
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+    history = client.get(f"/v1/review/items/{item['id']}", headers={"X-Stagegate-Actor": "ann"})
+    assert "script" not in item["payload_url"] + held["id"] + history.text
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [

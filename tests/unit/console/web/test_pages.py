@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from page_documents import NOW, FakeApi, a_model, a_rollout, an_item, refusing
+from page_documents import NOW, FakeApi, a_history, a_model, a_rollout, an_item, refusing
 from starlette.testclient import TestClient
 
 from console.visit import Visit, begin, visiting
@@ -95,8 +95,10 @@ def test_hostile_words_are_only_words():
         paused={"by": hostile, "reason": hostile},
         decision={"action": "hold", "reasons": [f"`{hostile}` goes on"]},
     )
+    timeline = [{"actor": hostile, "action": "skipped", "detail": {"reason": hostile}}]
+    api.documents["/v1/review/items/item-1"] = a_history(timeline=timeline)
     with browser(api) as client:
-        for address in ("/", "/review", "/rollouts/waste"):
+        for address in ("/", "/review", "/rollouts/waste", "/review/items/item-1"):
             text = client.get(address).text
             assert "<script>alert" not in text, address
             assert "&lt;script&gt;alert" in text, address
