@@ -17,6 +17,7 @@ from registry.services.check_audit import check_audit
 from registry.services.judge import GateMemory, judge
 from registry.services.promote import promote
 from registry.services.tick import intent, tick
+from registry.services.watch import watch
 
 pytestmark = pytest.mark.integration
 BACK = timedelta(days=-400)
@@ -123,12 +124,85 @@ def test_harm_is_taken_back_also_while_a_stage_has_not_begun_by_the_clock(world:
     world.review(correct=20)
     assert turn() is None
     set_back(world)
-    world.review(correct=1)
-    assert turn() is None
     world.review(errors=40)
     taken = turn()
     assert taken is not None
     assert taken.stage is Stage.ROLLED_BACK
+
+
+def controlled(world: World) -> Rollout | None:
+    return world.do(lambda u: tick(u, "bears", world.now))  # type: ignore[return-value]
+
+
+def test_a_deadline_takes_its_whole_time_from_when_the_clock_was_seen_to_be_set_back(
+    world: World,
+) -> None:
+    began = world.start().stage_since
+    world.review(correct=1)
+    world.wait(days=29)
+    set_back(world)
+    again = controlled(world)
+    assert again is not None
+    assert (again.stage, again.stage_since) == (Stage.MANUAL_REVIEW, world.now)
+    with world.database.read() as connection:
+        said = SqlUnitOfWork(connection).audit.read("bears")[-1]
+    assert said.action == "clock-set-back"
+    assert said.detail["reason"] == (
+        f"the clock was set back: manual review began at {began:%Y-%m-%d %H:%M} UTC by what it "
+        "said then, so its times are counted from now on"
+    )
+    assert controlled(world) is None, "once is enough"
+    world.wait(days=29)
+    controlled(world)  # says that the deadline is near
+    assert world.rollout().stage is Stage.MANUAL_REVIEW, "not early"
+    world.wait(days=1, minutes=1)
+    ended = controlled(world)
+    assert ended is not None
+    assert ended.stage is Stage.EXPIRED, "and not in 400 days"
+
+
+def test_a_clock_that_is_back_within_the_stage_postpones_a_deadline_by_no_more_than_that(
+    world: World,
+) -> None:
+    began = world.start().stage_since
+    world.wait(days=20)
+    world.now -= timedelta(days=10)
+    world.review(correct=1)
+    assert controlled(world) is None
+    assert world.rollout().stage_since == began
+    world.now = began + timedelta(days=30)
+    ended = controlled(world)
+    assert ended is not None
+    assert ended.stage is Stage.EXPIRED
+
+
+def test_replicas_whose_clocks_differ_by_seconds_count_nothing_anew(world: World) -> None:
+    world.start()
+    world.wait(seconds=-50)
+    assert controlled(world) is None
+
+
+def test_a_paused_rollout_and_the_step_of_gradual_are_counted_anew_too(world: World) -> None:
+    world.start()
+    promoted(world, to="gradual", override=True, reason="on")
+    world.do(lambda u: control.pause(u, "bears", "eve", world.now, "lunch"))
+    set_back(world)
+    again = controlled(world)
+    assert again is not None
+    assert (again.step_since, again.paused is not None) == (world.now, True)
+    assert again.paused is not None
+
+
+def test_a_watch_ends_in_its_own_time_though_the_clock_was_set_back(world: World) -> None:
+    world.start(PLAN + "- stage: live\n  watch: 5d\n  review: {sample: 0.5}\n")
+    promoted(world, to="live", override=True, reason="on")
+    set_back(world)
+    world.do(lambda u: watch(u, "bears", world.now))
+    watched = world.rollout()
+    assert watched.watched_until == world.now + timedelta(days=5)
+    world.wait(days=5)
+    world.do(lambda u: watch(u, "bears", world.now))
+    assert (world.rollout().stage, world.rollout().watched) == (Stage.LIVE, False)
 
 
 def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_did(
@@ -139,6 +213,7 @@ def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_d
     world.review(correct=80)
     promoted(world)
     set_back(world)
+    controlled(world)
     world.review(correct=120)
     world.measure_drift(alarm=False)
     promoted(world)
@@ -148,7 +223,7 @@ def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_d
     world.wait(days=-1)
     promoted(world, override=True, reason="on")
     assert [action for _, action in world.actions()] == [
-        "started", "promoted", "promoted", "overridden", "overridden"
+        "started", "promoted", "clock-set-back", "promoted", "overridden", "overridden"
     ]  # fmt: skip
     with world.database.read() as connection:
         unit = SqlUnitOfWork(connection)
