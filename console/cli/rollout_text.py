@@ -6,6 +6,7 @@ from pathlib import Path
 
 from console.cli.session import Colour, JsonDocument, paint, table
 
+_CANDIDATE = ("manual-review", "limited-scope", "gradual")
 _COLOURS: dict[str, Colour] = {
     "passed": "green", "failed": "red", "stale": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
@@ -44,19 +45,37 @@ def standing(document: JsonDocument, word: str) -> str:
 def reasons(document: JsonDocument) -> str:
     """What each gate found, and why the rollout goes on or waits."""
     decision = document.get("decision") or {"action": "none", "reasons": []}
+    why = decision["reasons"]
+    if document["stage"] not in _CANDIDATE and decision["action"] == "hold":
+        return "\n".join([*(f"{reason}." for reason in why), *_if_taken_back(document)])
     lines = [f"{name(document)} is in {place(document)}.", *gates(document)]
     lines.append(f"Decision: {decision['action']}.")
-    return "\n".join([*lines, *(f"  - {reason}" for reason in decision["reasons"])])
+    return "\n".join([*lines, *(f"  - {reason}" for reason in why)])
+
+
+def _if_taken_back(document: JsonDocument) -> list[str]:
+    """Of a live version: what its gates found under watch, and who answers if it goes."""
+    if document["stage"] != "live":
+        return []
+    to = document.get("returns_to")
+    then = f"version {to} answers again" if to else "no version answers"
+    return [*gates(document), f"If it is taken back, {then}."]
 
 
 def gates(document: JsonDocument) -> list[str]:
     """One line for each gate: its verdict, its type and its sentence."""
     return [
         f"[{paint(gate['verdict'], _COLOURS.get(gate['verdict'], 'cyan'))}] "
-        f"{gate['type']}{_segment(gate)}{' (dry run)' if gate.get('dry_run') else ''}: "
+        f"{gate['type']}{_segment(gate)}{_decides(gate)}: "
         f"{gate['sentence']}"
         for gate in document["gates"]
     ]
+
+
+def _decides(gate: JsonDocument) -> str:
+    if gate.get("dry_run"):
+        return " (dry run)"
+    return " (pauses)" if gate.get("then") == "pause" else ""
 
 
 def problems(plan: Path, found: Sequence[JsonDocument], notes: Sequence[str]) -> str:

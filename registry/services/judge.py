@@ -16,6 +16,7 @@ from registry.domain.rollout import Rollout
 from registry.domain.running import Answers
 from registry.domain.segmented_traffic import SegmentedTraffic
 from registry.domain.sight import Numbers, Sight
+from registry.domain.stages import Stage
 from registry.domain.traffic import SETTLING_SECONDS, reads_traffic
 from registry.ports import UnitOfWork
 from registry.services.approvers import objection
@@ -128,7 +129,10 @@ def judge(
         return judge_watched(rollout, (memory or GateMemory()).gates(unit, rollout, now))
     if not rollout.active:
         name = f"{rollout.model}@{rollout.version}"
-        return Judgement(Hold((f"{name} is {rollout.stage.words}; nothing is being decided",)))
+        said = "nothing is being decided"
+        if rollout.stage is Stage.LIVE:
+            said = "it is under no watch, so that only a person takes it back"
+        return Judgement(Hold((f"{name} is {rollout.stage.words}; {said}",)))
     return conclude(unit, rollout, (memory or GateMemory()).gates(unit, rollout, now), now)
 
 

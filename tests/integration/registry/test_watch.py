@@ -99,7 +99,7 @@ def test_a_version_without_a_watch_is_not_judged_after_live(world: World) -> Non
         unit = SqlUnitOfWork(connection)
         assert unit.rollouts.all_watched() == ()
         assert (
-            "nothing is being decided"
+            "it is under no watch, so that only a person takes it back"
             in judge(unit, world.rollout(), world.now).decision.reasons[0]
         )
 
