@@ -144,7 +144,7 @@ def _gate(gate: JsonDocument) -> tuple[Any, ...]:
     colour = _COLOURS.get(verdict, "")
     share, more = towards(gate), (gate.get("numbers") or {}).get("more")
     needs = f"about {more} more labels" if verdict == "inconclusive" and more else ""
-    dry = " (dry run)" if gate.get("dry_run") else ""
+    dry = " (dry run)" if gate.get("dry_run") else " (pauses)" if gate.get("then") else ""
     return (
         Text(f"  {_SIGNS.get(verdict, '·')} {gate['type']}{segment}{dry}", colour),
         Text("" if share is None else f"{_bar(share)} {100 * share:.0f} %", colour),

@@ -29,6 +29,7 @@ class _Gate(BaseModel):
 
     type: str
     dry_run: bool = False
+    then: Literal["roll-back", "pause"] = "roll-back"
 
 
 class ErrorRateDocument(_Gate):
@@ -222,7 +223,7 @@ def reads_verdicts(gates: Sequence[_Gate]) -> str | None:
 def options(gate: _Gate) -> dict[str, object]:
     """What a gate is to know besides its type."""
     found = _latency(gate) if isinstance(gate, LatencyDocument) else gate.model_dump()
-    for name in ("type", "dry_run"):
+    for name in ("type", "dry_run", "then"):
         found.pop(name, None)
     if gate.type not in _ALWAYS_SAID and not found.get("per_segment", True):
         del found["per_segment"]

@@ -22,8 +22,10 @@ from registry.domain.plan import (
     Deadline,
     DeadlineThen,
     Defaults,
+    FailedThen,
     FlaggedThen,
     Flags,
+    Freeze,
     GateSpec,
     Late,
     Plan,
@@ -56,6 +58,7 @@ def plan_of(document: PlanDocument) -> Plan:
         defaults=Defaults(document.defaults.confidence, document.defaults.rollback_confidence),
         flags=Flags(flags.out_of_domain, flags.min_confidence, FlaggedThen(flags.then)),
         visit_seconds=_visit(document),
+        freezes=tuple(Freeze(one.first, one.to, one.timezone) for one in document.freezes),
     )
 
 
@@ -120,7 +123,8 @@ def _review(document: ReviewDocument, default_sample: float) -> Review:
 
 
 def _gate(document: GateDocument) -> GateSpec:
-    return GateSpec(document.type, options(document), document.dry_run)
+    then = FailedThen(document.then)
+    return GateSpec(document.type, options(document), document.dry_run, then)
 
 
 def _deadline(document: DeadlineDocument | None) -> Deadline | None:

@@ -52,6 +52,7 @@ def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
         if key == "gates":
             for gate in part:
                 options = {**gate["options"], "dry_run": gate["dry_run"]}
+                options |= {"then": gate["then"]} if "then" in gate else {}
                 yield f"gate {gate['type']}", options
         elif isinstance(part, Mapping) and part:
             yield from _leaves(part, f"{here}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from registry.domain.plan import Plan
+from registry.domain.plan import FailedThen, Plan
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -19,6 +19,11 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             window["days"].sort()  # a set has no order, a digest needs one
         if not stage["advance"]["when"]:  # plans that were digested before there were any
             del stage["advance"]["when"]
+        for gate in stage["gates"]:
+            if gate["then"] == FailedThen.ROLL_BACK:  # nor any choice of what a failure does
+                del gate["then"]
+    if not plan.freezes:  # nor any freezes
+        del document["freezes"]
     if not plan.visit_seconds:  # plans that were digested before there were visits have none
         del document["visit_seconds"]
     return document

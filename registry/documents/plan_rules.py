@@ -141,6 +141,7 @@ def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[t
             "per_segment",
             "the plan names no segments; write for example `segments: [site]` beside `model`",
         )
+    yield from _then(gate)
     yield from traffic_disagreements(plan, part, gate)
     yield from _checked_reviewers(plan, part, gate)
     name, stage = _get(gate, "type"), _get(part, "stage")
@@ -154,6 +155,17 @@ def _gate(plan: Any, part: Any, gate: Any, without_baseline: bool) -> Iterator[t
             f"in {stage} candidate and baseline do not answer requests that can be compared; "
             f"{name} belongs into {' or '.join(_COMPARED_IN[name])}",
         )
+
+
+def _then(gate: Any) -> Iterator[tuple[str, str]]:
+    """A gate that cannot fail, or decides nothing, has nothing to do when it does."""
+    name = _get(gate, "type")
+    if _get(gate, "then") is None:
+        return
+    if name in ("agreement", "gold", "drift"):
+        yield "then", f"{name} never fails, so nothing would follow; leave `then` out"
+    elif _get(gate, "dry_run") is True:
+        yield "then", "a dry run decides nothing, so nothing would follow; leave one of them out"
 
 
 def _checked_reviewers(plan: Any, part: Any, gate: Any) -> Iterator[tuple[str, str]]:

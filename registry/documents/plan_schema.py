@@ -1,5 +1,6 @@
 """The shape of a plan file, `stagegate/v1`: what may be written where, and what must agree."""
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -124,6 +125,24 @@ class WindowDocument(_Document):
     start: Clock = Field(alias="from", examples=["08:00"])
     to: Clock = Field(examples=["18:00"])
     timezone: Zone = Field(examples=["America/Denver"])
+
+
+class FreezeDocument(_Document):
+    """Days on which nothing is promoted, the last one included."""
+
+    first: Day = Field(alias="from", examples=["2026-12-20"])
+    to: Day = Field(examples=["2027-01-03"])
+    timezone: Zone = Field(examples=["America/Denver"])
+
+    @field_validator("to")
+    @classmethod
+    def _is_not_over_before(cls, to: date, info: ValidationInfo) -> date:
+        first = info.data.get("first")
+        if first is not None and to < first:
+            raise wrong(f"a freeze from {first} cannot end on {to}; write the earlier day first")
+        if to.year >= date.max.year:
+            raise wrong(f"{to} never comes; write the last day of the freeze")
+        return to
 
 
 class AdvanceDocument(_Document):
@@ -312,4 +331,5 @@ class PlanDocument(_Document):
     segments: list[Text] = []
     defaults: DefaultsDocument = DefaultsDocument()
     flags: FlagsDocument = FlagsDocument()
+    freezes: list[FreezeDocument] = []
     stages: list[StageDocument] = Field(min_length=1, examples=[_STAGES])

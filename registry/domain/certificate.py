@@ -11,7 +11,7 @@ from registry.domain.decision import Judgement, Promote, gate_record, judge
 from registry.domain.evidence import AuditEvent, AuditHead
 from registry.domain.evidence_log import EvidenceLog, Surroundings
 from registry.domain.formulas import why_not_again
-from registry.domain.gates import Failed, Judged
+from registry.domain.gates import Judged
 from registry.domain.retrace import (
     PROMOTIONS,
     Broken,
@@ -104,7 +104,7 @@ def judge_harm_again(event: AuditEvent, before: Rollout, found: FoundSight) -> H
     sight = found.sight
     gates = found.log.judge_on(sight.reviewers, found.traffic, sight.at)
     _check_gates(event, gates)
-    harm = [gate for gate in gates if isinstance(gate.result, Failed) and not gate.dry_run]
+    harm = [gate for gate in gates if gate.harm]
     reason = "; ".join(gate.result.sentence for gate in harm)
     if not harm or event.detail["reason"] != reason:
         raise Broken(f"event {number} says that harm was found, and its gates say: “{reason}”")

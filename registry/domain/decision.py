@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from registry.domain.evidence import CLOCKS_DIFFER
-from registry.domain.gates import Failed, Inconclusive, Judged, Passed, Stale
+from registry.domain.gates import Inconclusive, Judged, Passed, Stale
+from registry.domain.plan import FailedThen
 from registry.domain.rollout import Rollout
 from registry.domain.segments import Segment
-from registry.domain.time_windows import until_open
+from registry.domain.time_windows import until_open, until_thawed
 from registry.domain.transitions import Place, next_place
 
 _LARGEST_LOG = 700.0  # of a number that a float can hold
@@ -68,6 +69,11 @@ class Judgement:
         return tuple(g for g in self.gates if isinstance(g.result, Stale) and not g.dry_run)
 
     @property
+    def doubtful(self) -> tuple[Judged, ...]:
+        """Gates that show harm and leave it to a person what to do."""
+        return tuple(gate for gate in self.gates if gate.doubt)
+
+    @property
     def e_values(self) -> Mapping[str, float]:
         """How much evidence each type of gate has for promotion, in its weakest segment.
 
@@ -84,14 +90,15 @@ class Judgement:
 def decide(target: Place, gates: Sequence[Judged], missing: Sequence[str] = ()) -> Decision:
     """Promote only on evidence: harm rolls back, anything missing holds."""
     deciding = [gate.result for gate in gates if not gate.dry_run]
-    harm = tuple(r.sentence for r in deciding if isinstance(r, Failed))
+    harm = tuple(gate.result.sentence for gate in gates if gate.harm)
+    doubt = tuple(gate.result.sentence for gate in gates if gate.doubt)
     silent = tuple(r.sentence for r in deciding if isinstance(r, Inconclusive | Stale))
     if harm:
         return RollBack(harm)
     if not deciding:
         silent = ("no gate of this stage decides: all are dry runs, or there is none",)
-    if silent or missing:
-        return Hold((*silent, *missing))
+    if doubt or silent or missing:
+        return Hold((*doubt, *silent, *missing))
     return Promote(target, tuple(r.sentence for r in deciding if isinstance(r, Passed)))
 
 
@@ -117,11 +124,7 @@ def judge(
 
 def judge_watched(rollout: Rollout, gates: tuple[Judged, ...]) -> Judgement:
     """Weigh the gates of a live version under watch: only harm decides anything."""
-    harm = tuple(
-        gate.result.sentence
-        for gate in gates
-        if isinstance(gate.result, Failed) and not gate.dry_run
-    )
+    harm = tuple(gate.result.sentence for gate in gates if gate.harm)
     until = f"{rollout.watched_until:%Y-%m-%d %H:%M} UTC"
     watched = f"{rollout.model}@{rollout.version} is live; harm takes it back until {until}"
     return Judgement(RollBack(harm) if harm else Hold((watched,)), gates)
@@ -138,6 +141,8 @@ def missing_times(rollout: Rollout, target: Place, now: datetime) -> tuple[str, 
         missing += [f"the step of {rollout.weight:g} % bakes {left}"] if left else []
     opens = until_open(plan.advance.when, now)
     missing += [f"nothing is promoted before {opens}"] if opens else []
+    thaws = until_thawed(rollout.plan.freezes, now)
+    missing += [f"the plan has a freeze: nothing is promoted before {thaws}"] if thaws else []
     return tuple(missing)
 
 
@@ -203,6 +208,8 @@ def gate_record(gate: Judged) -> dict[str, Any]:
         "sentence": gate.result.sentence,
         "numbers": dict(gate.result.numbers),
         "dry_run": gate.dry_run,
+        # Records from before there was a choice have none.
+        **({} if gate.then is FailedThen.ROLL_BACK else {"then": gate.then.value}),
     }
 
 

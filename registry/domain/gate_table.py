@@ -1,6 +1,7 @@
 """Which gate a plan's `type` names: one of ours, or one that an installed package brings."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from registry.domain.action_rate_gate import action_rate
 from registry.domain.drift_gate import drift
@@ -32,5 +33,7 @@ GATES: Mapping[str, Gate] = {
 def judge_gates(specs: Sequence[GateSpec], evidence: Evidence) -> tuple[Judged, ...]:
     """Every gate's verdict on the same evidence, in the plan's order."""
     return tuple(
-        judged for spec in specs for judged in GATES.get(spec.type, foreign)(spec, evidence)
+        replace(judged, then=spec.then)
+        for spec in specs
+        for judged in GATES.get(spec.type, foreign)(spec, evidence)
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from registry.domain.evidence import DriftMeasurement, ReviewerTally
-from registry.domain.plan import Defaults, GateSpec
+from registry.domain.plan import Defaults, FailedThen, GateSpec
 from registry.domain.running import Answers
 from registry.domain.segments import Segment
 from registry.domain.traffic import Traffic
@@ -53,12 +53,30 @@ Result = Passed | Failed | Inconclusive | Stale
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one gate says, about everything or about one segment; a dry run decides nothing."""
+    """What one gate says, about everything or about one segment; a dry run decides nothing.
+
+    then: what happens if it says that there is harm.
+    """
 
     type: str
     result: Result
     segment: Segment | None = None
     dry_run: bool = False
+    then: FailedThen = FailedThen.ROLL_BACK
+
+    @property
+    def harm(self) -> bool:
+        """Whether this takes the version back."""
+        return self._decides_that_it_fails and self.then is FailedThen.ROLL_BACK
+
+    @property
+    def doubt(self) -> bool:
+        """Whether this has a person look at the version."""
+        return self._decides_that_it_fails and self.then is FailedThen.PAUSE
+
+    @property
+    def _decides_that_it_fails(self) -> bool:
+        return isinstance(self.result, Failed) and not self.dry_run
 
 
 @dataclass(frozen=True, slots=True)

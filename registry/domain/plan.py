@@ -91,6 +91,15 @@ class TimeWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """Days on which nothing is promoted, both included, by the calendar of a time zone."""
+
+    first: date
+    last: date
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Area:
     """A box of latitudes and longitudes in degrees, ends included.
 
@@ -116,6 +125,13 @@ class Scope:
     at_most_per_day: int | None = None
 
 
+class FailedThen(StrEnum):
+    """What a gate does that shows harm."""
+
+    ROLL_BACK = "roll-back"
+    PAUSE = "pause"  # a person decides
+
+
 @dataclass(frozen=True, slots=True)
 class GateSpec:
     """A gate as the plan names it; `options` are its remaining keys."""
@@ -123,6 +139,7 @@ class GateSpec:
     type: str
     options: Mapping[str, object] = field(default_factory=dict)
     dry_run: bool = False
+    then: FailedThen = FailedThen.ROLL_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +196,7 @@ class Plan:
 
     baseline: "live", "none" or a version number as text. visit_seconds: how long answers to a unit
     hang together, so that verdicts on all of them count once; 0: every answer counts by itself.
+    freezes: days on which nothing is promoted, whatever the stage.
     """
 
     model: str
@@ -190,6 +208,7 @@ class Plan:
     defaults: Defaults = Defaults()
     flags: Flags = Flags()
     visit_seconds: float = 0.0
+    freezes: tuple[Freeze, ...] = ()
 
     def stage(self, stage: Stage) -> StagePlan:
         """The plan of one stage; KeyError if the plan does not have it."""

@@ -1,10 +1,10 @@
-"""Windows of local time: whether it is one now, and when the next one opens."""
+"""Windows of local time and freezes: whether it is one now, and when the next one opens."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from registry.domain.plan import TimeWindow
+from registry.domain.plan import Freeze, TimeWindow
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -30,8 +30,33 @@ def until_open(windows: Sequence[TimeWindow], now: datetime) -> str:
     if not windows or any(during(window, now) for window in windows):
         return ""
     at, window = min(((_opens(one, now), one) for one in windows), key=lambda found: found[0])
-    local = at.astimezone(ZoneInfo(window.timezone))
-    return f"{_DAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} in {window.timezone}"
+    return _spoken(at, window.timezone)
+
+
+def until_thawed(freezes: Sequence[Freeze], now: datetime) -> str:
+    """When the last of the freezes ends that one runs into from now, for people; empty outside.
+
+    A day begins and ends as the calendar of the freeze's zone says.
+    """
+    at, zone = now, ""
+    while ends := [(_ends(one), one.timezone) for one in freezes if _frozen(one, at)]:
+        at, zone = max(ends)
+    return _spoken(at, zone) if zone else ""
+
+
+def _frozen(freeze: Freeze, at: datetime) -> bool:
+    return freeze.first <= at.astimezone(ZoneInfo(freeze.timezone)).date() <= freeze.last
+
+
+def _ends(freeze: Freeze) -> datetime:
+    """The first moment after it; clocks may be set forward at midnight, so that it is later."""
+    midnight = datetime.combine(freeze.last + timedelta(days=1), time(), ZoneInfo(freeze.timezone))
+    return midnight.astimezone(UTC)
+
+
+def _spoken(at: datetime, timezone: str) -> str:
+    local = at.astimezone(ZoneInfo(timezone))
+    return f"{_DAYS[local.weekday()]} {local:%Y-%m-%d %H:%M} in {timezone}"
 
 
 def _opens(window: TimeWindow, now: datetime) -> datetime:

@@ -111,7 +111,7 @@ def _wish(unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetim
     if overdue is not None and overdue.act is Act.EXPIRE:
         return overdue
     if rollout.paused is None:
-        for wish in (_shift(rollout, judgement), overdue):
+        for wish in (_doubt(rollout, judgement), _shift(rollout, judgement), overdue):
             if wish is not None and not said_before(unit, rollout, "paused", wish.cause):
                 return wish
         if isinstance(decision, Promote) and rollout.stage_plan.advance.automatic:
@@ -151,6 +151,16 @@ def _deadline(rollout: Rollout, now: datetime) -> Wish | None:
     reason = f"{rollout.stage.words} reached its deadline of {spoken(deadline.after_seconds)}"
     act = Act.EXPIRE if deadline.then is DeadlineThen.ROLL_BACK else Act.PAUSE
     return Wish(act, reason, f"deadline of {rollout.stage}")
+
+
+def _doubt(rollout: Rollout, judgement: Judgement) -> Wish | None:
+    """Harm that the plan leaves to a person; who resumes has seen it."""
+    found = judgement.doubtful
+    if not found:
+        return None
+    names = sorted({f"{gate.type} {gate.segment or ''}".strip() for gate in found})
+    reason = "; ".join(gate.result.sentence for gate in found)
+    return Wish(Act.PAUSE, reason, f"{', '.join(names)} failed in {rollout.stage}")
 
 
 def _shift(rollout: Rollout, judgement: Judgement) -> Wish | None:

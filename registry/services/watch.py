@@ -61,10 +61,16 @@ def watch(
 
 
 def _shifts(unit: UnitOfWork, rollout: Rollout, judgement: Judgement) -> Iterator[tuple[str, News]]:
-    """A domain shift is no harm by itself: the version before would meet the same inputs."""
+    """What people are to look at.
+
+    A domain shift is no harm by itself: the version before would meet the same inputs. Of a gate
+    that only pauses a candidate the plan says the same.
+    """
     name = f"{rollout.model}@{rollout.version}"
-    for gate in judgement.stale:
-        cause = f"drift since {gate.result.numbers['shifted_since']}"
+    for gate in (*judgement.stale, *judgement.doubtful):
+        cause = f"{gate.type} {gate.segment or ''}".strip() + " failed under watch"
+        if not gate.doubt:
+            cause = f"drift since {gate.result.numbers['shifted_since']}"
         if not said_before(unit, rollout, Event.HELD, cause):
             sentence = f"{name} stays live and needs a look: {gate.result.sentence}"
             yield cause, News(Event.HELD, sentence)

@@ -25,6 +25,7 @@ class Gate:
     verdict: Chip
     sentence: str
     dry_run: bool
+    pauses: bool
     bar_width: str | None
     bar_text: str
     needs: str
@@ -43,6 +44,7 @@ def gate(document: Mapping[str, Any], chart: Chart | None = None) -> Gate:
         verdict=verdict(document.get("verdict")),
         sentence=str(document.get("sentence") or ""),
         dry_run=bool(document.get("dry_run")),
+        pauses=document.get("then") == "pause",
         bar_width=None if share is None else f"{100 * share:.1f}",
         bar_text=text,
         needs=_needs(document, numbers),

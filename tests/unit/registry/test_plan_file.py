@@ -21,7 +21,9 @@ from registry.domain.plan import (
     Area,
     Deadline,
     DeadlineThen,
+    FailedThen,
     FlaggedThen,
+    Freeze,
     Late,
     Step,
     TimeWindow,
@@ -423,3 +425,54 @@ def test_gold_hides_among_what_is_drawn_or_blind() -> None:
         golden.replace("baseline: none", "baseline: live"),
     ):
         assert not any(said in one.message for one in lint(hidden))
+
+
+def test_a_plan_that_was_digested_before_there_were_freezes_and_pausing_gates_reads_as_it_was():
+    plain = parse_plan(PLAN_OF_THE_WORLD)
+    document = plan_document(plain)
+    assert "freezes" not in document
+    assert not any("then" in gate for part in document["stages"] for gate in part["gates"])
+    assert plan_from_document(json.loads(json.dumps(document))) == plain
+    text = PLAN_OF_THE_WORLD.replace(
+        "stages:",
+        "freezes: [{from: 2026-12-20, to: 2027-01-03, timezone: America/Denver}]\nstages:",
+        1,
+    ).replace("at_most: 0.05}]", "at_most: 0.05, then: pause}]", 1)
+    plan = parse_plan(text)
+    assert plan.freezes == (Freeze(date(2026, 12, 20), date(2027, 1, 3), "America/Denver"),)
+    assert plan.stages[0].gates[0].then is FailedThen.PAUSE
+    assert plan.stages[1].gates[0].then is FailedThen.ROLL_BACK
+    assert plan_from_document(json.loads(json.dumps(plan_document(plan)))) == plan
+    assert plan_digest(plan) != plan_digest(plain)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("{from: 2027-01-03, to: 2026-12-20, timezone: UTC}", "write the earlier day first"),
+        ("{from: 2026-12-20, to: 9999-12-31, timezone: UTC}", "9999-12-31 never comes"),
+        ("{from: 2026-12-20, to: soon, timezone: UTC}", "'soon' is no day"),
+        ("{from: 2026-12-20, to: 2027-01-03, timezone: Mars/One}", "no time zone 'Mars/One'"),
+        ("{from: 2026-12-20, to: 2027-01-03}", "`timezone` is missing"),
+    ],
+)
+def test_a_freeze_that_cannot_be_says_what_to_write(wrong: str, says: str):
+    (problem,) = lint(PLAN_OF_THE_WORLD.replace("stages:", f"freezes: [{wrong}]\nstages:", 1))
+    assert (problem.line, says in problem.message) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        ("{type: drift, then: pause}", "drift never fails"),
+        (
+            "{type: error-rate, at_most: 0.05, dry_run: true, then: pause}",
+            "a dry run decides nothing",
+        ),
+        ("{type: error-rate, at_most: 0.05, then: hold}", "input should be 'roll-back' or 'pause'"),
+    ],
+)
+def test_a_gate_says_what_follows_only_where_something_can(gate: str, says: str):
+    text = PLAN_OF_THE_WORLD.replace("{type: error-rate, at_most: 0.05}]", f"{gate}]", 1)
+    (problem,) = lint(text)
+    assert says in problem.message

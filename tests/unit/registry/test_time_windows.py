@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.domain.plan import TimeWindow
-from registry.domain.time_windows import during, until_open
+from registry.domain.plan import Freeze, TimeWindow
+from registry.domain.time_windows import during, until_open, until_thawed
 
 DENVER = ZoneInfo("America/Denver")
 # Clocks are set forward on the first and back on the second of these days, or the other way round.
@@ -67,3 +67,29 @@ def test_it_opens_at_the_first_moment_that_is_inside(window: TimeWindow, now: da
     local = first.astimezone(ZoneInfo(window.timezone))
     said = until_open([window], now)
     assert said == ("" if first == now else f"{local:%a %Y-%m-%d %H:%M} in {window.timezone}")
+
+
+HOLIDAYS = Freeze(date(2026, 12, 20), date(2027, 1, 3), "America/Denver")
+
+
+@pytest.mark.parametrize(
+    ("now", "thaws"),
+    [
+        (datetime(2026, 12, 19, 23, 59, tzinfo=DENVER), ""),
+        (datetime(2026, 12, 20, tzinfo=DENVER), "Mon 2027-01-04 00:00 in America/Denver"),
+        (datetime(2027, 1, 3, 23, 59, tzinfo=DENVER), "Mon 2027-01-04 00:00 in America/Denver"),
+        (datetime(2027, 1, 4, tzinfo=DENVER), ""),
+        (datetime(2026, 12, 20, 3, tzinfo=UTC), ""),  # still the 19th there
+    ],
+)
+def test_a_freeze_lasts_from_its_first_day_to_its_last_by_its_own_calendar(
+    now: datetime, thaws: str
+):
+    assert until_thawed([HOLIDAYS], now) == thaws
+
+
+def test_freezes_that_follow_each_other_are_one():
+    more = Freeze(date(2027, 1, 4), date(2027, 1, 5), "UTC")
+    now = datetime(2026, 12, 25, tzinfo=UTC)
+    assert until_thawed([more, HOLIDAYS], now) == "Wed 2027-01-06 00:00 in UTC"
+    assert until_thawed([], now) == ""
