@@ -20,6 +20,7 @@ _MAX_ATTRIBUTES = 64
 _MAX_TEXT = 1024
 _MAX_NUMBER = 2**63 - 1
 _FIELD = "file"
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # However slowly it comes; a sender of the largest body that is accepted needs 3 Mbit/s.
 BODY_SECONDS = 60.0
 
@@ -66,7 +67,7 @@ def row_bytes(row: object) -> bytes:
         raise Invalid(
             "inputs: a row is an object from column to value; images are sent as they are."
         )
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _encode(row).encode("utf-8", "replace")
 
 
 async def read_body(request: Request, limit: int, seconds: float = BODY_SECONDS) -> bytes:

@@ -76,7 +76,7 @@ class RawPrediction:
     @property
     def index(self) -> int:
         """The class with the largest probability, the first of them on a tie."""
-        return max(range(len(self.probabilities)), key=self.probabilities.__getitem__)
+        return self.probabilities.index(max(self.probabilities))
 
     @property
     def label(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from hashlib import sha256
-from json import dumps
+from json import JSONEncoder
 
 from registry.domain.errors import Conflict, Invalid
 from registry.domain.exposure import Exposure
@@ -23,6 +23,8 @@ from serving.services.predicting import Predicting, in_time
 from serving.services.run import run
 from serving.services.shadow import Answered, follow
 from serving.steps import took
+
+_encode = JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class PredictCommand:
     @property
     def digest(self) -> str:
         """What makes two requests with the same idempotency key the same request."""
-        attributes = dumps(self.attributes, sort_keys=True, separators=(",", ":"))
+        attributes = _encode(self.attributes)
         head = f"{self.model}\0{attributes}\0{len(self.payload)}\0{self.part_of}".encode()
         return digest_of(head + self.payload)
 
