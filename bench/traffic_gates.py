@@ -13,6 +13,7 @@ takes each request as a trial of its own and is looked at as often.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -39,13 +40,22 @@ SEGMENTS = 5
 
 @dataclass(frozen=True)
 class Stream:
-    """Requests in order: whose, in which arm, at which share, when; and each unit's own number."""
+    """Requests in order: whose, in which arm, at which share, when; and each unit's own number.
+
+    written: when their answers were written down, if that is not when they were asked; then they
+    stand in that order.
+    """
 
     units: np.ndarray
     candidate: np.ndarray
     shares: np.ndarray
     seconds: np.ndarray
     own: np.ndarray
+    written: np.ndarray | None = None
+
+    @property
+    def told(self) -> np.ndarray:
+        return self.seconds if self.written is None else self.written
 
     def table(self, **columns: np.ndarray) -> ExposureTable:
         n = len(self.units)
@@ -57,7 +67,7 @@ class Stream:
         )  # fmt: skip
 
     def where(self, chosen: np.ndarray) -> "Stream":
-        columns = (self.units, self.candidate, self.shares, self.seconds, self.own)
+        columns = (self.units, self.candidate, self.shares, self.seconds, self.own, self.told)
         return Stream(*(column[chosen] for column in columns))
 
     def parts(self) -> list[tuple[int, int]]:
@@ -109,17 +119,15 @@ def first(found: np.ndarray, threshold: float, where: np.ndarray) -> float:
 
 # --- what each gate sees of a stream: (when it passes, when it fails, when a naive test would)
 Verdicts = tuple[float, float, float]
+# When the evidence changes, and what there is then for a pass and of harm.
+Path = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def failures(
-    stream: Stream,
-    failed: np.ndarray,
-    at_most: float,
-    ratio: float,
-    *,
-    naive_pass: bool,
-    tests: int = 1,
-) -> Verdicts:
+def counted_until(times: np.ndarray, looks: np.ndarray) -> np.ndarray:
+    return np.searchsorted(np.sort(times), looks, side="right")
+
+
+def failures_path(stream: Stream, failed: np.ndarray, at_most: float, ratio: float) -> Path:
     where, _, _, joined = drawn(stream)
     rows = np.flatnonzero(failed)
     events, odds = failing_draws(stream, failed)
@@ -131,9 +139,7 @@ def failures(
         np.concatenate((written[rows], settled_at[where[joined]], settled_at[events]))
     )
 
-    def until(times: np.ndarray) -> np.ndarray:
-        return np.searchsorted(np.sort(times), looks, side="right")
-
+    until = partial(counted_until, looks=looks)
     met = until(written[mine_rows[mine_first]])
     units = np.maximum(until(settled_at[where[joined]]), met)
     now, quiet = {}, {}
@@ -143,7 +149,20 @@ def failures(
         now[float(chance)] = (until(written[mine]), until(written[others]))
         quiet[float(chance)] = (until(written[mine]), until(settled_at[others]))
     for_pass = mean_of_two(evalues.log_pass(met, units, at_most), log_ratio_below(quiet, ratio))
-    for_harm = np.broadcast_to(log_ratio_above(now, ratio), looks.shape)
+    return looks, for_pass, np.broadcast_to(log_ratio_above(now, ratio), looks.shape)
+
+
+def failures(
+    stream: Stream,
+    failed: np.ndarray,
+    at_most: float,
+    ratio: float,
+    *,
+    naive_pass: bool,
+    tests: int = 1,
+) -> Verdicts:
+    looks, for_pass, for_harm = failures_path(stream, failed, at_most, ratio)
+    written = stream.seconds + np.where(failed, TIME_OUT, 0.0)
     # Naive: each request a trial, written as it is done.
     order = np.argsort(written, kind="stable")
     n = np.cumsum(stream.candidate[order])
@@ -182,51 +201,65 @@ def _z(gain: np.ndarray, p: float, n: np.ndarray) -> np.ndarray:
     return np.asarray(gain * np.sqrt(np.maximum(n, 1) / (p * (1 - p))))
 
 
-def latency(
-    stream: Stream, milliseconds: np.ndarray, quantile: float, ratio: float, tests: int = 1
-) -> Verdicts:
+def latency_path(
+    stream: Stream, milliseconds: np.ndarray, failed: np.ndarray, quantile: float, ratio: float
+) -> tuple[Path, SlowAnswers]:
+    """The baseline's slow answers count for a pass when the candidate's slowest must be there."""
     slow, found = SlowAnswers(quantile, ratio), []
-    table = stream.table(answer_ms=milliseconds)
+    table = stream.table(answer_ms=milliseconds, failed=failed)
     for start, end in stream.parts():
         slow, met = slowness.see(slow, table.part(start, end))
         found.append(met + start)
     events = np.concatenate(found)
-    if not len(events):
-        return np.inf, np.inf, np.inf
-    arms, chances = stream.candidate[events], stream.shares[events]
-    both = paths(chances, arms, ~arms)
-    at = stream.seconds[events]
+    told, settled_at = stream.told[events], stream.seconds[events] + SETTLING_SECONDS
+    looks = np.unique(np.concatenate((told, settled_at)))
+    until = partial(counted_until, looks=looks)
+    arms, odds, now, quiet = stream.candidate[events], stream.shares[events], {}, {}
+    for share in np.unique(odds[odds < 1]):
+        mine, others = (odds == share) & arms, (odds == share) & ~arms
+        now[float(share)] = until(told[mine]), until(told[others])
+        quiet[float(share)] = until(told[mine]), until(settled_at[others])
+    for_pass, for_harm = log_ratio_below(quiet, 1), log_ratio_above(now, 1)
+    return (looks, *(np.broadcast_to(one, looks.shape) for one in (for_pass, for_harm))), slow
+
+
+def latency(
+    stream: Stream, milliseconds: np.ndarray, quantile: float, ratio: float, tests: int = 1
+) -> Verdicts:
+    none = np.zeros(len(milliseconds), np.bool_)
+    (at, for_pass, for_harm), slow = latency_path(stream, milliseconds, none, quantile, ratio)
     # Naive: each candidate request against the threshold at the end, as if it had been known.
     above = (milliseconds > ratio * (slow.threshold_ms or np.inf)) & stream.candidate
     n = np.cumsum(stream.candidate)
     z = _z((1 - quantile) - np.cumsum(above) / np.maximum(n, 1), 1 - quantile, n)
     naive = first(np.where(n >= 30, z, -np.inf), 1.645, stream.seconds)
-    for_pass, for_harm = log_ratio_below(both, 1), log_ratio_above(both, 1)
     return first(for_pass, PASS, at), first(for_harm, HARM + np.log(tests), at), naive
 
 
-def split(stream: Stream, tests: int = 1) -> Verdicts:
+def split_path(stream: Stream) -> Path:
+    """For a pass, how many units there were: what is asked for besides no evidence of harm."""
     where, chances, arms, _ = drawn(stream)
     order = np.argsort(where, kind="stable")
     where, chances, arms = where[order], chances[order], arms[order]
-    for_harm = log_split(paths(chances, arms, ~arms))
+    found = log_split(paths(chances, arms, ~arms))
+    return stream.told[where], (chances < 1).cumsum(), np.broadcast_to(found, where.shape)
+
+
+def split(stream: Stream, tests: int = 1) -> Verdicts:
+    at, _, for_harm = split_path(stream)
     # Naive: each request is drawn anew, chi-square at 1 %.
     n = np.arange(1, len(stream.shares) + 1)
     expected = np.cumsum(stream.shares)
     spread = np.sqrt(np.cumsum(stream.shares * (1 - stream.shares)))
     z = np.abs(np.cumsum(stream.candidate) - expected) / spread
     naive = first(np.where(n >= 100, z, -np.inf), 2.576, stream.seconds)
-    return np.inf, first(for_harm, HARM + np.log(tests), stream.seconds[where]), naive
+    return np.inf, first(for_harm, HARM + np.log(tests), at), naive
 
 
-def action(
-    stream: Stream,
-    alarms: np.ndarray,
-    low: float,
-    high: float,
-    rare_below: float,
-    tests: int = 1,
-) -> Verdicts:
+def action_path(
+    stream: Stream, alarms: np.ndarray, low: float, high: float, rare_below: float
+) -> tuple[Path, np.ndarray]:
+    """With the evidence that both arms give the label too rarely to judge it."""
     where, chances, arms, _ = drawn(stream)
     order = np.argsort(where, kind="stable")
     where, chances, arms = where[order], chances[order], arms[order]
@@ -238,7 +271,18 @@ def action(
         evalues.log_pass(np.cumsum(alarm & ~arms), np.cumsum(~arms), rare_below),
     )
     outside = np.maximum(log_ratio_above(events, high), log_ratio_below(events, low))
-    at = stream.seconds[where]
+    return (stream.told[where], inside, outside), rare
+
+
+def action(
+    stream: Stream,
+    alarms: np.ndarray,
+    low: float,
+    high: float,
+    rare_below: float,
+    tests: int = 1,
+) -> Verdicts:
+    (at, inside, outside), rare = action_path(stream, alarms, low, high, rare_below)
     # Naive: the ratio over requests with its 90 % interval, as if requests were independent.
     mine, others = np.cumsum(alarms & stream.candidate), np.cumsum(alarms & ~stream.candidate)
     n, m = np.cumsum(stream.candidate), np.cumsum(~stream.candidate)
