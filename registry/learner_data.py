@@ -15,8 +15,9 @@ _NOT_KEPT = (
 def own_data(dls: Any, folder: Path) -> tuple[Path, Path]:
     """Training and validation data of a learner's DataLoaders, written below the folder.
 
-    Images become links in folders by label. Rows become Parquet with the values as they were
-    before the learner's processes; numbers that it normalised come back to float32's precision.
+    Images become links in folders by label, or in one where each has several. Rows become Parquet
+    with the values as they were before the learner's processes; numbers that it normalised come
+    back to float32's precision.
     """
     write = _rows if hasattr(dls, "cont_names") else _images
     training, validation = dls.train_ds, dls.valid_ds
@@ -42,7 +43,8 @@ def _labelled(dataset: Any, vocab: Sequence[Any]) -> Iterator[tuple[Path, str]]:
     for item, label in zip(items, targets[1], strict=True):
         if not isinstance(item, Path):
             raise Invalid(_NOT_KEPT)
-        yield item, str(vocab[int(label)])
+        several = getattr(label, "ndim", 0) > 0
+        yield item, "images" if several else str(vocab[int(label)])
 
 
 def _rows(table: Any, dls: Any, place: Path) -> Path:

@@ -137,4 +137,5 @@ def _version(found: Mapping[str, Any]) -> ModelVersion:
         description=found["description"],
         tags=found["tags"],
         parity=found["parity"],
+        threshold=found["threshold"],
     )

@@ -47,6 +47,7 @@ class Converted:
     batches: largest difference of probabilities between module and graph by batch size.
     python: the minor version that exported the file, where it can be read.
     globals: which names the file refers to. jail: what the converter was locked in by.
+    threshold: every label above it is in the answer; None where an answer is one label.
     """
 
     labels: tuple[str, ...]
@@ -58,6 +59,7 @@ class Converted:
     globals: Mapping[str, Any]
     jail: Mapping[str, Any]
     graph: bytes = field(repr=False)
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,8 @@ class ArtifactStore(Protocol):
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         description: str,
+        *,
+        several: bool = False,
     ) -> StoredVersion:
         """Store a bundle as the next version of a model."""
 

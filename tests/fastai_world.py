@@ -4,6 +4,7 @@ OUT/training, OUT/calibration: generated photographs of three materials, in fold
 OUT/odd: pictures in unusual modes and proportions. OUT/export.pkl: a learner that was trained on
 them for a moment. OUT/pixels.npz: what fastai's Resize makes of the odd pictures.
 OUT/backbones.json: how far what serves is from fastai on backbones of torchvision and timm.
+OUT/several.pkl: a learner that gives each photograph any number of labels, those above 0.4.
 OUT/weather.csv, OUT/weather.parquet: rows of a table. OUT/weather.pkl: a tabular learner of them.
 """
 
@@ -38,6 +39,7 @@ def main(out: Path) -> None:
     torch.set_num_threads(1)
     np.savez(out / "pixels.npz", **_pixels(out / "odd"))
     _export(out)
+    _several(draw, out)
     _table(draw, out)
     _backbones(out)
 
@@ -180,6 +182,34 @@ def _export(out: Path) -> None:
     )
     presized = fv.aug_transforms(size=32, min_scale=0.75)
     _train(fv.Learner(_loaders(fv, out, presized), network), 2, out / "export.pkl")
+
+
+def _several(draw: np.random.Generator, out: Path) -> None:
+    import fastai.vision.all as fv
+    import pandas as pd
+
+    paths = sorted((out / "training").rglob("*.jpg"))
+    said = [";".join(label for label in LABELS if draw.random() < 0.5) for _ in paths]
+    names = [str(path.relative_to(out)) for path in paths]
+    block = fv.DataBlock(
+        blocks=(fv.ImageBlock, fv.MultiCategoryBlock),
+        get_x=fv.ColReader("name", pref=f"{out}/"),
+        get_y=fv.ColReader("labels", label_delim=";"),
+        item_tfms=fv.Resize(32, "squish"),
+        batch_tfms=fv.aug_transforms(),
+    )
+    frame = pd.DataFrame({"name": names, "labels": said})
+    network = fv.nn.Sequential(
+        fv.ConvLayer(3, 8, stride=2), fv.nn.AdaptiveAvgPool2d(1), fv.Flatten(),
+        fv.nn.Linear(8, len(LABELS)),
+    )  # fmt: skip
+    learn = fv.Learner(
+        block.dataloaders(frame, bs=8, num_workers=0),
+        network,
+        loss_func=fv.BCEWithLogitsLossFlat(thresh=0.4),
+        metrics=[fv.partial(fv.accuracy_multi, thresh=0.4), fv.F1ScoreMulti()],
+    )
+    _train(learn, 1, out / "several.pkl")
 
 
 def _loaders(fv: Any, out: Path, transforms: list[Any]) -> Any:

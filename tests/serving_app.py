@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -80,12 +81,16 @@ def register(
     live: int | None = 1,
     baseline: int | None = 1,
     flags: Flags = ROLLOUT_FLAGS,
+    threshold: float | None = None,
 ) -> None:
-    """Versions 1 and 2; version 1 live unless told otherwise; with a part, 2 on its way."""
+    """Versions 1 and 2; version 1 live unless told otherwise; with a part, 2 on its way.
+
+    threshold: an answer of theirs is every label above it.
+    """
     with database.begin() as connection:
         unit = SqlUnitOfWork(connection)
         for number in (1, 2):
-            unit.versions.add(a_version(number))
+            unit.versions.add(replace(a_version(number), threshold=threshold))
         if live is not None:
             unit.live.put("waste", live, None, now())
         if part is not None:

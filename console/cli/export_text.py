@@ -44,9 +44,11 @@ def _latency_text(latency: Mapping[str, Mapping[str, float]]) -> str:
 
 def _parity_text(parity: Mapping[str, Any]) -> str:
     if "checks" not in parity:
+        same = f"same class for {parity['same_class']:.1%} of {parity['inputs']} inputs"
+        if parity["accuracy_change"] is None:
+            return same
         return (
-            f"same class for {parity['same_class']:.1%} of {parity['inputs']} inputs; accuracy"
-            f" {parity['accuracy_before']:.1%} to {parity['accuracy_after']:.1%}"
+            f"{same}; accuracy {parity['accuracy_before']:.1%} to {parity['accuracy_after']:.1%}"
             f" ({parity['accuracy_change']:+.1%})"
         )
     rows: list[tuple[object, ...]] = [

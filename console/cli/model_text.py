@@ -22,6 +22,7 @@ def version_document(version: "ModelVersion", stage: str) -> dict[str, Any]:
         "digest": version.digest,
         "format": version.source_format,
         "labels": list(version.labels),
+        "threshold": version.threshold,
         "parity": dict(version.parity or {}),
         "environment": dict(version.environment),
         "description": version.description,
@@ -118,7 +119,7 @@ def versions_text(documents: Sequence[Mapping[str, Any]]) -> str:
 def version_text(document: Mapping[str, Any]) -> str:
     """The record of a version, one fact a line, and its parity."""
     facts = {k: v for k, v in document.items() if isinstance(v, (str, int)) and v != ""}
-    facts["labels"] = ", ".join(document["labels"])
+    facts["labels"] = labels_text(document)
     known = {row["package"] for row in document["compatibility"]}
     facts |= {
         f"made with {name.replace('_', ' ')}": value
@@ -138,13 +139,20 @@ _READ = {
 }
 
 
+def labels_text(document: Mapping[str, Any]) -> str:
+    """The labels, and which of them an answer has."""
+    level = document.get("threshold")
+    several = "" if level is None else f"; an answer is every label above {level:g}"
+    return ", ".join(map(str, document["labels"])) + several
+
+
 def registered_text(document: Mapping[str, Any]) -> str:
     """What a registration ends with."""
     return "\n".join(
         [
             paint(f"Registered {document['model']}@{document['version']}", "green"),
             f"digest {document['digest']}",
-            f"labels {', '.join(document['labels'])}",
+            f"labels {labels_text(document)}",
             document["out_of_domain"],
             f"{_READ.get(document['format'], 'The model was opened to be converted')}, "
             f"{_locked(document['jail']['conversion'])}",

@@ -100,8 +100,16 @@ def _line(answer: JsonDocument) -> str:
     reasons = "; ".join(flag["reason"] for flag in answer.get("flags") or [])
     if answer["status"] == "held":
         return f"{answer['file']}: held for a person, id {answer['id']}. {reasons}".rstrip()
-    label = answer.get("prediction") or "no answer"
-    chance = (answer.get("probabilities") or {}).get(label)
-    share = f" {chance:.1%}" if chance is not None else ""
     by = f"version {answer.get('version')}, {answer.get('decided_by')}"
-    return f"{answer['file']}: {label}{share} ({by}). {reasons}".rstrip()
+    return f"{answer['file']}: {_told(answer)} ({by}). {reasons}".rstrip()
+
+
+def _told(answer: JsonDocument) -> str:
+    """The label with its probability; each of several."""
+    said, spread = answer.get("prediction"), answer.get("probabilities") or {}
+    if said is None:
+        return "no answer"
+    labels = said if isinstance(said, list) else [said]
+    shares = (f" {spread[label]:.1%}" if label in spread else "" for label in labels)
+    each = (f"{label}{share}" for label, share in zip(labels, shares, strict=True))
+    return ", ".join(each) or "none of these"

@@ -83,7 +83,9 @@ def decide(
     context: typer.Context,
     item: ItemId,
     epoch: Epoch,
-    label: Annotated[str | None, typer.Argument(help="The right label.")] = None,
+    label: Annotated[
+        str | None, typer.Argument(help="The right label; of several, all with ; between.")
+    ] = None,
     none: Annotated[bool, typer.Option("--none", help="None of the labels fits.")] = False,
     comment: Annotated[str, typer.Option(help="Kept with the answer.")] = "",
     undoable: Annotated[

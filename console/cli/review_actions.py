@@ -70,7 +70,9 @@ def release(context: typer.Context, item: Item) -> None:
 def adjudicate(
     context: typer.Context,
     item: Item,
-    label: Annotated[str | None, typer.Argument(help="The right label.")] = None,
+    label: Annotated[
+        str | None, typer.Argument(help="The right label; of several, all with ; between.")
+    ] = None,
     none: Annotated[bool, typer.Option("--none", help="None of the labels fits.")] = False,
     comment: Annotated[str, typer.Option(help="Kept with the answer.")] = "",
 ) -> None:

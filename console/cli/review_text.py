@@ -33,7 +33,8 @@ def item_text(item: JsonDocument) -> str:
     """One item, and how to answer it."""
     lines = [f"{item['id']}  {item['model']}@{item['version']} in {stage_words(item)}"]
     lines += [f"  - {reason['reason']}" for reason in item["reasons"]]
-    lines += [f"  labels: {', '.join(item['labels'])}", f"  input: {item['payload_url']}"]
+    several = " (any of them: write ; between those that apply)" if item["several"] else ""
+    lines += [f"  labels: {', '.join(item['labels'])}{several}", f"  input: {item['payload_url']}"]
     if item.get("payload_missing"):
         lines.append(f"  {item['payload_missing']}")
     if item["model_answer"]:

@@ -16,6 +16,7 @@ from console.web.views.review_notices import not_counted, saved
 from console.web.visitor import local_address, remember, visitor
 from registry.domain.errors import Conflict, StagegateError
 from registry.domain.people import valid_name
+from registry.domain.several import together
 
 
 def add(pages: APIRouter, api: Api, renderer: Renderer, clock: Callable[[], datetime]) -> None:
@@ -73,14 +74,17 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
         idempotency_key: Text,
         label: Annotated[str | None, Form()] = None,
         none: Annotated[bool, Form()] = False,
+        chosen: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
+        several: Annotated[bool, Form()] = False,
         comment: Text = "",
         presentation: Text = "blind",
         page: Text = "",
         model: Text = "",
     ) -> Response:
+        said = together(chosen) if several else one_label(label, none=none)
         body = {
             "epoch": epoch,
-            "label": one_label(label, none=none),
+            "label": said,
             "comment": comment,
             "idempotency_key": idempotency_key,
             "page": page or None,
@@ -88,7 +92,7 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
         try:
             answer = await desk.api.post(api_path(item, "decision"), body, reviewer)
         except Conflict as error:
-            notice = not_counted(label, str(error))
+            notice = not_counted(said, str(error))
             return await desk.show_next(request, reviewer, model, notice, 409)
         return await desk.show_next(
             request, reviewer, model, saved(answer, presentation, desk.clock())

@@ -15,6 +15,7 @@ from registry.documents.preprocessing import AnyPreprocessing
 from registry.domain.errors import Invalid
 from registry.domain.formats import Format
 from registry.domain.observations import FeatureBlock, FloatArray
+from registry.domain.several import check_several
 from registry.registration import Converted, Declared, OriginalAnswers
 
 SECONDS = 600.0
@@ -49,6 +50,7 @@ class _Conversion(BaseModel):
     labels: Annotated[tuple[_Label, ...], Field(min_length=2, max_length=10_000)]
     preprocessing: AnyPreprocessing
     activation: Literal["softmax", "sigmoid"]
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None
     feature_blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
     batches: Annotated[dict[_Batch, float], Field(min_length=3)]
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] | None
@@ -154,6 +156,8 @@ def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
     said = _read(_Conversion, answer.document)
     if len(set(said.labels)) != len(said.labels):
         raise Invalid(f"the export names a label twice: {', '.join(said.labels)}")
+    if said.threshold is not None:
+        _check_several(said)
     graph = answer.blobs.get("model.onnx", b"")
     width = sum(block.width for block in said.feature_blocks)
     check_graph(graph, said.preprocessing.shape, len(said.labels), width)
@@ -161,6 +165,7 @@ def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
         labels=said.labels,
         preprocessing=said.preprocessing,
         activation=said.activation,
+        threshold=said.threshold,
         blocks=tuple(FeatureBlock(b.name, b.width) for b in said.feature_blocks),
         batches={str(n): difference for n, difference in said.batches.items()},
         python=said.python,
@@ -168,6 +173,15 @@ def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
         jail=said.jail.model_dump(),
         graph=graph,
     )
+
+
+def _check_several(said: _Conversion) -> None:
+    check_several(said.labels)
+    if said.activation != "sigmoid":
+        raise Invalid(
+            "a threshold is for labels that apply each by itself, and the graph does not end with"
+            " Sigmoid; export it so that it gives scores, and say `activation: sigmoid`"
+        )
 
 
 def _answers(module: str, question: Mapping[str, Any], scratch: Path) -> OriginalAnswers:

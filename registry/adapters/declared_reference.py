@@ -18,6 +18,7 @@ from registry.adapters.landlock import confine
 from registry.adapters.subprocesses import Answer, reply
 from registry.documents.model_input import ModelInput
 from registry.domain.formats import Format
+from registry.domain.several import named
 
 BATCH = 16
 
@@ -50,7 +51,7 @@ def answer(question: Mapping[str, Any]) -> Answer:
     labels = question["labels"]
     document = {
         "labels": labels,
-        "single_labels": [labels[i] for i in single.argmax(axis=1)],
+        "single_labels": [named(labels, row, declared.threshold) for row in single.tolist()],
         "jail": asdict(lock),
     }
     return Answer(document, {"batch": _bytes(batch), "single": _bytes(single)})

@@ -23,11 +23,13 @@ from registry.documents.preprocessing import (
     Resize,
     Step,
 )
-from registry.domain.errors import Invalid
 
 # .../lib/python3.11/..., ...\\Python311\\Lib\\..., ...\\PythonSoftwareFoundation.Python.3.11_...
 _PYTHON = re.compile(r"[/\\.]python\.?3\.?(\d{1,2})(?:-\d\d)?[/\\_]", re.IGNORECASE)
 _RESAMPLES = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+_ENCODED = "fastai.data.transforms.EncodedMultiCategorize"
+_SETS = {"fastai.data.transforms.MultiCategorize", _ENCODED}
+_SEVERAL = "fastai.losses.BCEWithLogitsLossFlat"
 _LOSSES = {
     "fastai.losses.CrossEntropyLossFlat": "softmax",
     "fastai.losses.LabelSmoothingCrossEntropyFlat": "softmax",
@@ -52,6 +54,7 @@ class VisionExport:
     activation: str
     model: Any
     python: str | None
+    threshold: float | None = None  # where an image may have several labels
 
 
 def read_vision_export(archive: InertArchive) -> VisionExport:
@@ -67,15 +70,18 @@ def read_vision_export(archive: InertArchive) -> VisionExport:
         batch.take(transform)
     if batch.divide_by is None:
         raise refusal("the export has no IntToFloatTensor, so its pixels never become numbers")
+    several = _names_several(targets)
+    loss = learner.get("loss_func")
     return VisionExport(
         labels=_labels(targets),
         preprocessing=preprocessing,
         divide_by=batch.divide_by,
         resamplings=tuple(batch.resamplings),
         normalize=batch.normalize,
-        activation=activation(learner.get("loss_func")),
+        activation="sigmoid" if several else activation(loss),
         model=learner.get("model"),
         python=python_version(archive.root),
+        threshold=_threshold(loss) if several else None,
     )
 
 
@@ -192,22 +198,30 @@ def _resample(value: Any) -> Resample:
     return Resample(_RESAMPLES[number])
 
 
+def _names_several(targets: Record) -> bool:
+    """Whether an image may have several labels, or none."""
+    return any(isinstance(n, Record) and n.name in _SETS for n in walk(targets.get("tfms")))
+
+
 def _labels(targets: Record) -> tuple[str, ...]:
-    names = {node.name for node in walk(targets.get("tfms")) if isinstance(node, Record)}
-    if "fastai.data.transforms.MultiCategorize" in names:
-        raise Invalid(
-            "the export gives several labels to one image (MultiCategoryBlock); an answer here is"
-            " one label, which people review and gates compare. Train a learner for each label,"
-            " with CategoryBlock, and register each as a model of its own"
-        )
-    maps = [
-        node
-        for node in walk(targets.get("tfms"))
-        if isinstance(node, Record) and node.name == "fastai.data.transforms.CategoryMap"
-    ]
+    nodes = [node for node in walk(targets.get("tfms")) if isinstance(node, Record)]
+    maps = [node for node in nodes if node.name == "fastai.data.transforms.CategoryMap"]
+    maps += [node.get("vocab") for node in nodes if node.name == _ENCODED]
     if not maps:
         raise refusal("the export's targets are no categories; only classifiers are supported")
     return labels_of(maps[0])
+
+
+def _threshold(loss: Any) -> float:
+    """Above which probability learn.predict gives a label."""
+    name = loss.name if isinstance(loss, Record) else str(loss)
+    level = loss.get("thresh") if isinstance(loss, Record) else None
+    if name != _SEVERAL or not isinstance(level, float) or not 0 < level < 1:
+        raise refusal(
+            f"the export gives several labels to one image with the loss {name} and the threshold"
+            f" {level!r}; BCEWithLogitsLossFlat is supported, with a threshold between 0 and 1"
+        )
+    return level
 
 
 def labels_of(vocabulary: Any) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from registry.adapters.jail import Limits, Lock, insist, lock_down, why_no_filte
 from registry.adapters.landlock import confine
 from registry.adapters.subprocesses import Answer, reply
 from registry.domain.errors import Invalid
+from registry.domain.several import together
 
 
 def answer(question: Mapping[str, Any]) -> Answer:
@@ -39,10 +40,17 @@ def answer(question: Mapping[str, Any]) -> Answer:
     single = np.stack([found[2].numpy() for found in singles])
     document = {
         "labels": labels,
-        "single_labels": [labels[int(found[1])] for found in singles],
+        "single_labels": [_label(labels, found[1].tolist()) for found in singles],
         "jail": asdict(lock),
     }
     return Answer(document, {"batch": _bytes(batch), "single": _bytes(single)})
+
+
+def _label(labels: Sequence[str], found: int | list[bool]) -> str:
+    """The label that predict gives, or those of several that apply."""
+    if isinstance(found, int):
+        return labels[found]
+    return together(label for label, applies in zip(labels, found, strict=True) if applies)
 
 
 def _inputs(learner: Any, paths: Sequence[Path]) -> tuple[Any, Sequence[Any]]:

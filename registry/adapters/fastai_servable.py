@@ -21,6 +21,7 @@ class ReadLearner:
     python: str | None
     servable: Servable
     inputs: Draw
+    threshold: float | None = None
 
 
 def read_learner(archive: InertArchive) -> ReadLearner:
@@ -47,7 +48,7 @@ def _vision(archive: InertArchive, export: VisionExport) -> ReadLearner:
     )
     return ReadLearner(
         export.labels, export.preprocessing, export.activation, export.python, servable,
-        drawn_inputs(export.preprocessing),
+        drawn_inputs(export.preprocessing), export.threshold,
     )  # fmt: skip
 
 

@@ -42,6 +42,8 @@ _NAMES = """
     fastai.vision.augment.dihedral_mat fastai.vision.augment.flip_mat
     fastai.vision.augment.rotate_mat fastai.vision.augment.zoom_mat
     fastai.metrics.accuracy fastai.metrics.error_rate fastai.metrics.top_k_accuracy
+    fastai.metrics.accuracy_multi sklearn.metrics._classification.f1_score
+    sklearn.metrics._classification.precision_score sklearn.metrics._classification.recall_score
     fastcore.basics._using_attr
     fastcore.basics.fastuple fastcore.basics.merge fastcore.basics.noop fastcore.foundation.L
     fastcore.imports.noop
@@ -55,7 +57,7 @@ _NAMES = """
     numpy._core.multiarray.scalar numpy.core.multiarray.scalar
     numpy._core.multiarray._reconstruct numpy.core.multiarray._reconstruct
     numpy.dtype numpy.ndarray numpy.less numpy.greater
-    pandas.DataFrame pandas.Index pandas.RangeIndex pandas.StringDtype
+    pandas.DataFrame pandas.Series pandas.Index pandas.RangeIndex pandas.StringDtype
     pandas.CategoricalDtype pandas.Categorical
     pandas._libs.arrays.__pyx_unpickle_NDArrayBacked pandas._libs.internals._unpickle_block
     pandas.arrays.ArrowStringArray pandas.arrays.StringArray

@@ -2,7 +2,8 @@
 
 Input of images: a DataFrame with a column `image` of encoded bytes or of file paths, or a list of
 either. Input of rows: a DataFrame with the model's columns, or a list of dictionaries.
-Output: a DataFrame with `prediction`, `index` and a column of probability for each label.
+Output: a DataFrame with `prediction`, `index` and a column of probability for each label. Of
+several labels `prediction` tells those that apply, with `;` between them, and there is no `index`.
 """
 
 import json
@@ -17,6 +18,7 @@ from registry.adapters.onnx_model import OnnxModel
 from registry.adapters.prepare import preprocessor
 from registry.documents.preprocessing import Preprocessing
 from registry.domain.errors import Invalid
+from registry.domain.several import named
 
 COLUMN = "image"
 _BATCH = 32
@@ -33,6 +35,7 @@ class BundleModel:
     def __init__(self, path: Path) -> None:
         bundle = open_bundle(path)
         self.labels = bundle.manifest.labels
+        self.threshold = bundle.manifest.threshold
         document = bundle.preprocessing()
         self.encoded = _images if isinstance(document, Preprocessing) else _rows
         self.preprocessor = preprocessor(document)
@@ -45,10 +48,11 @@ class BundleModel:
 
         prepared = [self.preprocessor.prepare(data) for data in self.encoded(model_input)]
         probabilities = self._probabilities(prepared)
-        index = probabilities.argmax(axis=1)
+        answers = [named(self.labels, row, self.threshold) for row in probabilities.tolist()]
         frame = pd.DataFrame(probabilities.astype(float), columns=list(self.labels))
-        frame.insert(0, "prediction", [self.labels[i] for i in index])
-        frame.insert(1, "index", index.astype("int64"))
+        frame.insert(0, "prediction", answers)
+        if self.threshold is None:
+            frame.insert(1, "index", probabilities.argmax(axis=1).astype("int64"))
         return frame
 
     def _probabilities(self, prepared: Sequence[Any]) -> Any:

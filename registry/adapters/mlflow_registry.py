@@ -62,9 +62,11 @@ class MlflowRegistry:
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         description: str,
+        *,
+        several: bool = False,
     ) -> StoredVersion:
         """Store a bundle as the next version: the last step of all, so that any failure before
-        leaves no version behind.
+        leaves no version behind. several: its answers have any number of labels, and no index.
         """
         run = self.client.create_run(self._experiment(), run_name=model)
         run_id = run.info.run_id
@@ -73,7 +75,8 @@ class MlflowRegistry:
                 self.client.log_param(run_id, key, value)
             for key, number in metrics.items():
                 self.client.log_metric(run_id, key, number)
-            logged = self._log_model(model, bundle, labels, run, parameters, tags)
+            outputs = _outputs(labels, several=several)
+            logged = self._log_model(model, bundle, outputs, run, parameters, tags)
             self.client.set_terminated(run_id, "FINISHED")
             self._ensure_registered(model)
             version = self.client.create_model_version(
@@ -151,7 +154,7 @@ class MlflowRegistry:
         self,
         model: str,
         bundle: Path,
-        labels: Sequence[str],
+        outputs: Any,
         run: Any,
         parameters: Mapping[str, str],
         tags: Mapping[str, str],
@@ -162,7 +165,7 @@ class MlflowRegistry:
         )
         with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
             path = Path(folder) / "model"
-            _write_mlmodel(path, bundle, labels, run_id, logged)
+            _write_mlmodel(path, bundle, outputs, run_id, logged)
             self.client.log_model_artifacts(logged.model_id, str(path))
         return self.client.finalize_logged_model(logged.model_id, "READY")
 
@@ -226,20 +229,24 @@ def _columns(bundle: Path) -> tuple[str, ...]:
     return found.taken if isinstance(found, TablePreprocessing) else ()
 
 
-def _write_mlmodel(
-    path: Path, bundle: Path, labels: Sequence[str], run_id: str, logged: Any
-) -> None:
+def _outputs(labels: Sequence[str], *, several: bool) -> Any:
+    from mlflow.types import ColSpec, DataType, Schema
+
+    columns = [ColSpec(DataType.string, "prediction")]
+    columns += [] if several else [ColSpec(DataType.long, "index")]
+    return Schema([*columns, *(ColSpec(DataType.double, label) for label in labels)])
+
+
+def _write_mlmodel(path: Path, bundle: Path, outputs: Any, run_id: str, logged: Any) -> None:
     import mlflow.pyfunc
     from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
 
-    outputs = [ColSpec(DataType.string, "prediction"), ColSpec(DataType.long, "index")]
-    outputs += [ColSpec(DataType.double, label) for label in labels]
     # Of images one column of any type and name: bytes and paths, DataFrames and lists are welcome.
     # Of rows each column by its name; what it holds is checked where it is prepared.
     inputs = [ColSpec(AnyType(), name) for name in _columns(bundle)] or [ColSpec(AnyType())]
-    signature = ModelSignature(Schema(inputs), Schema(outputs))
+    signature = ModelSignature(Schema(inputs), outputs)
     record = Model(run_id=run_id, artifact_path=logged.artifact_location, model_id=logged.model_id)
     with warnings.catch_warnings():
         # it asks for an input example, which would be a photograph of the user's

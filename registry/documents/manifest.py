@@ -54,6 +54,7 @@ class Manifest(BaseModel):
     model: str
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
     activation: Literal["softmax", "sigmoid"]
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None  # of several labels
     input_shape: Annotated[tuple[int, ...], Field(min_length=1, max_length=3)]
     feature_blocks: tuple[Block, ...]
     source: Source

@@ -44,6 +44,7 @@ class ModelInput(BaseModel):
 
     An image is decoded to `mode` and taken through `steps`; then its numbers are divided by
     `divide_by`, less `mean`, over `deviation`, one number for each colour in the order of `order`.
+    With a `threshold` an answer is every label that is more probable, not the most probable one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,9 +58,15 @@ class ModelInput(BaseModel):
     order: Order = Order.RGB
     layout: Layout = Layout.CHANNELS_FIRST
     activation: Gives = Gives.SOFTMAX
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="after")
-    def _one_number_for_each_colour(self) -> "ModelInput":
+    def _fits_together(self) -> "ModelInput":
+        if self.threshold is not None and self.activation is Gives.SOFTMAX:
+            raise ValueError(
+                "threshold gives several labels to an image, each by itself, which softmax does"
+                " not; say `activation: sigmoid`"
+            )
         channels = self.preprocessing.shape[0]
         for name, numbers in (("mean", self.mean), ("deviation", self.deviation)):
             if len(numbers) not in {0, channels}:

@@ -42,7 +42,10 @@ class Closeness:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How many inputs get the class that they got, and how many the right one, then and now."""
+    """How many inputs get the class that they got, and how many the right one, then and now.
+
+    known: whether the right ones are known.
+    """
 
     rows: int
     agreed: int
@@ -50,6 +53,7 @@ class Agreement:
     right_after: int
     at_least: float
     drop_at_most: float
+    known: bool = True
 
     @property
     def share(self) -> float:
@@ -70,9 +74,14 @@ class Agreement:
     @property
     def sentence(self) -> str:
         """For a person."""
-        return (
+        same = (
             f"same class for {self.agreed} of {self.rows} inputs ({self.share:.1%}, at least"
-            f" {self.at_least:.1%} wanted); accuracy {self.right_before} to {self.right_after} of"
+            f" {self.at_least:.1%} wanted)"
+        )
+        if not self.known:
+            return same
+        return (
+            f"{same}; accuracy {self.right_before} to {self.right_after} of"
             f" {self.rows} ({self.change:+.1%}, at most -{self.drop_at_most:.1%} allowed)"
         )
 
@@ -97,7 +106,7 @@ def close(name: str, found: Sequence[FloatArray], wanted: Sequence[FloatArray]) 
 def agree(
     before: IntArray, after: IntArray, truth: IntArray, at_least: float, drop_at_most: float
 ) -> Agreement:
-    """Compare classes, by their index; truth: the right ones."""
+    """Compare classes, by their index; truth: the right ones, -1 where nobody knows."""
     return Agreement(
         rows=len(truth),
         agreed=int((before == after).sum()),
@@ -105,6 +114,7 @@ def agree(
         right_after=int((after == truth).sum()),
         at_least=at_least,
         drop_at_most=drop_at_most,
+        known=bool((truth >= 0).all()),
     )
 
 
@@ -124,9 +134,9 @@ def judgement_document(judged: Judgement) -> dict[str, Any]:
             "inputs": judged.rows,
             "same_class": judged.share,
             "at_least": judged.at_least,
-            "accuracy_before": judged.right_before / max(1, judged.rows),
-            "accuracy_after": judged.right_after / max(1, judged.rows),
-            "accuracy_change": judged.change,
+            "accuracy_before": judged.right_before / max(1, judged.rows) if judged.known else None,
+            "accuracy_after": judged.right_after / max(1, judged.rows) if judged.known else None,
+            "accuracy_change": judged.change if judged.known else None,
             "drop_at_most": judged.drop_at_most,
         }
     checks = [

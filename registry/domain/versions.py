@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One registered version; `digest` covers every byte of its bundle."""
+    """One registered version; `digest` covers every byte of its bundle.
+
+    threshold: an answer is every label above it; None where an answer is one label.
+    """
 
     model: str
     version: int
@@ -23,6 +26,7 @@ class ModelVersion:
     description: str = ""
     tags: Mapping[str, str] | None = None
     parity: Mapping[str, Any] | None = None
+    threshold: float | None = None
 
     @property
     def name(self) -> str:

@@ -23,7 +23,8 @@ from registry.domain.export_checks import (
     judgement_document,
 )
 from registry.domain.export_formats import INEXACT, ExportFormat, ExportSettings
-from registry.domain.observations import InputArray
+from registry.domain.observations import FloatArray, InputArray, IntArray
+from registry.domain.several import places
 from registry.domain.versions import ModelVersion
 from registry.exporting import Content, Exporter, Inputs, Loaders, Runs
 from registry.registration import (
@@ -145,7 +146,8 @@ def export_version(request: ExportRequest, tools: ExportTools) -> Exported:
         loaded, seconds = load_seconds(lambda: tools.exporter.load(content, staging), tools.clock)
         tools.progress("comparing", 0, 1)
         if judging:
-            judged: Judgement = _judge_classes(loaded, answering, judging, request.settings)
+            level, settings = request.version.threshold, request.settings
+            judged: Judgement = _judge_classes(loaded, answering, judging, settings, level)
         else:
             judged = tuple(_judge_numbers(loaded, content, proof, tools))
         _refuse(request, judged)
@@ -186,7 +188,8 @@ def _data(
     """What to calibrate by, and what to judge by: never the same input."""
     if request.data is None:
         return (), ()
-    samples = tools.samples.read(request.data, request.version.labels, preprocessing)
+    labels = request.version.labels if request.version.threshold is None else ()
+    samples = tools.samples.read(request.data, labels, preprocessing)
     if len(samples) < 2:
         raise Invalid(f"{request.data} holds one input; half of them calibrate, half of them judge")
     return spread(samples[::2], CALIBRATING), spread(samples[1::2], JUDGING)
@@ -240,15 +243,27 @@ def _judge_numbers(
 
 
 def _judge_classes(
-    loaded: Runs, answering: Answering, judging: Sequence[Labelled], settings: ExportSettings
+    loaded: Runs,
+    answering: Answering,
+    judging: Sequence[Labelled],
+    settings: ExportSettings,
+    threshold: float | None,
 ) -> Agreement:
     before, after, truth = [], [], []
     for seen in answering.observe(judging, AT_ONCE):
-        before.append(seen.logits.argmax(axis=1))
-        after.append(np.asarray(loaded(seen.inputs)[0]).argmax(axis=1))
+        before.append(_classes(seen.probabilities, threshold))
+        after.append(_classes(np.asarray(loaded(seen.inputs)[1]), threshold))
         truth.append(seen.labels)
     joined = [np.concatenate(parts) for parts in (before, after, truth)]
     return agree(joined[0], joined[1], joined[2], settings.agreement, settings.accuracy_drop)
+
+
+def _classes(probabilities: FloatArray, threshold: float | None) -> IntArray:
+    """The class of each row; of several labels one number for each set of them."""
+    if threshold is None:
+        return np.asarray(probabilities.argmax(axis=1))
+    sets = [sum(1 << i for i in places(row, threshold)) for row in probabilities.tolist()]
+    return np.array(sets, dtype=object)  # more labels than an integer of 64 bits can tell
 
 
 def _refuse(request: ExportRequest, judged: Judgement) -> None:

@@ -121,7 +121,8 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
 def _read(source: Path | None, converted: Converted, tools: Tools) -> Sequence[Labelled] | None:
     if source is None:
         return None
-    return tools.samples.read(source, converted.labels, converted.preprocessing)
+    labels = converted.labels if converted.threshold is None else ()
+    return tools.samples.read(source, labels, converted.preprocessing)
 
 
 def _refuse_mistakes(
@@ -133,6 +134,8 @@ def _refuse_mistakes(
         far = unlike_standard(*tools.alternatives.normalised(declared.input, images))
         if far:
             raise Invalid(far)
+    if declared.input.threshold is not None:
+        return  # which labels an image has is not known
     truth = np.array([image.label for image in images])
     said = tools.alternatives.labels(converted.graph, declared.input, images)
     found = mistake(truth, said, converted.labels)
@@ -170,6 +173,7 @@ def _manifest_fields(
         "model": request.model,
         "labels": converted.labels,
         "activation": converted.activation,
+        **({} if converted.threshold is None else {"threshold": converted.threshold}),
         "input_shape": converted.preprocessing.shape,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in converted.blocks],
         "source": _source(request, taken),

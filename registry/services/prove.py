@@ -9,6 +9,7 @@ from registry.documents.proof import Proof, make_proof
 from registry.domain.errors import Invalid
 from registry.domain.formats import Format
 from registry.domain.parity import Parity, compare, compare_batches, compare_labels, tolerance_for
+from registry.domain.several import named
 from registry.registration import Answering, Converted, Labelled, Original, OriginalAnswers
 
 BATCH = 32
@@ -112,7 +113,7 @@ def _compare(
 ) -> Parity:
     found = answering.probabilities(pictures, BATCH)
     single = found[: len(wanted.single)]
-    names = [converted.labels[i] for i in single.argmax(axis=1)]
+    names = [named(converted.labels, row, converted.threshold) for row in single.tolist()]
     return Parity(
         (
             compare(asked.batch, found, wanted.batch, tolerance),

@@ -68,6 +68,7 @@ def _store(request: Registration, made: Made, tools: Tools) -> StoredVersion:
             "stagegate.author": request.actor,
         },
         description=request.description,
+        several=made.converted.threshold is not None,
     )
     tools.progress("storing in MLflow", 1, 1)
     return stored
@@ -90,6 +91,7 @@ def _version(
         description=request.description,
         tags=dict(request.tags),
         parity=made.parity.document(),
+        threshold=made.converted.threshold,
     )
 
 

@@ -127,7 +127,23 @@ def _objection_to_baseline(unit: UnitOfWork, plan: Plan) -> StagegateError | Non
     if baseline == plan.version and plan.baseline != "live":
         return Invalid(f"version {baseline} cannot be its own baseline; write another, or `none`")
     try:
-        unit.versions.get(plan.model, baseline)
+        beside = unit.versions.get(plan.model, baseline)
     except NotFound as error:
         return error
-    return None
+    return _objection_to_comparing(unit, plan, beside)
+
+
+def _objection_to_comparing(
+    unit: UnitOfWork, plan: Plan, baseline: ModelVersion
+) -> StagegateError | None:
+    """One label and several are never the same answer, whatever the models see."""
+    try:
+        version = unit.versions.get(plan.model, plan.version)
+    except NotFound:
+        return None  # said of the version itself
+    if (version.threshold is None) == (baseline.threshold is None):
+        return None
+    return Invalid(
+        f"{version.name} and its baseline {baseline.name} cannot be compared: one answers with one"
+        " label, the other with several; write `baseline: none`, or register it under another name"
+    )

@@ -74,6 +74,7 @@ class Engine:
         measurements: Measurements,
         clock: Callable[[], datetime],
         batching: Batching,
+        threshold: float | None = None,
     ) -> None:
         self._name = name
         self._version = version
@@ -82,6 +83,7 @@ class Engine:
         self._measurements = measurements
         self._clock = clock
         self._batching = batching
+        self._threshold = threshold
         self._jobs: queue.SimpleQueue[_Job | _Raw | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._under_way = 0
@@ -270,6 +272,7 @@ class Engine:
             tuple(probabilities.tolist()),
             None if scores is None else float(scores.p_values[row]),
             "" if scores is None else scores.reason(row),
+            self._threshold,
         )
 
 

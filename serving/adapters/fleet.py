@@ -241,6 +241,7 @@ class LiveFleet:
             self._measurements,
             self._clock,
             self._batching,
+            version.threshold,
         )
 
     def _missing(self, *, trusted: bool) -> tuple[str, ...]:

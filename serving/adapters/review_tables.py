@@ -16,6 +16,7 @@ review_item = table(
     C("reasons", sa.JSON, nullable=False),
     C("codes", sa.String(128), nullable=False),  # of the reasons, to count by
     C("labels", sa.JSON, nullable=False),
+    C("several", sa.Boolean, nullable=False, server_default=sa.false()),  # labels in one answer
     C("model_answer", sa.JSON, nullable=True),
     C("presentation", sa.String(16), nullable=False),  # blind, answer-first, shown
     C("payload_digest", sa.String(80), nullable=False),

@@ -11,14 +11,17 @@ def label_out(label: Label | None) -> dict[str, Any] | None:
     if label is None:
         return None
     spread = dict(label.probabilities) if label.probabilities is not None else None
-    return {"prediction": label.prediction, "index": label.index, "probabilities": spread}
+    index = list(label.index) if isinstance(label.index, tuple) else label.index
+    return {"prediction": label.prediction, "index": index, "probabilities": spread}
 
 
 def label_in(stored: Mapping[str, Any] | None) -> Label | None:
     """A label from JSON."""
     if stored is None:
         return None
-    return Label(stored["prediction"], stored["index"], stored["probabilities"])
+    index = stored["index"]
+    several = tuple(index) if isinstance(index, list) else index
+    return Label(stored["prediction"], several, stored["probabilities"])
 
 
 def flags_out(flags: Iterable[Flag]) -> list[dict[str, str]]:

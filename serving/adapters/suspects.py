@@ -36,6 +36,11 @@ def suspects(
             "mislabelled training data are looked for among images only, and this model reads rows;"
             " leave --training-data out"
         )
+    if bundle.manifest.threshold is not None:
+        raise Invalid(
+            "mislabelled training data are looked for where an image has one label, and this model"
+            " gives several; leave --training-data out"
+        )
     answering = OnnxRuntimes().open(bundle.preprocessing(), bundle.model)
     width = bundle.manifest.blocks[-1].width
     known = ImageFolders().read(training, labels)

@@ -27,22 +27,25 @@ class DomainAnswer(BaseModel):
 class AmendedAnswer(BaseModel):
     """What a person said after a fallback had been told."""
 
-    prediction: str | None
-    index: int | None
+    prediction: str | list[str] | None
+    index: int | list[int] | None
     decided_by: Literal["human"]
     at: AwareDatetime
 
 
 class FinalPrediction(BaseModel):
-    """An answer; a prediction of null means that nobody could tell."""
+    """An answer; a prediction of null means that nobody could tell.
+
+    Of a model that gives several labels, prediction and index are lists.
+    """
 
     id: str
     status: Literal["final"]
     model: str
     version: int | None
     stage: str
-    prediction: str | None
-    index: int | None
+    prediction: str | list[str] | None
+    index: int | list[int] | None
     probabilities: dict[str, float] | None
     decided_by: DecidedBy
     flags: list[FlagAnswer]

@@ -61,9 +61,9 @@ class Inference:
         serving, attributes = self._serving, read_attributes(request)
         key, wait = idempotency_key(request), preferred_wait(request)
         found = await predict_rows(serving, model, images, attributes, wait, key, version)
-        labels = await serving.read(lambda unit: _labels(unit.registry, found[0]))
+        named = await serving.read(lambda unit: _version(unit.registry, found[0]))
         document = {"model_name": model, "model_version": str(found[0].version or 0)}
-        return document, _outputs(found, labels)
+        return document, _outputs(found, named.labels, several=named.threshold is not None)
 
     def _versions(self, model: str, version: int | None) -> Sequence[ModelVersion]:
         with self._serving.database.read() as connection:
@@ -75,9 +75,10 @@ class Inference:
 
 def _metadata(model: str, versions: Sequence[ModelVersion]) -> dict[str, Any]:
     labels = len(versions[-1].labels)
+    several = versions[-1].threshold is not None
     outputs = (
         ("prediction", "BYTES", [-1]),
-        ("index", "INT64", [-1]),
+        ("index", "INT64", [-1, labels] if several else [-1]),
         ("probabilities", "FP32", [-1, labels]),
         ("id", "BYTES", [-1]),
         ("version", "INT64", [-1]),
@@ -92,18 +93,23 @@ def _metadata(model: str, versions: Sequence[ModelVersion]) -> dict[str, Any]:
     }
 
 
-def _labels(unit: Any, found: Prediction) -> tuple[str, ...]:
+def _version(unit: Any, found: Prediction) -> ModelVersion:
     versions: Sequence[ModelVersion] = unit.versions.list(found.model)
-    named = [v.labels for v in versions if v.version == found.version]
-    return named[0] if named else versions[-1].labels
+    return next((v for v in versions if v.version == found.version), versions[-1])
 
 
-def _outputs(found: Sequence[Prediction], labels: Sequence[str]) -> tuple[Tensor, ...]:
+def _outputs(
+    found: Sequence[Prediction], labels: Sequence[str], *, several: bool
+) -> tuple[Tensor, ...]:
+    """Several labels are told as fastai's predict does: which apply, 0 or 1 for each."""
     said = [one.answer or Label(None) for one in found]
     n, rows = (len(found),), [_spread(one, labels) for one in said]
+    places = [one.index for one in said]
+    if several:
+        places = [int(i in _places(one)) for one in said for i in range(len(labels))]
     return (
         Tensor("prediction", "BYTES", n, [one.prediction for one in said]),
-        Tensor("index", "INT64", n, [one.index for one in said]),
+        Tensor("index", "INT64", (*n, len(labels)) if several else n, places),
         Tensor("probabilities", "FP32", (*n, len(labels)), [p for row in rows for p in row]),
         Tensor("id", "BYTES", n, [one.id for one in found]),
         Tensor("version", "INT64", n, [one.version or 0 for one in found]),
@@ -114,5 +120,12 @@ def _outputs(found: Sequence[Prediction], labels: Sequence[str]) -> tuple[Tensor
 def _spread(said: Label, labels: Sequence[str]) -> list[float]:
     """Its probabilities in the order of the labels; a person's answer is certain."""
     if said.probabilities is None:
-        return [float(label == said.prediction) for label in labels]
+        return [float(i in _places(said)) for i in range(len(labels))]
     return [float(said.probabilities.get(label, 0.0)) for label in labels]
+
+
+def _places(said: Label) -> tuple[int, ...]:
+    """The places of its labels among the model's; none where no label fits."""
+    if isinstance(said.index, tuple):
+        return said.index
+    return () if said.index is None else (said.index,)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from registry.domain.errors import Invalid, UnsupportedInput
+from registry.domain.several import apart
 from serving.api.answer_schema import INVOCATIONS_BODY, INVOKED, TEXT
 from serving.api.body import read_attributes, read_body, row_bytes
 from serving.api.header_schema import ASKING
@@ -124,9 +125,10 @@ def _row(found: Prediction) -> Mapping[str, Any]:
     said = found.answer
     if said is None:
         raise Invalid(f"prediction {found.id} has no answer")
-    return {
-        "prediction": said.prediction,
-        "index": said.index,
-        **(said.probabilities or {str(said.prediction): 1.0}),
-        "id": found.id,
-    }
+    if isinstance(said.index, tuple):  # it has no one index, and the label of a text no column
+        certain = dict.fromkeys(apart(said.prediction or ""), 1.0)
+        row = {"prediction": said.prediction, **(said.probabilities or certain)}
+    else:
+        spread = said.probabilities or {str(said.prediction): 1.0}
+        row = {"prediction": said.prediction, "index": said.index, **spread}
+    return {**row, "id": found.id}

@@ -80,6 +80,7 @@ def _version(unit: UnitOfWork, version: ModelVersion, live: int | None) -> dict[
         "digest": version.digest,
         "source_format": version.source_format,
         "labels": list(version.labels),
+        "threshold": version.threshold,
         "environment": dict(version.environment),
         "parity": dict(version.parity or {}),
         "tags": dict(version.tags or {}),

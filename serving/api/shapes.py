@@ -4,8 +4,9 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
+from registry.domain.several import apart
 from serving.adapters.rows import flags_out, label_out
-from serving.domain.prediction import Prediction, Status
+from serving.domain.prediction import Label, Prediction, Status
 
 RETRY_AFTER_AT_MOST = 30
 
@@ -14,7 +15,7 @@ def prediction(found: Prediction) -> dict[str, Any]:
     """A final response, or one that says what a held request waits for and no label."""
     if found.status is not Status.FINAL:
         return _without_answer(found)
-    answer = label_out(found.answer) or {}
+    answer = told(found.answer) if found.answer else {}
     return {
         "id": found.id,
         "status": found.status.value,
@@ -31,6 +32,14 @@ def prediction(found: Prediction) -> dict[str, Any]:
     }
 
 
+def told(label: Label) -> dict[str, Any]:
+    """An answer as a caller gets it: of several labels a list, as fastai's predict gives one."""
+    answer = label_out(label) or {}
+    if isinstance(label.index, tuple) and label.prediction is not None:
+        return {**answer, "prediction": list(apart(label.prediction))}
+    return answer
+
+
 def retry_after(found: Prediction, now: datetime) -> int:
     """Seconds until it is worth asking again."""
     if found.due_at is None:
@@ -42,7 +51,7 @@ def retry_after(found: Prediction, now: datetime) -> int:
 def _amended(found: Prediction) -> dict[str, Any]:
     if found.amended is None or found.amended_at is None:
         return {}
-    said = {"prediction": found.amended.prediction, "index": found.amended.index}
+    said = {key: told(found.amended)[key] for key in ("prediction", "index")}
     return {"amended": {**said, "decided_by": "human", "at": found.amended_at.isoformat()}}
 
 

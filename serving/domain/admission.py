@@ -229,6 +229,7 @@ def item_of(
         stage=rollout.stage if rollout else assignment.stage,
         reasons=reasons,
         labels=subject.labels if subject else assignment.labels,
+        several=subject.threshold is not None if subject else assignment.several,
         model_answer=subject.as_label() if subject else None,
         presentation=trial or how,
         payload_digest=asked.payload_digest,

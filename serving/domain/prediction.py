@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from registry.domain.plan import Late
+from registry.domain.several import named, places, surest
 from registry.domain.stages import Stage
 
 
@@ -51,11 +52,12 @@ class Flag:
 class Label:
     """An answer: a label of the model, or None where no label fits or nobody answered.
 
-    A person gives no probabilities.
+    A person gives no probabilities. index: the label's place, or the places of several, which
+    `prediction` tells together (registry.domain.several).
     """
 
     prediction: str | None
-    index: int | None = None
+    index: int | tuple[int, ...] | None = None
     probabilities: Mapping[str, float] | None = None
 
 
@@ -64,7 +66,8 @@ class RawPrediction:
     """What a version's graph and scorer gave for one input, before any rule has looked at it.
 
     p_value: how usual the input is among the training data, None without a scorer.
-    domain_reason: the scorer's sentence on it.
+    domain_reason: the scorer's sentence on it. threshold: the answer is every label above it; None
+    where it is one label.
     """
 
     version: int
@@ -72,21 +75,26 @@ class RawPrediction:
     probabilities: tuple[float, ...]
     p_value: float | None = None
     domain_reason: str = ""
+    threshold: float | None = None
 
     @property
-    def index(self) -> int:
-        """The class with the largest probability, the first of them on a tie."""
+    def index(self) -> int | tuple[int, ...]:
+        """The class with the largest probability, the first of them on a tie; or all that apply."""
+        if self.threshold is not None:
+            return places(self.probabilities, self.threshold)
         return self.probabilities.index(max(self.probabilities))
 
     @property
     def label(self) -> str:
-        """The label of that class."""
-        return self.labels[self.index]
+        """The label of that class, or of all that apply."""
+        return named(self.labels, self.probabilities, self.threshold)
 
     @property
     def confidence(self) -> float:
-        """The probability of that class."""
-        return self.probabilities[self.index]
+        """The probability of that answer; of several labels that of the least sure one."""
+        if self.threshold is not None:
+            return surest(self.probabilities, self.threshold)
+        return max(self.probabilities)
 
     def as_label(self) -> Label:
         """The answer that this prediction would give."""

@@ -11,7 +11,8 @@ class Replay:
     """One answer's screen.
 
     model_answer: what the reviewer saw of it, None if nothing. page: the revision of the page that
-    showed it, None where no page did. with_opinions: a lead saw what others had said.
+    showed it, None where no page did. with_opinions: a lead saw what others had said. several: any
+    number of the labels could be given.
     is_exact: the digest that was kept with the answer is that of all this.
     """
 
@@ -23,6 +24,7 @@ class Replay:
     payload_type: str
     page: str | None
     with_opinions: bool
+    several: bool
     is_exact: bool
 
 
@@ -39,5 +41,6 @@ def replay(item: Item, opinion: Opinion) -> Replay:
         payload_type=item.payload_type,
         page=opinion.page,
         with_opinions=opinion.queue is Queue.LEAD,
+        several=item.several,
         is_exact=opinion.seen == seen_digest(item, how, opinion.page, informed=opinion.informed),
     )

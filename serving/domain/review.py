@@ -10,6 +10,7 @@ from json import dumps
 from registry.domain.errors import Invalid
 from registry.domain.people import Identity
 from registry.domain.plan import Review
+from registry.domain.several import chosen, together
 from registry.domain.stages import Stage
 from serving.domain.naming import uuid7
 from serving.domain.prediction import Code, Flag, Label
@@ -101,6 +102,7 @@ class Item:
 
     opinions: how many must agree. plants: the gold item to plant when this one is final.
     random_number, inclusion_probability: those of its prediction, drawn before any review.
+    several: an answer may have several of the labels.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Item:
     due_at: datetime | None
     created_at: datetime
     opinions: int = 1
+    several: bool = False
     plants: Planting | None = None
     gold: Gold | None = None
     state: ItemState = ItemState.OPEN
@@ -144,10 +147,11 @@ class Item:
         """The same for items that look alike enough for one answer; None if none may.
 
         Bulk shows the model's answer, so only items drawn to show it qualify: never audit or gold.
+        Nor answers of several labels, of which a glance does not show that each is right.
         """
         if self.presentation is not Presentation.SHOWN or not self.model_answer:
             return None
-        if self.opinions > 1 or self.queue is not Queue.WORK:
+        if self.opinions > 1 or self.queue is not Queue.WORK or self.several:
             return None
         codes = sorted(reason.code.value for reason in self.reasons)
         return _digest([self.model, self.version, self.model_answer.prediction, codes])
@@ -268,7 +272,13 @@ def queues(who: Identity, draw: float) -> tuple[Queue, ...]:
 
 
 def answer(item: Item, label: str | None) -> Label:
-    """A person's answer; Invalid if the model has no such label."""
+    """A person's answer; Invalid if the model has no such label.
+
+    Where several may apply, no label fits means that none applies, as a model may say, too.
+    """
+    if item.several:
+        which = chosen(label, item.labels)
+        return Label(together(item.labels[i] for i in which), which)
     if label is None:
         return Label(None)
     if label not in item.labels:
@@ -313,6 +323,7 @@ def gold_item(source: Item, sample: Item, now: datetime) -> Item:
         stage=sample.stage,
         reasons=reasons,
         labels=source.labels,
+        several=source.several,
         model_answer=source.model_answer,
         presentation=Presentation.BLIND,
         payload_digest=source.payload_digest,

@@ -36,7 +36,8 @@ class Policy:
 class Route:
     """Who may answer for one model.
 
-    labels: for requests that only a person can answer. previous: the version that an undo returns
+    labels: for requests that only a person can answer; several: whether an answer may have several
+    of them. previous: the version that an undo returns
     to; it stays loaded, so that it answers at once. ended: where nothing answers, what became of
     the version that did.
     """
@@ -48,6 +49,7 @@ class Route:
     policies: Mapping[int, Policy] = field(default_factory=dict)
     previous: int | None = None
     ended: str = ""
+    several: bool = False
 
     @property
     def versions(self) -> frozenset[int]:
@@ -116,6 +118,7 @@ class Assignment:
     when_full: "Assignment | None" = None
     watched: Rollout | None = None
     lot: Lot | None = None
+    several: bool = False
 
     @property
     def candidate(self) -> int | None:
@@ -194,6 +197,7 @@ def _live(route: Route) -> Assignment:
         policy.review,
         route.labels,
         watched=policy.watched,
+        several=route.several,
     )
 
 
@@ -276,6 +280,7 @@ def _candidate(
         hold=hold,
         fallback=rollout.baseline,
         rollout=rollout,
+        several=route.several,
     )
 
 
@@ -300,4 +305,5 @@ def _baseline(route: Route, rollout: Rollout, reason: str) -> Assignment:
         route.labels,
         rollout=rollout,
         watched=policy.watched,
+        several=route.several,
     )

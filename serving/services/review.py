@@ -97,9 +97,9 @@ def decide(
     with counted=False and changes nothing. Sending the same verdict again gives the same result.
     """
     task = unit.reviews.get(verdict.item_id)
+    verdict = replace(verdict, label=answer(task.item, verdict.label).prediction)
     if earlier := unit.review_log.sent_before(verdict):
         return _repeated(task, earlier, verdict)
-    answer(task.item, verdict.label)
     if verdict.revises:
         return _revise(unit, task, verdict, now, window)
     slot = unit.reviews.finish(verdict.item_id, verdict.reviewer, verdict.epoch)

@@ -37,11 +37,19 @@ def _route(
 ) -> Route:
     trusted = {v for v in (live, rollout.baseline if rollout else None) if v is not None}
     named = rollout.version if rollout else live
-    labels = next((v.labels for v in known if v.version == named), ())
+    asked = next((v for v in known if v.version == named), None)
     policies = {
         v: _policy(unit.rollouts.of_version(model, v), is_live=v == live) for v in sorted(trusted)
     }
-    return Route(model, live, rollout, labels, policies, ended=_ended(unit, model, live, rollout))
+    return Route(
+        model,
+        live,
+        rollout,
+        asked.labels if asked else (),
+        policies,
+        ended=_ended(unit, model, live, rollout),
+        several=asked is not None and asked.threshold is not None,
+    )
 
 
 def _ended(unit: UnitOfWork, model: str, live: int | None, rollout: Rollout | None) -> str:

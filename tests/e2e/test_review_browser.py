@@ -1,9 +1,12 @@
 """The review page in a real browser: everything on it by keyboard, and no key lost."""
 
+import page_documents as documents
 import pytest
 from browser import violations
 from pages_site import Open, Site, an_item, decided, queue, ready, strike
 from playwright.sync_api import expect
+
+from registry.domain.several import NONE_APPLIES
 
 pytestmark = pytest.mark.e2e
 
@@ -449,3 +452,29 @@ def test_the_photograph_and_all_labels_are_in_sight_without_scrolling(
         box = label.bounding_box()
         assert box["y"] + box["height"] <= height
         assert min(box["width"], box["height"]) >= 24
+
+
+def test_several_labels_are_ticked_by_keyboard_and_given_together(site: Site, open_page: Open):
+    shown = {"prediction": "glass;metal", "probabilities": {"glass": 0.9, "metal": 0.8}}
+    several = {"several": True, "presentation": "shown", "model_answer": shown}
+    api = queue(site, an_item(1, **several), an_item(2, **several), an_item(3, several=True))
+    page = open_page("/review")
+    ready(page, "item-1")
+    expect(page.locator("label.model-says")).to_have_count(2)
+    assert not page.locator("input:checked").count()  # the model's answer is ticked by nobody
+    page.keyboard.press("3")
+    page.keyboard.press("1")
+    page.keyboard.press("2")
+    page.keyboard.press("2")
+    expect(page.locator("input:checked")).to_have_count(2)
+    assert violations(page) == []
+    page.keyboard.press("0")
+    ready(page, "item-2")
+    page.get_by_role("checkbox", name=documents.LABELS[1]).check()
+    page.get_by_role("button", name="Answer with what is ticked").click()
+    ready(page, "item-3")
+    page.keyboard.press("0")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    first, second, third = documents.LABELS[:3]
+    wanted = [("item-1", f"{first};{third}"), ("item-2", second), ("item-3", NONE_APPLIES)]
+    assert decided(api) == wanted

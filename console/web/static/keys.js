@@ -59,7 +59,8 @@
     if (event.key === "Escape" && (id === "comment" || id === "find")) find("#item-title").focus();
     if (event.key !== "Enter") return;
     const sends = "atMost" in event.target.dataset && find("button", event.target.parentElement);
-    const label = id === "find" && event.target.value && find("button[data-answer]:not([hidden])");
+    const first = () => find("label.label:not([hidden]) input") ?? find("button[data-answer]:not([hidden])");
+    const label = id === "find" && event.target.value && first();
     if (sends || id === "find") event.preventDefault();
     if (!event.repeat) (sends || label || null)?.click();
   };
@@ -140,8 +141,10 @@
   // ---- a label by its letters ------------------------------------------------------------------
 
   const narrow = (words) => {
-    for (const label of all("button[name=label]"))
-      label.hidden = !label.value.toLowerCase().includes(words.toLowerCase());
+    for (const label of all("button[name=label], label.label")) {
+      const { value } = find("input", label) ?? label;
+      label.hidden = !value.toLowerCase().includes(words.toLowerCase());
+    }
     for (const none of all("button[name=none]")) none.hidden = words !== "";
   };
 

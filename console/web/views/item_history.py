@@ -20,6 +20,7 @@ from console.web.views.formatting import (
     words,
 )
 from console.web.views.queues import state_chip
+from registry.domain.several import NONE_APPLIES, apart
 
 _NONE_FITS = "none of these"
 _HIDDEN = "hidden until the item is settled"
@@ -158,7 +159,8 @@ def _screen(one: Mapping[str, Any], now: datetime) -> Screen:
     screen = mapping(one.get("screen"))
     is_told = "label" in one
     answer = one.get("label") if is_told else None
-    labels = tuple((str(each), is_told and each == answer) for each in sequence(screen["labels"]))
+    given = apart(str(answer or "")) if screen.get("several") else (answer,)
+    labels = tuple((str(each), is_told and each in given) for each in sequence(screen["labels"]))
     return Screen(
         id=f"screen-{one.get('id')}",
         reviewer=str(one.get("reviewer") or ""),
@@ -166,7 +168,7 @@ def _screen(one: Mapping[str, Any], now: datetime) -> Screen:
         answer=_label(answer) if is_told else _HIDDEN,
         presentation=_PRESENTATIONS.get(str(screen.get("presentation")), ""),
         model_answer=_seen_answer(screen),
-        labels=(*labels, (_NONE_FITS, is_told and answer is None)),
+        labels=(*labels, (_NONE_FITS, is_told and answer in (None, NONE_APPLIES))),
         reasons=tuple(str(each) for each in sequence(screen.get("reasons"))),
         exact=_exact(screen),
         facts=_screen_facts(one, screen),

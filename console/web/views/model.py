@@ -101,7 +101,7 @@ def version_view(document: Mapping[str, Any], now: datetime, *, live: bool = Fal
         parity_text=parity_text,
         parity_checks=tuple(_check(each) for each in sequence(parity.get("checks"))),
         out_of_domain=_calibration(document),
-        labels=", ".join(str(label) for label in sequence(document.get("labels"))),
+        labels=_labels(document),
         author=str(document.get("author") or NONE),
         created=moment(document.get("created_at"), now),
         description=str(document.get("description") or ""),
@@ -146,3 +146,9 @@ def _calibration(document: Mapping[str, Any]) -> str:
     least = calibration.get("minimum_level")
     level = f"; can flag down to {percent(least)}" if least is not None else ""
     return f"calibrated on {number(calibration.get('calibration_rows'))} held-out inputs{level}"
+
+
+def _labels(document: Mapping[str, Any]) -> str:
+    level = document.get("threshold")
+    several = "" if level is None else f"; an answer is every label above {level:g}"
+    return ", ".join(str(label) for label in sequence(document.get("labels"))) + several

@@ -20,6 +20,7 @@ from console.web.views.formatting import (
     words,
 )
 from console.web.views.review_notices import Notice, quoted
+from registry.domain.several import apart
 
 ESCALATIONS = (
     "I am not sure enough",
@@ -103,6 +104,7 @@ class Item:
     open: str
     missing: str
     has_alike: bool
+    several: bool
     said: tuple[Said, ...]
 
 
@@ -153,6 +155,7 @@ def review_item(
     path = f"/review/{quote(str(document['id']), safe='')}"
     kind = str(document.get("payload_type") or "")
     presentation = str(document.get("presentation") or "blind")
+    several = bool(document.get("several"))
     return Item(
         id=str(document["id"]),
         path=path,
@@ -174,7 +177,8 @@ def review_item(
         due=moment(document.get("due_at"), now),
         open=str(document.get("open", "")),
         missing=str(document.get("payload_missing") or ""),
-        has_alike=presentation == "shown" and document.get("queue") == "work",
+        has_alike=presentation == "shown" and document.get("queue") == "work" and not several,
+        several=several,
         said=tuple(_said(place, one) for place, one in enumerate(others, start=1)),
     )
 
@@ -203,13 +207,15 @@ def choices(document: Mapping[str, Any], *, shown: bool) -> tuple[Choice, ...]:
     """The labels; with the model's shares if they are to be shown."""
     answer = mapping(document.get("model_answer")) if shown else {}
     shares = mapping(answer.get("probabilities"))
+    said = str(answer.get("prediction") or "")
+    chosen = apart(said) if document.get("several") else (said,)
     return tuple(
         Choice(
             label=str(label),
             key=str(place) if place <= 9 else "",
             model_share=percent(shares[label]) if label in shares else "",
             model_width=f"{100 * float(shares.get(label, 0)):.1f}",
-            model_says=answer.get("prediction") == label,
+            model_says=label in chosen,
         )
         for place, label in enumerate(document["labels"], start=1)
     )

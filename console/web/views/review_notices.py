@@ -95,7 +95,7 @@ def _undo(answer: Mapping[str, Any], now: datetime, agree_with: str = "") -> Und
         f"{seconds:.1f}",
         f"{path}/agree" if agree_with else "",
         agree_with,
-        f"{path}/correct",
+        "" if answer.get("several") else f"{path}/correct",  # its labels are ticked: undo brings it
         quoted(answer.get("label")),
         tuple(
             Change(str(place) if place <= 9 else "", str(label), label == answer.get("label"))

@@ -16,6 +16,7 @@ model_version = table(
     C("labels", sa.JSON, nullable=False),
     C("environment", sa.JSON, nullable=False),
     C("parity", sa.JSON, nullable=False),
+    C("threshold", sa.Float, nullable=True),  # of answers of several labels
     C("tags", sa.JSON, nullable=False),
     C("description", sa.Text, nullable=False),
     C("author", sa.String(128), nullable=False),

@@ -34,6 +34,7 @@ class SqlVersions:
                 labels=list(version.labels),
                 environment=dict(version.environment),
                 parity=dict(version.parity or {}),
+                threshold=version.threshold,
                 tags=dict(version.tags or {}),
                 description=version.description,
                 author=version.author,
@@ -102,4 +103,5 @@ def _version(row: Any) -> ModelVersion:
         description=row.description,
         tags=row.tags,
         parity=row.parity,
+        threshold=row.threshold,
     )

@@ -31,7 +31,7 @@ def learner(
     batches: tuple[Any, ...] = (TO_FLOAT, NORMALIZE),
     made: str = "fastai.vision.core.PILImage",
     labels: tuple[Any, ...] = ("glass", "paper"),
-    loss: str = "fastai.losses.CrossEntropyLossFlat",
+    loss: str | Record = "fastai.losses.CrossEntropyLossFlat",
     target: str = "fastai.data.transforms.Categorize",
 ) -> Record:
     categories = record("fastai.data.transforms.CategoryMap", items=listed(*labels))
@@ -49,7 +49,8 @@ def learner(
         ),
     )
     loaders = record("fastai.data.core.DataLoaders", loaders=[None, loader])
-    return record("fastai.learner.Learner", dls=loaders, loss_func=record(loss), model="model")
+    told = record(loss) if isinstance(loss, str) else loss
+    return record("fastai.learner.Learner", dls=loaders, loss_func=told, model="model")
 
 
 def read(root: Any) -> Any:
@@ -199,9 +200,22 @@ def test_what_cannot_be_converted_is_refused_with_the_way_out(root: Any, message
     assert "ONNX" in str(refusal.value)
 
 
-def test_several_labels_for_one_image_are_refused_with_another_way_out():
-    with pytest.raises(Invalid, match=r"several labels.*Train a learner for each label"):
-        read(learner(target="fastai.data.transforms.MultiCategorize"))
+def several(loss: Any) -> Record:
+    return learner(target="fastai.data.transforms.MultiCategorize", loss=loss)
+
+
+def test_several_labels_for_one_image_are_read_with_the_threshold_of_their_loss():
+    export = read(several(record("fastai.losses.BCEWithLogitsLossFlat", thresh=0.3)))
+    assert (export.threshold, export.activation) == (0.3, "sigmoid")
+    assert read(learner()).threshold is None
+
+
+@pytest.mark.parametrize("thresh", [None, 0.0, 1.0, "0.5"])
+def test_several_labels_without_a_usable_threshold_are_refused(thresh: Any):
+    with pytest.raises(Invalid, match=r"several labels.*threshold between 0 and 1"):
+        read(several(record("fastai.losses.BCEWithLogitsLossFlat", thresh=thresh)))
+    with pytest.raises(Invalid, match=r"several labels.*BCEWithLogitsLossFlat is supported"):
+        read(several("fastai.losses.CrossEntropyLossFlat"))
 
 
 @pytest.mark.parametrize("size", ["large", (1, 2, 3), None, (1.5, 2), True])
