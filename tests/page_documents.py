@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from registry.domain.errors import Conflict, Invalid, NotFound, StagegateError, Unavailable
+from registry.domain.several import apart
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LABELS = ["cardboard", "glass", "metal", "paper", "plastic", "trash"]
@@ -605,7 +606,9 @@ class FakeApi:
             self.decisions = [d for d in self.decisions if d["item"] != item["id"]]
             self.decisions.append({"item": item["id"], "actor": actor, **body})
         elif not stored:
-            if body["label"] is not None and body["label"] not in item["labels"]:
+            said = body["label"] or ""
+            given = apart(said) if item.get("several") else (said,) if said else ()
+            if not set(given) <= set(item["labels"]):
                 raise Invalid(f"{item['model']} has no label {body['label']!r}")
             self._own(item, body, actor)
             self.decisions.append({"item": item["id"], "actor": actor, **body})
@@ -614,7 +617,7 @@ class FakeApi:
         document = {"id": item["id"], "status": "decided", "counted": True, "agrees": agrees}
         until = (self.clock() + timedelta(seconds=self.undo_seconds)).isoformat()
         answer = {"label": body["label"], "model_answer": self.model_says, "epoch": item["epoch"]}
-        answer["labels"] = item["labels"]
+        answer |= {"labels": item["labels"], "several": bool(item.get("several"))}
         return document | answer | {"undo_until": until if self.undo_seconds else None}
 
     def _undo(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""`stagegate model list|show|diff|verify|delete`: the versions that are registered."""
+"""`stagegate model list|show|diff|verify|delete|schema`: the versions that are registered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from console.cli.model_text import (
     versions_text,
 )
 from console.cli.session import Session, session
+from registry.documents.model_json_schema import Shape, model_schema_text
 
 if TYPE_CHECKING:
     from console.wiring import Wiring
@@ -186,3 +187,12 @@ def _stage(unit: "UnitOfWork", version: "ModelVersion") -> str:
         return "live"
     rollout: Any = unit.rollouts.of_version(version.model, version.version)
     return str(rollout.stage) if rollout is not None else "registered"
+
+
+def schema(
+    document: Annotated[
+        Shape, typer.Argument(help="The file of --preprocessing, or a bundle's preprocessing.json.")
+    ] = Shape.INPUT,
+) -> None:
+    """Print the JSON Schema of a document, with which editors complete and check it."""
+    typer.echo(model_schema_text(document), nl=False)

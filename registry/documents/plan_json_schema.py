@@ -10,20 +10,20 @@ def plan_schema() -> dict[str, Any]:
     """JSON Schema of `stagegate/v1`; what parts ask of each other only `rollout lint` says."""
     from registry.documents.plan_schema import PlanDocument
 
-    shape = _as_written(PlanDocument.model_json_schema())
+    shape = as_written(PlanDocument.model_json_schema())
     return {"$schema": SCHEMA_ID, "title": "stagegate plan", **shape}
 
 
-def _as_written(node: Any) -> Any:
+def as_written(node: Any) -> Any:
     """Without the titles that repeat each name, and defaults that nobody could write."""
     if isinstance(node, list):
-        return [_as_written(part) for part in node]
+        return [as_written(part) for part in node]
     if not isinstance(node, dict):
         return node
     unwritable = node.get("type") == "string" and not isinstance(node.get("default"), str)
     dropped = {"title", "default"} if unwritable else {"title"}
     return {
-        key: _as_written(part)
+        key: as_written(part)
         for key, part in node.items()
         if key not in dropped or isinstance(part, dict)
     }

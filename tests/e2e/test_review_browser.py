@@ -461,12 +461,14 @@ def test_several_labels_are_ticked_by_keyboard_and_given_together(site: Site, op
     page = open_page("/review")
     ready(page, "item-1")
     expect(page.locator("label.model-says")).to_have_count(2)
-    assert not page.locator("input:checked").count()  # the model's answer is ticked by nobody
+    assert not page.locator(
+        ".labels input:checked"
+    ).count()  # the model's answer is ticked by nobody
     page.keyboard.press("3")
     page.keyboard.press("1")
     page.keyboard.press("2")
     page.keyboard.press("2")
-    expect(page.locator("input:checked")).to_have_count(2)
+    expect(page.locator(".labels input:checked")).to_have_count(2)
     assert violations(page) == []
     page.keyboard.press("0")
     ready(page, "item-2")

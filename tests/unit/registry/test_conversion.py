@@ -9,7 +9,8 @@ from registry.domain.errors import Invalid
 
 JAIL = {"limits": True, "filter": True, "files": True, "sentence": "locked"}
 SAID: dict[str, Any] = {
-    "labels": ["glass", "paper"], "activation": "softmax", "python": "3.11", "jail": JAIL,
+    "labels": ["glass", "paper"], "activation": "softmax", "threshold": None,
+    "python": "3.11", "jail": JAIL,
     "preprocessing": {"mode": "RGB", "steps": [{"width": 4, "height": 4}]},
     "feature_blocks": [{"name": "penultimate", "width": 3}],
     "batches": {"1": 0.0, "2": 0.0, "5": 1e-7},
