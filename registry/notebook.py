@@ -55,6 +55,7 @@ def register(
     factory: str | None = None,
     code: str | Path | None = None,
     trust_pickle: bool = False,
+    run_code: bool = False,
     description: str = "",
     tags: Mapping[str, str] | None = None,
     home: str | Path | None = None,
@@ -65,7 +66,8 @@ def register(
     takes. training_data, calibration_data: folders with images by label, or rows as a CSV or
     Parquet file or a DataFrame; of a learner that reads image files or rows, its own training and
     validation sets if neither is given. trust_pickle: needed
-    for a pickled file, not for a learner that this very process holds. The other arguments are
+    for a pickled file, not for a learner that this very process holds. run_code: for a learner with
+    layers of your own, which are made by their code, in a locked process. The other arguments are
     the options of the command.
 
     Raises the command's errors: Invalid for a model that cannot be converted or does not answer
@@ -92,6 +94,7 @@ def register(
         }
         words = [str(w) for pair in options.items() if pair[1] is not None for w in pair]
         words += ["--trust-pickle"] if trust_pickle else []
+        words += ["--run-code"] if run_code else []
         words += [w for key, value in (tags or {}).items() for w in ("--tag", f"{key}={value}")]
         where = [] if home is None else ["--home", str(home)]
         return _version(_run([*where, "model", "register", name, str(model), *words]))

@@ -4,6 +4,7 @@ OUT/training, OUT/calibration: generated photographs of three materials, in fold
 OUT/odd: pictures in unusual modes and proportions. OUT/export.pkl: a learner that was trained on
 them for a moment. OUT/pixels.npz: what fastai's Resize makes of the odd pictures.
 OUT/backbones.json: how far what serves is from fastai on backbones of torchvision and timm.
+OUT/own.pkl: a learner with a layer that this very file defines, which its pickle carries.
 OUT/several.pkl: a learner that gives each photograph any number of labels, those above 0.4.
 OUT/weather.csv, OUT/weather.parquet: rows of a table. OUT/weather.pkl: a tabular learner of them.
 """
@@ -39,6 +40,7 @@ def main(out: Path) -> None:
     torch.set_num_threads(1)
     np.savez(out / "pixels.npz", **_pixels(out / "odd"))
     _export(out)
+    _own_layer(out)
     _several(draw, out)
     _table(draw, out)
     _backbones(out)
@@ -182,6 +184,27 @@ def _export(out: Path) -> None:
     )
     presized = fv.aug_transforms(size=32, min_scale=0.75)
     _train(fv.Learner(_loaders(fv, out, presized), network), 2, out / "export.pkl")
+
+
+def _own_layer(out: Path) -> None:
+    import fastai.vision.all as fv
+
+    class Weigh(fv.nn.Module):
+        """A layer that nobody else has: channels weighed by what the whole picture looks like."""
+
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.linear = fv.nn.Linear(width, width)
+
+        def forward(self, maps: Any) -> Any:
+            weights = self.linear(maps.mean((2, 3))).sigmoid()
+            return maps * weights[:, :, None, None]
+
+    network = fv.nn.Sequential(
+        fv.ConvLayer(3, 8, stride=2), Weigh(8), fv.nn.AdaptiveAvgPool2d(1), fv.Flatten(),
+        fv.nn.Linear(8, len(LABELS)),
+    )  # fmt: skip
+    _train(fv.Learner(_loaders(fv, out, fv.aug_transforms()), network), 1, out / "own.pkl")
 
 
 def _several(draw: np.random.Generator, out: Path) -> None:

@@ -63,6 +63,12 @@ def register(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="I know who made this pickle (.pkl, .pt, .pth).")
     ] = False,
+    run_code: Annotated[
+        bool,
+        typer.Option(
+            "--run-code", help="Let a fastai export make its layers by its own code, locked in."
+        ),
+    ] = False,
     allow_unjailed: Annotated[
         bool,
         typer.Option("--allow-unjailed", help="Load the original even where no jail can be had."),
@@ -85,6 +91,7 @@ def register(
         kind=kind,
         declared=declared_by(preprocessing, labels, factory, code),
         trust_pickle=trust_pickle,
+        run_code=run_code,
         description=description,
         tags=_tags(tag or []),
     )
@@ -135,7 +142,11 @@ def _tools(
 
     workshop = wiring.settings.home / "workshop"
     intake, converter, original = reader(
-        request.kind, request.declared, workshop, allow_unjailed=allow_unjailed
+        request.kind,
+        request.declared,
+        workshop,
+        allow_unjailed=allow_unjailed,
+        run_code=request.run_code,
     )
     return Tools(
         intake=intake,

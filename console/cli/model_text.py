@@ -154,6 +154,7 @@ def registered_text(document: Mapping[str, Any]) -> str:
             f"digest {document['digest']}",
             f"labels {labels_text(document)}",
             document["out_of_domain"],
+            *_ran(document["globals"]),
             f"{_READ.get(document['format'], 'The model was opened to be converted')}, "
             f"{_locked(document['jail']['conversion'])}",
             f"Its original was asked for comparison, {_locked(document['jail']['original'])}",
@@ -163,6 +164,12 @@ def registered_text(document: Mapping[str, Any]) -> str:
             table(("made with", "version"), sorted(document["environment"].items())),
         ]
     )
+
+
+def _ran(names: Mapping[str, Any]) -> Sequence[str]:
+    """What of a file was run though nobody knows what it is."""
+    unknown = [*names["unknown"], *names["unusual_calls"]]
+    return [f"Code of its own was run, locked in: {', '.join(unknown)}"] if unknown else []
 
 
 def _locked(jail: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """The unjailed side of conversion: asks the jailed processes and believes nothing unchecked."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -8,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from registry.adapters.fastai_loading import refuse_other_python
 from registry.adapters.onnx_check import MAX_GRAPH_BYTES, check_graph
 from registry.adapters.subprocesses import ask
 from registry.documents.manifest import Block
@@ -22,15 +22,21 @@ SECONDS = 600.0
 MAX_NUMBERS = 64 << 20
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 _Batch = Literal["1", "2", "5"]  # those that the converter tries; all of them
+_Global = Annotated[str, Field(max_length=1_000)]
 _Label = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class _Globals(BaseModel):
+class _AnyGlobals(BaseModel):
     model_config = _STRICT
 
-    unknown: Annotated[tuple[str, ...], Field(max_length=0)]
-    unusual_calls: Annotated[tuple[str, ...], Field(max_length=0)]
+    unknown: Annotated[tuple[_Global, ...], Field(max_length=1_000)]
+    unusual_calls: Annotated[tuple[_Global, ...], Field(max_length=1_000)]
     known: dict[str, int]
+
+
+class _Globals(_AnyGlobals):
+    unknown: Annotated[tuple[_Global, ...], Field(max_length=0)]
+    unusual_calls: Annotated[tuple[_Global, ...], Field(max_length=0)]
 
 
 class _Jail(BaseModel):
@@ -42,8 +48,8 @@ class _Jail(BaseModel):
     sentence: Annotated[str, Field(max_length=400)]
 
 
-class _Conversion(BaseModel):
-    """What the converter may say."""
+class _ConversionByCode(BaseModel):
+    """What the converter may say where it lets a file run code of its own."""
 
     model_config = _STRICT
 
@@ -54,8 +60,14 @@ class _Conversion(BaseModel):
     feature_blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
     batches: Annotated[dict[_Batch, float], Field(min_length=3)]
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] | None
-    globals: _Globals
+    globals: _AnyGlobals
     jail: _Jail
+
+
+class _Conversion(_ConversionByCode):
+    """What it may say else: nothing unknown was opened."""
+
+    globals: _Globals
 
 
 class _Reference(BaseModel):
@@ -69,42 +81,54 @@ class _Reference(BaseModel):
 
 
 class JailedConverter:
-    """Converts in a jailed process; `scratch` is that process's home."""
+    """Converts in a jailed process; `scratch` is that process's home.
 
-    def __init__(self, scratch: Path) -> None:
+    run_code: the file is opened there by fastai itself, which runs the code that it carries.
+    allow_unjailed: that also where no whole jail can be had.
+    """
+
+    def __init__(
+        self, scratch: Path, *, run_code: bool = False, allow_unjailed: bool = False
+    ) -> None:
         self.scratch = scratch
+        self.run_code = run_code
+        self.allow_unjailed = allow_unjailed
 
     def convert(self, path: Path) -> Converted:
         """ONNX and JSON of a fastai export."""
-        question = {"format": Format.FASTAI, "path": str(path.resolve())}
-        return _converted(question, self.scratch)
+        question = {
+            "format": Format.FASTAI,
+            "path": str(path.resolve()),
+            "run_code": self.run_code,
+            "allow_unjailed": self.allow_unjailed,
+        }
+        return _converted(question, self.scratch, run_code=self.run_code)
 
 
 class FastaiOriginal:
     """Runs the real fastai on an export whose globals are all known, in a jailed process.
 
-    allow_unjailed: also where that process cannot be locked in.
+    allow_unjailed: also where that process cannot be locked in. run_code: not all are known.
     """
 
-    def __init__(self, scratch: Path, *, allow_unjailed: bool = False) -> None:
+    def __init__(
+        self, scratch: Path, *, run_code: bool = False, allow_unjailed: bool = False
+    ) -> None:
         self.scratch = scratch
+        self.run_code = run_code
         self.allow_unjailed = allow_unjailed
 
     def answers(
         self, export: Path, images: Sequence[Path], single: int, python: str | None
     ) -> OriginalAnswers:
         """get_preds on all images, predict on the first `single`."""
-        here = f"{sys.version_info.major}.{sys.version_info.minor}"
-        if python is not None and python != here:
-            raise Invalid(
-                f"the export carries code of Python {python}, which Python {here} cannot run;"
-                f" register it from an environment with Python {python}"
-            )
+        refuse_other_python(python)
         paths = [str(path.resolve()) for path in images]
         question = {
             "path": str(export.resolve()),
             "images": paths,
             "single": single,
+            "run_code": self.run_code,
             "allow_unjailed": self.allow_unjailed,
         }
         return _answers("registry.adapters.fastai_reference", question, self.scratch)
@@ -151,9 +175,9 @@ class DeclaredModel:
         }
 
 
-def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
+def _converted(question: Mapping[str, Any], scratch: Path, *, run_code: bool = False) -> Converted:
     answer = ask("registry.adapters.convert", question, scratch, SECONDS, MAX_GRAPH_BYTES)
-    said = _read(_Conversion, answer.document)
+    said = _read(_ConversionByCode if run_code else _Conversion, answer.document)
     if len(set(said.labels)) != len(said.labels):
         raise Invalid(f"the export names a label twice: {', '.join(said.labels)}")
     if said.threshold is not None:
@@ -175,7 +199,7 @@ def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
     )
 
 
-def _check_several(said: _Conversion) -> None:
+def _check_several(said: _ConversionByCode) -> None:
     check_several(said.labels)
     if said.activation != "sigmoid":
         raise Invalid(

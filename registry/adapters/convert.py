@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from registry.adapters.jail import Limits, Lock, insist, lock_down
+from registry.adapters.fastai_loading import import_all, opened
+from registry.adapters.jail import Limits, Lock, insist, insist_whole, lock_down
 from registry.adapters.landlock import confine
 from registry.adapters.subprocesses import Answer, reply
 from registry.documents.model_input import ModelInput
@@ -28,21 +29,29 @@ def convert(question: Mapping[str, Any]) -> Answer:
     path, kind = Path(question["path"]), Format(question["format"])
     files = confine([path, path.with_name("code.zip"), Path.cwd()])
     import_for(kind)
+    runs = kind is Format.FASTAI and bool(question["run_code"])
+    load = import_all() if runs else None
     lock = replace(lock_down(Limits()), files=files)
+    if load is not None:
+        insist_whole(lock, unjailed=question["allow_unjailed"])
     if kind is Format.FASTAI:
-        return _convert_fastai(path, lock)
+        return _convert_fastai(path, lock, load)
     return _convert_declared(kind, path, question, lock)
 
 
-def _convert_fastai(path: Path, lock: Lock) -> Answer:
+def _convert_fastai(path: Path, lock: Lock, load: Any) -> Answer:
+    """load: fastai's own way to open the file, which runs what is in it; None to read it only."""
+    from registry.adapters.fastai_export import python_version
     from registry.adapters.fastai_servable import read_learner
     from registry.adapters.graph_parity import graph_difference
     from registry.adapters.inert_pickle import read_archive
     from registry.adapters.onnx_export import export_onnx, said_by
 
     archive = read_archive(path)
-    archive.report.refuse_unknown()
-    learner = read_learner(archive)
+    if load is None:
+        archive.report.refuse_unknown()
+    model = None if load is None else opened(load, path, python_version(archive.root)).model
+    learner = read_learner(archive, model)
     graph = export_onnx(learner.servable, len(learner.labels))
     document = {
         "labels": list(learner.labels),

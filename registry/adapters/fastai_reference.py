@@ -1,8 +1,9 @@
 """The original's own answers: `python -m registry.adapters.fastai_reference` runs real fastai.
 
 This does unpickle, so it happens only when the user trusts the file and every global in it is
-known, and in a process that is locked in like the converter. The lock is the barrier: names that
-are known can still be put to bad use. Numbers leave it as plain bytes.
+known, or the user lets it run code of its own, and in a process that is locked in like the
+converter. The lock is the barrier: names that are known can still be put to bad use. Numbers leave
+it as plain bytes.
 """
 
 import json
@@ -13,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from registry.adapters.jail import Limits, Lock, insist, lock_down, why_no_filter
+from registry.adapters.fastai_loading import import_all, opened
+from registry.adapters.jail import Limits, Lock, insist, insist_whole, lock_down, why_no_filter
 from registry.adapters.landlock import confine
 from registry.adapters.subprocesses import Answer, reply
-from registry.domain.errors import Invalid
 from registry.domain.several import together
 
 
@@ -27,10 +28,10 @@ def answer(question: Mapping[str, Any]) -> Answer:
     if why := why_no_filter():  # said now, not after seconds of imports
         insist(Lock(limits=False, filter=False, sentence=why), unjailed=unjailed)
     files = confine([path, *images, Path.cwd()])
-    learner_of = _import_all()
+    load_learner = import_all()
     lock = replace(lock_down(Limits()), files=files)
-    insist(lock, unjailed=unjailed)
-    learner = _load(learner_of, path)
+    (insist_whole if question["run_code"] else insist)(lock, unjailed=unjailed)
+    learner = opened(load_learner, path)
     labels = [str(label) for label in learner.dls.vocab]
     inputs, rest = _inputs(learner, images)
     with learner.no_bar(), learner.no_logging():
@@ -63,25 +64,6 @@ def _inputs(learner: Any, paths: Sequence[Path]) -> tuple[Any, Sequence[Any]]:
     for name in set(learner.dls.cont_names) & set(table.columns):
         table[name] = table[name].astype(float)  # a column of nothing but null has no type
     return table, [table.iloc[i] for i in range(len(table))]
-
-
-def _import_all() -> Any:
-    import fastai.tabular.all
-    import fastai.vision.all
-    import torch
-
-    torch.set_num_threads(2)
-    return fastai.vision.all.load_learner
-
-
-def _load(load_learner: Any, path: Path) -> Any:
-    try:
-        return load_learner(path, cpu=True)
-    except Exception as error:
-        raise Invalid(
-            f"fastai itself cannot load {path.name} here ({type(error).__name__}: {error}); load it"
-            " with load_learner where it was exported, or register there"
-        ) from error
 
 
 def _bytes(numbers: Any) -> bytes:

@@ -78,6 +78,10 @@ class Record:
         yield from self.items
 
 
+# How cloudpickle makes a class of a notebook or script; the names of those classes begin with it.
+CARRIED_CLASS, CARRIED = "cloudpickle.cloudpickle._make_skeleton_class", "carried"
+
+
 class CalledRecord(Record):
     """The pickle called something that it had made itself; `args[0]` is that."""
 
@@ -107,7 +111,8 @@ class Report:
         if self.unknown:
             raise Invalid(
                 f"the file refers to {', '.join(self.unknown)}, which no export that stagegate can"
-                f" read needs; nothing of it was run. {EXPORT_YOURSELF}"
+                f" read needs; nothing of it was run. {EXPORT_YOURSELF}, or, if you know who made"
+                " it, let it make its layers by code of its own, in a locked process: --run-code"
             )
         if self.unusual_calls:
             raise Invalid(
@@ -155,16 +160,28 @@ class _InertUnpickler(pickle.Unpickler):
     def __init__(self, program: bytes) -> None:
         super().__init__(io.BytesIO(program))
         self.seen: Counter[str] = Counter()
-        self.types: dict[str, type[Record]] = {}
+        self.types: dict[str, Any] = {}
         self.made: list[Record] = []  # also what the program drops again
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         name = f"{module_name}.{global_name}"
         self.seen[name] += 1
         if name not in self.types:
-            body = {"__slots__": (), "name": name, "made": self.made}
-            self.types[name] = type("Record", (Record,), body)
+            made = self._type(name)
+            self.types[name] = self._class_maker(made) if name == CARRIED_CLASS else made
         return self.types[name]
+
+    def _type(self, name: str) -> type[Record]:
+        return type("Record", (Record,), {"__slots__": (), "name": name, "made": self.made})
+
+    def _class_maker(self, noted: type[Record]) -> Any:
+        """What stands for the making of a class that the file carries: a type for its objects."""
+
+        def make(*args: Any, **kwargs: Any) -> type[Record]:
+            record = noted(*args, **kwargs)
+            return self._type(f"{CARRIED}.{record.args[1] if len(args) > 1 else '?'}")
+
+        return make
 
     def persistent_load(self, pid: Any) -> StorageReference:
         tag, kind, key, _, count = pid

@@ -106,6 +106,17 @@ def insist(lock: Lock, *, unjailed: bool) -> None:
         )
 
 
+def insist_whole(lock: Lock, *, unjailed: bool) -> None:
+    """Invalid if any lock is missing where code that nobody has read is to be run."""
+    insist(lock, unjailed=unjailed)
+    if not (lock.files and lock.limits) and not unjailed:
+        lacks = "which files it may read" if lock.limits else "how much it may use"
+        raise Invalid(
+            f"nothing can limit {lacks} here, so the code in this file is not run; register on"
+            " Linux 5.13 or newer with Landlock, or say --allow-unjailed if you made it yourself"
+        )
+
+
 def _limit(limits: Limits) -> bool:
     try:
         import resource

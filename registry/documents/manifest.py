@@ -34,7 +34,10 @@ class Block(BaseModel):
 
 
 class Source(BaseModel):
-    """The file that was registered, and the factory that its weights were for, if any."""
+    """The file that was registered, and the factory that its weights were for, if any.
+
+    ran: what it refers to that was run to convert it, though nobody knows what it is.
+    """
 
     model_config = _FROZEN
 
@@ -43,6 +46,7 @@ class Source(BaseModel):
     sha256: str
     size: int
     factory: str | None = None
+    ran: tuple[str, ...] = ()
 
 
 class Manifest(BaseModel):

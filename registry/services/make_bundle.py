@@ -148,11 +148,14 @@ def _environment(converted: Converted, tools: Tools) -> dict[str, str]:
     return {**tools.environment, **exported}
 
 
-def _source(request: Registration, taken: Taken) -> Source:
+def _source(request: Registration, taken: Taken, converted: Converted) -> Source:
     factory = request.declared.factory if request.declared else None
-    named = {} if factory is None else {"factory": factory}
+    more: dict[str, Any] = {} if factory is None else {"factory": factory}
+    if request.run_code:
+        names = (*converted.globals["unknown"], *converted.globals["unusual_calls"])
+        more["ran"] = tuple(dict.fromkeys(names))
     return Source(
-        format=request.kind, name=taken.name, sha256=taken.sha256, size=taken.size, **named
+        format=request.kind, name=taken.name, sha256=taken.sha256, size=taken.size, **more
     )
 
 
@@ -176,7 +179,7 @@ def _manifest_fields(
         **({} if converted.threshold is None else {"threshold": converted.threshold}),
         "input_shape": converted.preprocessing.shape,
         "feature_blocks": [{"name": b.name, "width": b.width} for b in converted.blocks],
-        "source": _source(request, taken),
+        "source": _source(request, taken, converted),
         "environment": dict(made_with),
         "parity": parity.document(),
         "description": request.description,

@@ -25,7 +25,10 @@ _TRUSTED = {
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a person asks for."""
+    """What a person asks for.
+
+    run_code: a fastai export may make its model by code of its own, in a locked process.
+    """
 
     model: str
     path: Path
@@ -35,6 +38,7 @@ class Registration:
     kind: Format = Format.FASTAI
     declared: Declared | None = None
     trust_pickle: bool = False
+    run_code: bool = False
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,3 +63,8 @@ def check_request(request: Registration) -> None:
         )
     if needed.trust and not request.trust_pickle:
         raise Invalid(f"{request.path.name} is a pickle, {_TRUSTED[request.kind]}")
+    if request.run_code and request.kind is not Format.FASTAI:
+        raise Invalid(
+            f"--run-code is for fastai exports that carry code; {request.path.name} is of format"
+            f" {request.kind}, which needs no such leave"
+        )
