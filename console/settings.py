@@ -170,8 +170,9 @@ class Settings(BaseSettings):
 
     @property
     def artifacts(self) -> str:
-        """Where MLflow keeps its artifacts when this home has made the store itself."""
-        return self.artifact_root or f"file://{self.home}/artifacts"
+        """Where MLflow keeps its artifacts; a server has a place of its own that all can reach."""
+        has_server = self.mlflow_tracking_uri.startswith("http")
+        return self.artifact_root or ("" if has_server else f"file://{self.home}/artifacts")
 
     @property
     def payloads(self) -> str:

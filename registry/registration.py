@@ -127,6 +127,27 @@ Labelled = LabelledImage | LabelledRow
 
 
 @dataclass(frozen=True, slots=True)
+class DataUsed:
+    """Data that a version was registered with: what for, where they lay, and which they were.
+
+    digest: of every input and its label, in order.
+    """
+
+    role: str
+    source: Path
+    digest: str
+    inputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What else MLflow shows of a version: its data, and an input to try it with, nobody's own."""
+
+    data: Sequence[DataUsed] = ()
+    example: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredVersion:
     """A version that the artifact store has numbered."""
 
@@ -263,6 +284,7 @@ class ArtifactStore(Protocol):
         description: str,
         *,
         several: bool = False,
+        lineage: Lineage = ...,
     ) -> StoredVersion:
         """Store a bundle as the next version of a model."""
 

@@ -6,6 +6,7 @@ Output: a DataFrame with `prediction`, `index` and a column of probability for e
 several labels `prediction` tells those that apply, with `;` between them, and there is no `index`.
 """
 
+import base64
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -83,8 +84,22 @@ def _column(model_input: Any) -> Iterable[Any]:
 
 
 def _bytes(value: Any) -> bytes:
+    """An image from its bytes, its file or the base64 that MLflow makes of bytes in JSON."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
-    if isinstance(value, (str, Path)) and Path(value).is_file():
+    if isinstance(value, (str, Path)) and _is_file(value):
         return Path(value).read_bytes()
-    raise Invalid(f"an image is its bytes or the path of a file, not {str(value)[:80]!r}")
+    try:
+        return base64.b64decode("".join(value.split()), validate=True)  # MLflow breaks its lines
+    except (AttributeError, TypeError, ValueError):
+        raise Invalid(
+            f"an image is its bytes, in JSON as base64, or the path of a file, not"
+            f" {str(value)[:80]!r}"
+        ) from None
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a null in it
+        return False

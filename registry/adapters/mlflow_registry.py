@@ -6,6 +6,7 @@ nothing lands in the working directory.
 
 import contextlib
 import fcntl
+import json
 import logging
 import tempfile
 import warnings
@@ -17,15 +18,27 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from registry.adapters.installed import requirements
+from registry.adapters.mlflow_pyfunc import COLUMN
 from registry.adapters.quiet import silence
 from registry.documents.preprocessing import read_preprocessing
 from registry.documents.table import TablePreprocessing
+from registry.domain.errors import Unavailable
 from registry.domain.projection import Shown
-from registry.registration import DIGEST_TAG, HOME_TAG, Numbered, StoredVersion
+from registry.registration import (
+    DIGEST_TAG,
+    HOME_TAG,
+    DataUsed,
+    Lineage,
+    Numbered,
+    StoredVersion,
+)
 
 EXPERIMENT = "stagegate"
 LOADER = "registry.adapters.mlflow_pyfunc"
 STAGE_TAG = "stagegate.stage"
+_NOTHING_KNOWN = Lineage()
+_UNANSWERED, _LONGEST_REASON = "API request to ", 200  # how MLflow says that nobody answers
+_LONGEST_DIGEST = 36  # that MLflow's table holds
 _PACKAGES = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pydantic", "stagegate")
 
 
@@ -46,7 +59,7 @@ class MlflowRegistry:
 
             for name in ("mlflow", "alembic"):  # importing MLflow turns them up
                 logging.getLogger(name).setLevel(logging.WARNING)
-            with _alone_with(self.tracking_uri):
+            with _alone_with(self.tracking_uri), _away(self.tracking_uri):
                 client = MlflowClient(self.tracking_uri, self.tracking_uri)
                 client.search_experiments(max_results=1)
                 client.search_registered_models(max_results=1)
@@ -64,10 +77,28 @@ class MlflowRegistry:
         description: str,
         *,
         several: bool = False,
+        lineage: Lineage = _NOTHING_KNOWN,
     ) -> StoredVersion:
         """Store a bundle as the next version: the last step of all, so that any failure before
         leaves no version behind. several: its answers have any number of labels, and no index.
         """
+        with _away(self.tracking_uri):
+            return self._create(
+                model, bundle, parameters, metrics, tags, description, lineage,
+                _outputs(labels, several=several),
+            )  # fmt: skip
+
+    def _create(
+        self,
+        model: str,
+        bundle: Path,
+        parameters: Mapping[str, str],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        description: str,
+        lineage: Lineage,
+        outputs: Any,
+    ) -> StoredVersion:
         run = self.client.create_run(self._experiment(), run_name=model)
         run_id = run.info.run_id
         try:
@@ -75,8 +106,9 @@ class MlflowRegistry:
                 self.client.log_param(run_id, key, value)
             for key, number in metrics.items():
                 self.client.log_metric(run_id, key, number)
-            outputs = _outputs(labels, several=several)
-            logged = self._log_model(model, bundle, outputs, run, parameters, tags)
+            self.client.log_inputs(run_id, [_dataset(one) for one in lineage.data])
+            example = _example(lineage.example)
+            logged = self._log_model(model, bundle, outputs, example, run, parameters, tags)
             self.client.set_terminated(run_id, "FINISHED")
             self._ensure_registered(model)
             version = self.client.create_model_version(
@@ -155,6 +187,7 @@ class MlflowRegistry:
         model: str,
         bundle: Path,
         outputs: Any,
+        example: Any,
         run: Any,
         parameters: Mapping[str, str],
         tags: Mapping[str, str],
@@ -165,7 +198,7 @@ class MlflowRegistry:
         )
         with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
             path = Path(folder) / "model"
-            _write_mlmodel(path, bundle, outputs, run_id, logged)
+            _write_mlmodel(path, bundle, outputs, example, run_id, logged)
             self.client.log_model_artifacts(logged.model_id, str(path))
         return self.client.finalize_logged_model(logged.model_id, "READY")
 
@@ -185,6 +218,25 @@ def _alone_with(tracking_uri: str) -> Iterator[None]:
     with file.with_name(f"{file.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file gives it back
         yield
+
+
+@contextlib.contextmanager
+def _away(tracking_uri: str) -> Iterator[None]:
+    """Unavailable where a server does not answer, or can no longer do what it is asked."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+
+    try:
+        yield
+    except (MlflowException, RequestException) as error:
+        unasked = str(error).startswith(_UNANSWERED)
+        if isinstance(error, MlflowException) and not unasked:
+            raise
+        why = str(error).splitlines()[0][:_LONGEST_REASON]
+        raise Unavailable(
+            f"MLflow at {tracking_uri} does not answer ({why}); nothing was registered. Look"
+            " whether its server runs, then try again"
+        ) from error
 
 
 def _gone_is_fine() -> AbstractContextManager[None]:
@@ -237,7 +289,34 @@ def _outputs(labels: Sequence[str], *, several: bool) -> Any:
     return Schema([*columns, *(ColSpec(DataType.double, label) for label in labels)])
 
 
-def _write_mlmodel(path: Path, bundle: Path, outputs: Any, run_id: str, logged: Any) -> None:
+def _dataset(used: DataUsed) -> Any:
+    """As `mlflow.data` names a dataset: which, where from, and how much."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    found = Dataset(
+        name=used.source.name,
+        digest=used.digest[:_LONGEST_DIGEST],
+        source_type="local",
+        source=json.dumps({"uri": used.source.as_uri()}),
+        profile=json.dumps({"inputs": used.inputs, "sha256": used.digest}),
+    )
+    return DatasetInput(found, [InputTag("mlflow.data.context", used.role)])
+
+
+def _example(encoded: bytes | None) -> Any:
+    """A table of one input, as `mlflow.pyfunc` takes it."""
+    if encoded is None:
+        return None
+    import pandas as pd
+
+    if encoded.startswith(b"{"):
+        return pd.DataFrame([json.loads(encoded)])
+    return pd.DataFrame({COLUMN: [encoded]})
+
+
+def _write_mlmodel(
+    path: Path, bundle: Path, outputs: Any, example: Any, run_id: str, logged: Any
+) -> None:
     import mlflow.pyfunc
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -249,7 +328,6 @@ def _write_mlmodel(path: Path, bundle: Path, outputs: Any, run_id: str, logged: 
     signature = ModelSignature(Schema(inputs), outputs)
     record = Model(run_id=run_id, artifact_path=logged.artifact_location, model_id=logged.model_id)
     with warnings.catch_warnings():
-        # it asks for an input example, which would be a photograph of the user's
         warnings.filterwarnings("ignore", ".*input example", UserWarning)
         mlflow.pyfunc.save_model(
             str(path),
@@ -257,5 +335,6 @@ def _write_mlmodel(path: Path, bundle: Path, outputs: Any, run_id: str, logged: 
             data_path=str(bundle),
             mlflow_model=record,
             signature=signature,
+            input_example=example,
             pip_requirements=requirements(*_PACKAGES),
         )

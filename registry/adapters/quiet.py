@@ -10,6 +10,7 @@ SILENCE: Mapping[str, str] = {
     "OPENBLAS_NUM_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # it would stand before our --json
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # one for each download, however short
     "DO_NOT_TRACK": "1",
 }

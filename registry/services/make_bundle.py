@@ -1,5 +1,6 @@
 """From an exported file to a bundle: converted, proven against its original, and profiled."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,10 +26,12 @@ from registry.registration import (
     Bundles,
     Converted,
     Converter,
+    DataUsed,
     Declared,
     Intake,
     Labelled,
     LabelledImage,
+    Lineage,
     Original,
     Progress,
     Runtime,
@@ -39,6 +42,7 @@ from registry.services.prove import BATCH, Question, asked_by, files_of, prove, 
 from registry.services.registration_request import Registration
 
 MISTAKES_SAMPLE = 300
+_TOLD_EACH = 100
 Pictures = Callable[[AnyPreprocessing], Mapping[str, bytes]]
 """Gives the encoded inputs that a bundle keeps, by name."""
 
@@ -74,6 +78,7 @@ class Made:
     environment: Mapping[str, str]
     locks: Mapping[str, Mapping[str, Any]]
     reference: Mapping[str, bytes]
+    lineage: Lineage
 
 
 def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime) -> Made:
@@ -92,9 +97,8 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     if request.declared is not None:
         _refuse_mistakes(request.declared, converted, training, tools)
     asked = files_of(spread(training), folder)
-    question = Question(
-        taken.path, asked, tools.pictures(converted.preprocessing), asked_by(request.kind)
-    )
+    pictures = tools.pictures(converted.preprocessing)
+    question = Question(taken.path, asked, pictures, asked_by(request.kind))
     tools.progress("asking the original", 0, 1)
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)
@@ -115,7 +119,34 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     bundle = folder / "bundle"
     digest = tools.bundles.write(bundle, fields, files)
     environment = fields["environment"]
-    return Made(bundle, digest, converted, proven.parity, environment, locks, reference)
+    lineage = Lineage(_data(request, training, calibration, tools), next(iter(pictures.values())))
+    return Made(bundle, digest, converted, proven.parity, environment, locks, reference, lineage)
+
+
+def _data(
+    request: Registration,
+    training: Sequence[Labelled],
+    calibration: Sequence[Labelled] | None,
+    tools: Tools,
+) -> tuple[DataUsed, ...]:
+    used = [("training", request.training_data, training)]
+    if request.calibration_data is not None and calibration is not None:
+        used.append(("calibration", request.calibration_data, calibration))
+    return tuple(
+        DataUsed(role, source.resolve(), _digest(role, samples, tools), len(samples))
+        for role, source, samples in used
+    )
+
+
+def _digest(role: str, samples: Sequence[Labelled], tools: Tools) -> str:
+    """Of every input and its label, in order; one input is in memory at a time."""
+    whole, what = hashlib.sha256(), f"naming {role} data"
+    for done, sample in enumerate(samples):
+        if done % _TOLD_EACH == 0:
+            tools.progress(what, done, len(samples))
+        whole.update(hashlib.sha256(sample.read()).digest() + f"{sample.label};".encode())
+    tools.progress(what, len(samples), len(samples))
+    return whole.hexdigest()
 
 
 def _read(source: Path | None, converted: Converted, tools: Tools) -> Sequence[Labelled] | None:

@@ -69,6 +69,7 @@ def _store(request: Registration, made: Made, tools: Tools) -> StoredVersion:
         },
         description=request.description,
         several=made.converted.threshold is not None,
+        lineage=made.lineage,
     )
     tools.progress("storing in MLflow", 1, 1)
     return stored

@@ -20,6 +20,7 @@ from registry.adapters.inert_pickle import read_archive
 from registry.domain.errors import Invalid
 
 pytestmark = pytest.mark.integration
+IN_PROCESS = pytest.mark.filterwarnings("ignore")  # MLflow warns of its own use of its libraries
 LINUX = sys.platform == "linux" and platform.machine() == "x86_64"
 
 
@@ -117,6 +118,34 @@ def test_verify_names_a_file_that_was_changed(home: Home):
         graph.write_bytes(original)
     assert done.returncode == 1
     assert "model.onnx was changed after registration" in done.stdout + done.stderr
+
+
+@IN_PROCESS
+def test_mlflow_shows_which_data_a_version_was_registered_with(home: Home, fastai_world: Path):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home.path}/mlflow.db")
+    used = client.get_run(home.document["run_id"]).inputs.dataset_inputs
+    by_role = {tag.value: one.dataset for one in used for tag in one.tags}
+    assert by_role.keys() == {"training", "calibration"}
+    training = by_role["training"]
+    assert json.loads(training.source) == {"uri": (fastai_world / "training").resolve().as_uri()}
+    assert json.loads(training.profile)["inputs"] == 30
+    assert training.digest != by_role["calibration"].digest
+
+
+@IN_PROCESS
+def test_mlflow_has_an_input_to_try_a_version_with_that_is_nobodys(home: Home):
+    import mlflow.pyfunc
+    from mlflow.models import Model
+
+    saved = home.bundle.parents[1]
+    example = Model.load(str(saved)).load_input_example(str(saved))
+    assert list(example.columns) == ["image"]
+    said = mlflow.pyfunc.load_model(str(saved)).predict(example)
+    assert said["prediction"][0] in home.document["labels"]
+    asked = json.loads((saved / "serving_input_example.json").read_text())
+    assert "dataframe_split" in asked
 
 
 def test_mlflow_itself_loads_and_runs_the_version(home: Home, fastai_world: Path):

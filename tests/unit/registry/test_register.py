@@ -23,6 +23,7 @@ from registry.registration import (
     Converted,
     Declared,
     LabelledImage,
+    Lineage,
     Numbered,
     OriginalAnswers,
     StoredVersion,
@@ -166,6 +167,7 @@ class FakeStore:
         bundle.rename(kept)
         self.versions[number] = kept
         self.tags = given["tags"]
+        self.lineage: Lineage = given["lineage"]
         return StoredVersion(number, "run", kept.as_uri())
 
     def numbered(self, model: str | None = None) -> Sequence[Numbered]:
@@ -303,6 +305,32 @@ def test_the_original_is_asked_about_64_photographs_of_all_labels_and_the_kept_p
     assert len(photographs) == 64
     assert {p.parent.name for p in photographs} == set(LABELS)
     assert picture.name == "a.png"
+
+
+def test_the_store_is_told_which_data_were_used_and_an_input_that_is_nobodys(world: World):
+    world.register(calibration_data=world.calibration)
+    training, calibration = world.store.lineage.data
+    assert (training.role, training.source, training.inputs) == ("training", world.training, 100)
+    assert (calibration.role, calibration.inputs) == ("calibration", 14)
+    assert training.digest != calibration.digest
+    assert world.store.lineage.example == b"picture"
+
+
+def test_data_have_another_digest_once_an_input_or_its_label_is_another(world: World):
+    def digest() -> str:
+        world.register()
+        return world.store.lineage.data[0].digest
+
+    first = digest()
+    assert digest() == first
+    image = world.training / LABELS[0] / "007.jpg"
+    kept = image.read_bytes()
+    image.write_bytes(kept + b"!")
+    changed = digest()
+    image.write_bytes(kept)
+    assert digest() == first
+    image.rename(world.training / LABELS[1] / "007a.jpg")
+    assert len({first, changed, digest()}) == 3
 
 
 def test_progress_of_each_step_ends_at_its_end(world: World):
