@@ -325,6 +325,46 @@ def test_a_label_beyond_the_ninth_is_found_by_its_letters(site: Site, open_page:
     assert decided(api) == [("item-1", "kind k")]
 
 
+# Keys as a keyboard has them on which they are printed above a digit.
+UPPER = """([key, code]) => document.activeElement.dispatchEvent(
+    new KeyboardEvent("keydown", {key, code, shiftKey: true, bubbles: true, cancelable: true}))"""
+
+
+def test_a_key_that_is_printed_above_a_digit_keeps_its_meaning(site: Site, open_page: Open):
+    labels = [f"kind {letter}" for letter in "abcdefghijkl"]
+    api = queue(site, *(an_item(n, labels=labels) for n in (1, 2)), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    page.evaluate(UPPER, ["/", "Digit7"])  # German, Nordic, Spanish
+    expect(page.locator("#find")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.evaluate(UPPER, ["?", "Digit6"])  # Canadian French
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    assert decided(api) == [("item-1", "kind a")]
+    page.evaluate(UPPER, ["§", "Digit3"])
+    expect(page.locator("#notice")).to_contain_text("Saved: “kind c”.")
+    assert decided(api) == [("item-1", "kind c")]
+
+
+def test_what_stands_in_find_hides_no_label_of_the_answer_before(site: Site, open_page: Open):
+    labels = [f"kind {letter}" for letter in "abcdefghijkl"]
+    api = queue(site, *(an_item(n, labels=labels) for n in (1, 2)), undo_seconds=3600)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    ready(page, "item-2")
+    page.keyboard.press("/")
+    page.keyboard.type("kind k")
+    expect(page.locator(".answers button[name=label]:not([hidden])")).to_have_count(1)
+    page.get_by_role("button", name="Another").click()
+    page.locator("#correct").get_by_role("button", name="kind b").click()
+    expect(page.locator("#notice")).to_contain_text("Saved: “kind b”.")
+    assert decided(api) == [("item-1", "kind b")]
+
+
 def test_a_key_of_ones_own_works_and_the_usual_one_no_longer_does(site: Site, open_page: Open):
     queue(site, an_item(1))
     page = open_page("/review")

@@ -77,10 +77,14 @@
   const modifier = () => localStorage.getItem("stagegate-chord") || "Shift";
   let corrected = false; // by this press of the modifier: who lets go of it late means an answer
 
+  // What is printed above a digit may have a meaning of its own: many keyboards have "/" on Shift+7.
+  const hasMeaning = ({ key, shiftKey }) => shiftKey && !/^\d$/.test(key) && carrier(key.toLowerCase());
+
   const chord = (event) => {
     const { shiftKey, altKey, ctrlKey, metaKey } = event;
     const alone = shiftKey === (modifier() === "Shift") && altKey === (modifier() === "Alt");
-    return alone && !ctrlKey && !metaKey && /^Digit(\d)$/.exec(event.code)?.[1];
+    if (!alone || ctrlKey || metaKey || hasMeaning(event)) return undefined;
+    return /^Digit(\d)$/.exec(event.code)?.[1];
   };
 
   const uncorrectable = (target) => {
@@ -141,11 +145,11 @@
   // ---- a label by its letters ------------------------------------------------------------------
 
   const narrow = (words) => {
-    for (const label of all("button[name=label], label.label")) {
+    for (const label of all(".answers button[name=label], .answers label.label")) {
       const { value } = find("input", label) ?? label;
       label.hidden = !value.toLowerCase().includes(words.toLowerCase());
     }
-    for (const none of all("button[name=none]")) none.hidden = words !== "";
+    for (const none of all(".answers button[name=none]")) none.hidden = words !== "";
   };
 
   document.addEventListener("input", (event) => {
