@@ -115,6 +115,52 @@ def test_what_a_lost_connection_left_unsaved_is_there_when_the_page_is_opened_ag
     open_page.complaints.clear()
 
 
+def test_several_labels_that_a_lost_connection_left_unsaved_are_still_ticked(
+    site: Site, open_page: Open
+):
+    api = queue(site, an_item(1, several=True), an_item(2, several=True), undo_seconds=3600)
+    page = open_page("/review")
+    ticked = page.locator(".labels input:checked")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    page.keyboard.press("3")
+    page.reload()  # before anything was sent
+    ready(page, "item-1")
+    expect(ticked).to_have_count(2)
+    page.context.set_offline(True)
+    page.keyboard.press("0")
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+    page.context.set_offline(False)
+    page.reload()
+    ready(page, "item-1")
+    expect(page.locator("#said")).to_contain_text("Press it again.")
+    page.keyboard.press("0")
+    ready(page, "item-2")
+    assert decided(api) == [("item-1", "cardboard;metal")]
+    expect(ticked).to_have_count(0)
+    page.keyboard.press("u")  # what is changed is the answer, not begun anew
+    ready(page, "item-1")
+    expect(ticked).to_have_count(2)
+    open_page.complaints.clear()
+
+
+def test_a_draft_that_an_earlier_version_of_the_page_kept_is_taken_up(site: Site, open_page: Open):
+    api = queue(site, an_item(1))
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.evaluate(
+        """sessionStorage.setItem(
+            `stagegate-drafts:${document.querySelector("#item").dataset.reviewer}`,
+            JSON.stringify({"item-1": {comment: "torn", answer: ""}}))"""
+    )
+    page.reload()
+    ready(page, "item-1")
+    expect(page.locator("#comment")).to_have_value("torn")
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="Nothing to review")).to_be_visible()
+    assert decided(api) == [("item-1", "cardboard")]
+
+
 def test_a_label_that_the_model_does_not_have_is_refused_loudly(site: Site, open_page: Open):
     api = queue(site, an_item(1))
     page = open_page("/review")

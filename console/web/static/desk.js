@@ -104,13 +104,17 @@
   const drafts = () => JSON.parse(sessionStorage.getItem(place()) || "{}");
   const store = (all) => sessionStorage.setItem(place(), JSON.stringify(all));
 
+  const ticks = () => [...document.querySelectorAll("#item [name=chosen]")];
+
   const keepDraft = (answer = "") => {
     const fields = [...document.querySelectorAll("#item [data-draft]")].map((field) => [field.id, field.value]);
     if (fields.length === 0) return;
-    store({ ...drafts(), [find("#item").dataset.item]: { words: Object.fromEntries(fields), answer } });
+    const ticked = ticks().flatMap(({ checked, value }) => (checked ? [value] : []));
+    const draft = { words: Object.fromEntries(fields), ticked, answer };
+    store({ ...drafts(), [find("#item").dataset.item]: draft });
   };
 
-  // The comment on the last answer is kept for the case that it is undone.
+  // The last answer's comment and ticks are kept for the case that it is undone.
   const settleDraft = (id) => {
     const left = Object.entries(drafts()).filter(([, draft]) => !draft.settled);
     const all = Object.fromEntries(left);
@@ -121,7 +125,9 @@
   const restoreDraft = (item) => {
     const draft = drafts()[item.dataset.item];
     if (!draft || !find("#comment")) return;
-    for (const [id, words] of Object.entries(draft.words)) find("#" + id).value = words;
+    const written = draft.words ?? { comment: draft.comment ?? "" }; // as it was kept before
+    for (const [id, words] of Object.entries(written)) find("#" + id).value = words;
+    for (const box of ticks()) box.checked = (draft.ticked ?? []).includes(box.value);
     const button = [...item.querySelectorAll("[data-answer]")].find((b) => b.dataset.sends === draft.answer);
     if (!button) return;
     button.classList.add("chosen");
@@ -129,7 +135,7 @@
   };
 
   document.addEventListener("input", (event) => {
-    if ("draft" in event.target.dataset) keepDraft();
+    if ("draft" in event.target.dataset || event.target.name === "chosen") keepDraft();
   });
 
   // ---- for a while it can be undone ------------------------------------------------------------
