@@ -600,6 +600,8 @@ class FakeApi:
 
     def _decision(self, item: dict[str, Any], body: Any, actor: str) -> Mapping[str, Any]:
         stored = [d for d in self.decisions if d["idempotency_key"] == body["idempotency_key"]]
+        if any(one["label"] != body["label"] for one in stored):
+            raise Invalid("the idempotency key was used for another verdict")
         if not stored and body.get("revise"):
             if (item["state"], item["epoch"]) != ("decided", body["epoch"]):
                 raise Conflict("your answer cannot be corrected any more")

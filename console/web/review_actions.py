@@ -10,14 +10,13 @@ from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
 from console.web.api import Document
 from console.web.render import HEADERS, Frame
-from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path, one_label
+from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path, key_of, one_label
 from console.web.views.formatting import sequence
 from console.web.views.review_grid import grid_page
 from console.web.views.review_notices import (
     Notice,
     escalated,
     put_aside,
-    saved,
     saved_all,
     skipped,
 )
@@ -91,11 +90,12 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
         page: Text = "",
         model: Text = "",
     ) -> Response:
+        said = one_label(label, none=none)
         body = {
             "epoch": epoch,
-            "label": one_label(label, none=none),
+            "label": said,
             "revise": True,
-            "idempotency_key": idempotency_key,
+            "idempotency_key": key_of(idempotency_key, said),
             "page": page or None,
         }
         return await change(request, reviewer, model, api_path(item, "decision"), body)
@@ -109,7 +109,7 @@ def _add_second_thoughts(pages: APIRouter, desk: Desk) -> None:
             notice = Notice("Your first answer stands.", "bad", str(error))
             return await desk.show_notice(request, reviewer, model, notice, 409)
         # The service tells the model's answer only where it may be known.
-        notice = saved(answer, "answer-first", desk.clock())
+        notice = desk.saved(answer, "answer-first")
         return await desk.show_notice(request, reviewer, model, notice)
 
 

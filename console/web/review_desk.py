@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from hashlib import sha256
+from json import dumps
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from console.web.api import Api, Document
 from console.web.render import Frame, Renderer
 from console.web.views.formatting import sequence
 from console.web.views.review import lease, review_page
-from console.web.views.review_notices import Notice
+from console.web.views.review_notices import Notice, saved
 from console.web.visitor import named_visitor, same_origin
 from registry.domain.errors import Conflict, Invalid, StagegateError
 
@@ -30,6 +32,10 @@ class Desk:
         self.api = api
         self.renderer = renderer
         self.clock = clock
+
+    def saved(self, answer: Document, presentation: str) -> Notice:
+        """What to say after an answer was stored."""
+        return saved(answer, presentation, self.clock(), str(uuid.uuid4()))
 
     async def next_item(self, model: str, actor: str) -> Document | None:
         """The reviewer's open item, or one that waits."""
@@ -96,6 +102,14 @@ class Desk:
 def api_path(item: str, action: str) -> str:
     """The address of an action in the contract."""
     return f"/v1/review/{quote(item, safe='')}/{action}"
+
+
+def key_of(notice: str, label: str | None) -> str:
+    """The key of one change from one notice: sent again it is the same, another label is another.
+
+    A label may be as long as the longest key.
+    """
+    return sha256(dumps([notice, label]).encode()).hexdigest()
 
 
 def one_label(label: str | None, *, none: bool) -> str | None:

@@ -12,7 +12,7 @@ from console.web.api import Api
 from console.web.render import Frame, Renderer
 from console.web.review_desk import CHECKED, Desk, Reviewer, Text, api_path, one_label
 from console.web.views.review_input import input_panel
-from console.web.views.review_notices import not_counted, saved
+from console.web.views.review_notices import not_counted
 from console.web.visitor import local_address, remember, visitor
 from registry.domain.errors import Conflict, StagegateError
 from registry.domain.people import valid_name
@@ -94,9 +94,7 @@ def _add_answering(pages: APIRouter, desk: Desk) -> None:
         except Conflict as error:
             notice = not_counted(said, str(error))
             return await desk.show_next(request, reviewer, model, notice, 409)
-        return await desk.show_next(
-            request, reviewer, model, saved(answer, presentation, desk.clock())
-        )
+        return await desk.show_next(request, reviewer, model, desk.saved(answer, presentation))
 
     @pages.post("/review/{item}/renew", dependencies=CHECKED)
     async def renew(reviewer: Reviewer, item: str, epoch: Annotated[int, Form()]) -> Response:

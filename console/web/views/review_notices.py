@@ -1,6 +1,5 @@
 """What became of a reviewer's last answer, in words, and how to take it back."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,8 +51,11 @@ class Notice:
     undo: Undo | None = None
 
 
-def saved(answer: Mapping[str, Any], presentation: str, now: datetime) -> Notice:
-    """What to say after an answer was stored; a blind item never reveals the model's."""
+def saved(answer: Mapping[str, Any], presentation: str, now: datetime, key: str) -> Notice:
+    """What to say after an answer was stored; a blind item never reveals the model's.
+
+    key: new for each notice, so that to change an answer back and forth is no repetition.
+    """
     said = quoted(answer.get("label"))
     if not answer.get("counted", True):
         return Notice(
@@ -64,13 +66,13 @@ def saved(answer: Mapping[str, Any], presentation: str, now: datetime) -> Notice
     text = f"Saved: {said}."
     model_answer = mapping(answer.get("model_answer"))
     if presentation == "blind" or not model_answer.get("prediction"):
-        return Notice(text, undo=_undo(answer, now))
+        return Notice(text, undo=_undo(answer, now, key))
     label = str(model_answer["prediction"])
     share = mapping(model_answer.get("probabilities")).get(label)
     model_said = f"The model said “{label}”" + (f" ({percent(share)})" if share is not None else "")
     if answer.get("agrees"):
-        return Notice(text, "good", f"{model_said}: you agree.", _undo(answer, now))
-    undo = _undo(answer, now, agree_with=label)
+        return Notice(text, "good", f"{model_said}: you agree.", _undo(answer, now, key))
+    undo = _undo(answer, now, key, agree_with=label)
     return Notice(text, "differs", f"{model_said}: you differ.", undo)
 
 
@@ -82,13 +84,12 @@ def saved_all(key: str, answers: Sequence[Mapping[str, Any]], now: datetime) -> 
     return Notice(text, undo=undo if seconds > 0 else None)
 
 
-def _undo(answer: Mapping[str, Any], now: datetime, agree_with: str = "") -> Undo | None:
+def _undo(answer: Mapping[str, Any], now: datetime, key: str, agree_with: str = "") -> Undo | None:
     seconds = _left(answer.get("undo_until"), now)
     if seconds <= 0:
         return None
     path = f"/review/{quote(str(answer['id']), safe='')}"
-    # A key of its own for each notice: to change back and forth is no repetition.
-    fields = (("epoch", str(answer["epoch"])), ("idempotency_key", str(uuid.uuid4())))
+    fields = (("epoch", str(answer["epoch"])), ("idempotency_key", key))
     return Undo(
         f"{path}/undo",
         fields,

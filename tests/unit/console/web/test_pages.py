@@ -199,6 +199,24 @@ def test_an_answer_is_changed_to_another_label_once_for_each_time_that_it_is_mea
     assert all(len(body["page"]) == 12 for body in revised)
 
 
+def test_who_never_heard_that_a_change_was_stored_can_make_another():
+    api = FakeApi([an_item(1), an_item(2)])
+    api.undo_seconds = 5.0
+    with browser(api) as client:
+        data = form(client.get("/review").text, label="metal")
+        first = client.post("/review/item-1/decision", data=data, headers=ORIGIN | HTMX).text
+        notice = form(first[first.index('id="correct"') :].partition("</form>")[0])
+        for label in ("paper", "cardboard", "cardboard"):  # all from the notice that is still there
+            said = notice | {"label": label}
+            done = client.post("/review/item-1/correct", data=said, headers=ORIGIN | HTMX)
+            assert done.status_code == 200
+            assert f"Saved: “{label}”." in done.text
+    assert [one["label"] for one in api.decisions] == ["cardboard"]
+    _, paper, *cardboard = (body["idempotency_key"] for _, body in api.sent)
+    assert paper not in cardboard
+    assert len(set(cardboard)) == 1
+
+
 def test_an_answer_is_stored_and_brings_the_next_item():
     api = FakeApi([an_item(1), an_item(2)])
     with browser(api) as client:

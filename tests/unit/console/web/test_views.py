@@ -141,24 +141,24 @@ def answer(**changes: Any):
 
 
 def test_after_the_answer_the_models_is_told():
-    differs = saved(answer(), "answer-first", NOW)
+    differs = saved(answer(), "answer-first", NOW, "k")
     assert "The model said “glass” (58 %): you differ." in differs.detail
-    assert "you agree" in saved(answer(label="glass", agrees=True), "shown", NOW).detail
+    assert "you agree" in saved(answer(label="glass", agrees=True), "shown", NOW, "k").detail
 
 
 def test_a_blind_item_tells_nothing_even_afterwards():
-    notice = saved(answer(), "blind", NOW)
+    notice = saved(answer(), "blind", NOW, "k")
     assert (notice.text, notice.detail) == ("Saved: “metal”.", "")
 
 
 def test_an_answer_that_did_not_count_says_so():
-    notice = saved(answer(counted=False), "answer-first", NOW)
+    notice = saved(answer(counted=False), "answer-first", NOW, "k")
     assert "did not count" in notice.text
     assert notice.tone == "warn"
 
 
 def test_none_of_these_is_told_in_words():
-    assert "none of these" in saved(answer(label=None), "blind", NOW).text
+    assert "none of these" in saved(answer(label=None), "blind", NOW, "k").text
 
 
 def test_an_empty_queue_keeps_the_chosen_model():
