@@ -520,3 +520,30 @@ def test_several_labels_are_ticked_by_keyboard_and_given_together(site: Site, op
     first, second, third = documents.LABELS[:3]
     wanted = [("item-1", f"{first};{third}"), ("item-2", second), ("item-3", NONE_APPLIES)]
     assert decided(api) == wanted
+
+
+def test_how_an_answer_of_several_labels_is_changed_is_said_as_it_is(site: Site, open_page: Open):
+    says = {"prediction": "glass;metal"}
+    items = (an_item(number, several=True) for number in (1, 2))
+    api = queue(site, *items, undo_seconds=3600, model_says=says)
+    page = open_page("/review")
+    ready(page, "item-1")
+    page.keyboard.press("1")
+    page.keyboard.press("0")
+    ready(page, "item-2")
+    notice = page.locator("#notice")
+    expect(notice).to_contain_text("to “glass;metal”, U to undo it and change it yourself.")
+    expect(notice).not_to_contain_text("the key of a label")
+    page.keyboard.press("Shift+Digit3")
+    expect(page.locator("#said")).to_have_text(
+        "Nothing changed: undo that answer with U to change it."
+    )
+    assert decided(api) == [("item-1", "cardboard")]
+    page.keyboard.press("u")  # clears what was said
+    page.keyboard.press("u")
+    ready(page, "item-1")
+    expect(page.locator(".labels input:checked")).to_have_value("cardboard")
+    page.keyboard.press("3")
+    page.keyboard.press("0")
+    ready(page, "item-2")
+    assert decided(api) == [("item-1", "cardboard;metal")]

@@ -87,10 +87,15 @@
     return /^Digit(\d)$/.exec(event.code)?.[1];
   };
 
+  const unchanged = (undo) =>
+    undo
+      ? `Nothing changed: undo that answer with ${undo.dataset.key.toUpperCase()} to change it.`
+      : "Nothing changed: no answer before can be changed any more.";
+
   const uncorrectable = (target) => {
     if (corrected) return `Not taken: let go of ${modifier()} first.`;
     if (onItsWay() || find("#notice .htmx-request")) return "Not taken, too early.";
-    if (!find("#correct:not([hidden])")) return "Nothing changed: no answer before can be changed any more.";
+    if (!find("#correct:not([hidden])")) return unchanged(find("#undo:not([hidden]) [data-act=undo]"));
     if (!target) return "Nothing changed: no label has that key.";
     return target.disabled ? "Nothing changed: that is your answer already." : "";
   };
