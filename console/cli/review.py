@@ -34,19 +34,20 @@ def list_(
     context: typer.Context,
     model: OfModel = None,
     state: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="open (whatever is not final), ready, leased, snoozed, closing, decided or "
-            "cancelled; all if not given."
+            help="open (nobody has answered yet), ready, leased, snoozed, closing, decided, "
+            "cancelled, or all."
         ),
-    ] = None,
+    ] = "open",
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
-    """List items of the queue."""
+    """List items of the queue: those that are open, unless another state is named."""
     here = session(context)
+    wanted = None if state == "all" else state
     with here.client() as client:
-        found = client.get("/v1/review/items", model=model, state=state, limit=limit)
-    here.show(found, lambda: items_text(found["items"], state))
+        found = client.get("/v1/review/items", model=model, state=wanted, limit=limit)
+    here.show(found, lambda: items_text(found["items"], wanted, limit))
 
 
 @review_app.command()
@@ -73,7 +74,8 @@ def next_(
         if item and save:
             save.write_bytes(client.download(item["payload_url"]))
         held = [] if item else held_items(client, model)
-    here.show(item or {}, lambda: item_text(item) if item else nothing_text(held))
+        waiting = 0 if item else client.get("/v1/review/items", model=model, limit=1)["open"]
+    here.show(item or {}, lambda: item_text(item) if item else nothing_text(held, waiting))
     if not item:
         raise typer.Exit(3)
 

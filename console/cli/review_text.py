@@ -7,8 +7,8 @@ from console.cli.rollout_text import stage_words
 from console.cli.session import JsonDocument, table
 
 
-def items_text(items: list[dict[str, Any]], state: str | None) -> str:
-    """A table of items, all of them in this state."""
+def items_text(items: list[dict[str, Any]], state: str | None, limit: int) -> str:
+    """A table of items, all of them in this state; that there may be more, at the limit."""
     if not items:
         return f"No item is {state}." if state else "The queue has no items yet."
     rows: list[tuple[object, ...]] = [
@@ -19,11 +19,22 @@ def items_text(items: list[dict[str, Any]], state: str | None) -> str:
         )
         for item in items
     ]  # fmt: skip
-    return table(("item", "version", "state", "queue", "with", "why"), rows)
+    shown = table(("item", "version", "state", "queue", "with", "why"), rows)
+    more = f"\nThe first {limit} only; `--limit` shows more." if len(items) == limit else ""
+    return shown + more
 
 
-def nothing_text(held: list[dict[str, Any]]) -> str:
-    """That no item is free for whoever asks, and who has those that are not."""
+def nothing_text(held: list[dict[str, Any]], waiting: int) -> str:
+    """That no item is free for whoever asks, and who has those that are not.
+
+    waiting: how many items are open.
+    """
+    if not held and waiting:
+        return (
+            f"Nothing waits for you. Open: {waiting} (`stagegate review list`); nobody gets an "
+            "item on which they have given an answer or that they passed on, and only leads get "
+            "what was escalated."
+        )
     if not held:
         return "Nothing waits for a person."
     return "\n".join(["Nothing is free now; what waits is with somebody:", *held_text(held)])

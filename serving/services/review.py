@@ -23,6 +23,7 @@ from serving.services.bias import as_it_may_be_shown
 from serving.services.settle import close
 
 NO_WINDOW = timedelta(0)
+_TAKEN = "taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def hand_over(unit: ServingUnit, task: Task, now: datetime) -> Task:
     slot = task.slot
     until = slot.free_at.isoformat() if slot.free_at else None
     how = {"presentation": task.presentation.value, "epoch": slot.epoch, "until": until}
-    unit.review_log.note(task.item.id, slot.holder or "", "taken", now, **how)
+    unit.review_log.note(task.item.id, slot.holder or "", _TAKEN, now, **how)
     return task
 
 
@@ -95,6 +96,7 @@ def decide(
 
     It counts unless someone else has taken the item since; then it is kept as an extra opinion
     with counted=False and changes nothing. Sending the same verdict again gives the same result.
+    Conflict, and nothing is kept, if the reviewer never had the item under this claim.
     """
     task = unit.reviews.get(verdict.item_id)
     verdict = replace(verdict, label=answer(task.item, verdict.label).prediction)
@@ -195,6 +197,12 @@ def _closed(
 
 def _extra(unit: ServingUnit, task: Task, verdict: Verdict, now: datetime) -> Decided:
     """Kept, and counted for nothing; whoever gave it has had their say in this item."""
+    if not _had(unit, verdict):
+        raise Conflict(
+            f"You have not taken review item {verdict.item_id} under claim {verdict.epoch}, so "
+            "nothing was answered; take an item first (`stagegate review next`, or "
+            "GET /v1/review/next) and answer with the epoch that comes with it."
+        )
     opinion = unit.review_log.add(verdict, task, now, counted=False)
     if opinion is not None:
         unit.reviews.shut_out(task, verdict.reviewer)
@@ -203,6 +211,15 @@ def _extra(unit: ServingUnit, task: Task, verdict: Verdict, now: datetime) -> De
     if earlier is None:
         raise Invalid(_reused(verdict))
     return _repeated(task, earlier, verdict)  # the same verdict was under way elsewhere
+
+
+def _had(unit: ServingUnit, verdict: Verdict) -> bool:
+    """Whether this very claim was once the reviewer's."""
+    return any(
+        event.action == _TAKEN
+        and (event.actor, event.detail["epoch"]) == (verdict.reviewer, verdict.epoch)
+        for event in unit.review_log.events(verdict.item_id)
+    )
 
 
 def _repeated(task: Task, earlier: Opinion, verdict: Verdict) -> Decided:

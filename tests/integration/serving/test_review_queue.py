@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -90,6 +91,23 @@ def test_a_stale_answer_is_kept_and_does_not_count(database: Database):
     found = write(database, lambda unit: unit.predictions.get(old.item.prediction_id))
     assert found.answer is not None
     assert found.answer.prediction == "paper"
+
+
+def test_who_never_had_an_item_answers_nothing_and_can_take_it_still(database: Database):
+    fill(database, 1)
+    free = write(database, lambda unit: unit.reviews.find(state="ready", model=None, limit=1))[0]
+    for claim in (0, 1, 7):
+        guess = replace(verdict(free, "ann"), epoch=claim)
+        with pytest.raises(Conflict, match="take an item first"):
+            decide(database, guess)
+    taken = take(database, "bob")
+    assert taken is not None
+    with pytest.raises(Conflict, match="take an item first"):  # the claim is another's
+        decide(database, verdict(taken, "ann", "glass"))
+    assert write(database, lambda unit: unit.review_log.all(free.item.id)) == ()
+    mine = take(database, "ann", LATER)
+    assert mine is not None
+    assert decide(database, verdict(mine, "ann"), LATER).opinion.counted
 
 
 def test_the_same_verdict_sent_to_two_replicas_at_once_counts_once(database: Database):

@@ -122,7 +122,8 @@ def test_with_json_wrong_usage_is_one_problem_document_too(words: tuple[str, ...
     ("words", "sentence"),
     [
         (("model", "list"), "No version is registered"),
-        (("review", "list"), "The queue has no items yet."),
+        (("review", "list"), "No item is open."),
+        (("review", "list", "--state", "all"), "The queue has no items yet."),
         (("review", "list", "--state", "ready"), "No item is ready."),
         (("webhook", "list"), "No webhook is set up"),
     ],
