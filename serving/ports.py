@@ -139,7 +139,9 @@ class ReviewQueue(Protocol):
     def of_prediction(self, prediction_id: str) -> Task | None:
         """The item about a request; gold items are about none."""
 
-    def find(self, *, state: str | None, model: str | None, limit: int) -> tuple[Task, ...]:
+    def find(
+        self, *, state: str | None, model: str | None, limit: int, version: int | None = None
+    ) -> tuple[Task, ...]:
         """Items in a state: those that wait in the order of their queue, others the last first."""
 
     def held_by(

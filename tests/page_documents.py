@@ -553,7 +553,9 @@ class FakeApi:
         if path == "/v1/review/stats":
             return self._stats()
         if path == "/v1/review/items":
-            return {"items": [i for i in self.items.values() if i["state"] == params["state"]]}
+            wanted = {name: value for name, value in params.items() if name != "limit"}
+            found = [i for i in self.items.values() if _has(i, wanted)]
+            return {"items": found[: int(params["limit"])]}
         if path not in self.documents:
             raise NotFound(f"there is nothing at {path}")
         return self.documents[path]
@@ -701,6 +703,10 @@ class FakeApi:
         mine = (item["holder"], item["epoch"]) == (actor, body["epoch"])
         if not mine or item["state"] not in ("leased", "ready"):
             raise Conflict("someone else took this item")
+
+
+def _has(item: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(str(item[name]) == value for name, value in wanted.items())
 
 
 def refusing(error: StagegateError) -> FakeApi:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -109,7 +110,8 @@ class Board:
         history = await self._get(f"/v1/rollouts/{_path(model)}/history", {"limit": _EVENTS})
         readings = await self._get(f"/v1/rollouts/{_path(model)}/readings")
         quality = await self._quality(model)
-        held = [one for state in _HELD for one in await self._items(state, model)]
+        whose = {"model": model, "version": str(document["version"])}
+        held = [one for state in _HELD for one in await self._items(state, whose)]
         view = rollout_page(
             document, sequence(history.get("events")), self._clock(), readings, quality, held
         )
@@ -163,9 +165,10 @@ class Board:
     async def _quality(self, model: str) -> Document:
         return await self._get("/v1/review/quality", {"model": model})
 
-    async def _items(self, state: str, model: str = "") -> Sequence[Document]:
-        params = {"state": state, "limit": _ITEMS} | ({"model": model} if model else {})
-        found = await self._get("/v1/review/items", params)
+    async def _items(
+        self, state: str, whose: Mapping[str, str] = MappingProxyType({})
+    ) -> Sequence[Document]:
+        found = await self._get("/v1/review/items", {"state": state, "limit": _ITEMS, **whose})
         return sequence(found.get("items"))
 
     async def _drift_if_any(self, model: str) -> Document | None:

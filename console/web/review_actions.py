@@ -20,6 +20,7 @@ from console.web.views.review_notices import (
     saved_all,
     skipped,
 )
+from console.web.visitor import local_address
 from registry.domain.errors import Conflict, Invalid
 
 Epoch = Annotated[int, Form()]
@@ -173,9 +174,11 @@ def _add_passing_on(pages: APIRouter, desk: Desk) -> None:
 
 def _add_beside(pages: APIRouter, desk: Desk) -> None:
     @pages.post("/review/{item}/release", dependencies=CHECKED)
-    async def release(reviewer: Reviewer, item: str, epoch: Epoch) -> Response:
+    async def release(
+        reviewer: Reviewer, item: str, epoch: Epoch, back: Text = "/review/queues"
+    ) -> Response:
         await desk.api.post(api_path(item, "release"), {"epoch": epoch}, reviewer)
-        return RedirectResponse("/review/queues", 303)
+        return RedirectResponse(local_address(back), 303)
 
     @pages.post("/review/{item}/comment", dependencies=CHECKED)
     async def comment(reviewer: Reviewer, item: str, comment: Text) -> Response:

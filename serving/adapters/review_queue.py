@@ -64,11 +64,15 @@ class SqlReviewQueue:
         """The item about a request; gold items are about none."""
         return self._first(t.c.prediction_id == prediction_id, t.c.gold_of.is_(None))
 
-    def find(self, *, state: str | None, model: str | None, limit: int) -> tuple[Task, ...]:
+    def find(
+        self, *, state: str | None, model: str | None, limit: int, version: int | None = None
+    ) -> tuple[Task, ...]:
         """Items in a state: those that wait in the order of their queue, others the last first."""
         query = _tasks().limit(limit)
         if model is not None:
             query = query.where(t.c.model == model)
+        if version is not None:
+            query = query.where(t.c.version == version)
         if state in set(SlotState) - {SlotState.CANCELLED}:
             query = query.where(s.c.state == state).order_by(s.c.sort_key, s.c.id)
         else:

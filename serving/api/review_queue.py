@@ -40,10 +40,11 @@ def add(routes: APIRouter, serving: Serving) -> None:
         who: Who,
         state: State | None = None,
         model: Name | None = None,
+        version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> dict[str, Any]:
         """Items in a state; those that wait come in the order of the queue."""
-        return await serving.read(lambda unit: _items(unit, who.name, state, model, limit))
+        return await serving.read(lambda unit: _items(unit, who.name, state, model, version, limit))
 
     @routes.get("/items/{item}")
     async def history(item: Name, who: Who) -> dict[str, Any]:
@@ -88,8 +89,13 @@ def told(unit: ServingUnit, item: str, who: Identity) -> dict[str, Any]:
 
 
 def _items(
-    unit: ServingUnit, who: str, state: State | None, model: str | None, limit: int
+    unit: ServingUnit,
+    who: str,
+    state: State | None,
+    model: str | None,
+    version: int | None,
+    limit: int,
 ) -> dict[str, Any]:
     waiting = unit.reviews.waiting(model)
-    found = unit.reviews.find(state=state, model=model, limit=limit)
+    found = unit.reviews.find(state=state, model=model, version=version, limit=limit)
     return {"items": [shapes.item(task, waiting, who) for task in found], "open": waiting}

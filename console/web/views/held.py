@@ -32,9 +32,9 @@ class HeldItems:
     more: bool
 
 
-def held_items(items: Sequence[Mapping[str, Any]], version: object, now: datetime) -> HeldItems:
-    """Those of one version among the items that somebody has, or has put aside."""
-    found = tuple(_held(one, now) for one in items if one.get("version") == version)
+def held_items(items: Sequence[Mapping[str, Any]], now: datetime) -> HeldItems:
+    """The items that somebody has, or has put aside."""
+    found = tuple(_held(one, now) for one in items)
     return HeldItems(found[:NAMED], len(found) > NAMED)
 
 

@@ -89,7 +89,7 @@ def rollout_page(
         decision=chip,
         reasons_title=title,
         decision_reasons=reasons,
-        held=held_items(held, document.get("version"), now),
+        held=held_items(held, now),
         approvals=_approvals(mapping(document.get("approvals"))),
         evidence_digest=str(document.get("evidence_digest") or ""),
         commands=commands(document),

@@ -598,7 +598,11 @@ def test_skip_renew_and_items_work_over_http(serve: Serve):
     where = f"/v1/review/{item['id']}"
     renewed = client.post(f"{where}/renew", json={"epoch": item["epoch"]}, headers=ANN)
     assert renewed.json()["lease_until"] >= item["lease_until"]
-    assert client.get("/v1/review/items", params={"state": "leased"}).json()["open"] == 1
+    leased = {"state": "leased", "version": item["version"]}
+    held = client.get("/v1/review/items", params=leased).json()
+    assert (held["open"], [one["id"] for one in held["items"]]) == (1, [item["id"]])
+    other = leased | {"version": item["version"] + 1}
+    assert client.get("/v1/review/items", params=other).json()["items"] == []
     body = {"epoch": item["epoch"], "reason": "too dark"}
     assert client.post(f"{where}/skip", json=body, headers=ANN).status_code == 200
     other = {**body, "reason": "too bright"}

@@ -360,6 +360,20 @@ def test_stats_and_lists_say_what_waits_and_each_reason_why(database: Database):
     assert write(database, lambda u: u.reviews.find(state=None, model="other", limit=9)) == ()
 
 
+def test_the_items_of_one_version_are_found_behind_those_of_another(database: Database):
+    def add(unit: ServingUnit) -> None:
+        for number in range(6):
+            unit.predictions.add(a_prediction(number))
+            unit.reviews.add(an_item(number, version=2 if number == 5 else 3))
+
+    write(database, add)
+    found = write(
+        database,
+        lambda unit: unit.reviews.find(state="ready", model="waste", version=2, limit=2),
+    )
+    assert [task.item.id for task in found] == ["item-00005"]
+
+
 def test_a_daily_quota_is_exact_however_many_ask_at_once(database: Database):
     quota = Quota("rollout-1", NOW.date(), 7)
     tomorrow = Quota("rollout-1", NOW.date() + timedelta(days=1), 7)

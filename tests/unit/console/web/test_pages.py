@@ -281,8 +281,9 @@ def test_a_lead_frees_an_item_that_somebody_keeps():
         claim = {"epoch": re.search(r'name="epoch" value="(\d+)"', html)[1]}  # type: ignore[index]
         path = "/review/item-1/release"
         assert client.post(path, data=claim).status_code == 403  # from nobody's page
-        answer = client.post(path, data=claim, headers=ORIGIN)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/review/queues")
+        assert 'name="back" value="/review/queues"' in html
+        answer = client.post(path, data=claim | {"back": "/rollouts/waste"}, headers=ORIGIN)
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/rollouts/waste")
         assert client.post(path, data=claim, headers=ORIGIN).status_code == 409
     assert api.items["item-1"]["state"] == "ready"
 
@@ -302,6 +303,11 @@ def test_the_page_of_a_rollout_says_who_has_the_items_that_it_waits_for(lead: bo
         assert "item-2 was put aside by cy ; it is free again in 4 min" in said
         assert not re.search("item-[34]", html)
         assert (html.count(">Release<") == 2) is lead
+        others = {f"item-{n}": an_item(n, version=2, **held) for n in range(100, 300)}
+        api.items = others | api.items  # they come first, and are more than one page of the list
+        html = client.get("/rollouts/waste").text
+        assert html.count("is held by") + html.count("was put aside by") == 2
+        assert ('name="back" value="/rollouts/waste"' in html) is lead
         api.items |= {f"item-{n}": an_item(n, **held) for n in range(10, 20)}
         html = client.get("/rollouts/waste").text
     assert html.count("is held by") + html.count("was put aside by") == 5
