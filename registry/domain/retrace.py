@@ -124,9 +124,6 @@ def _after(event: AuditEvent, rollout: Rollout) -> Rollout:
         generation = event.detail["generation"]
         now = event.detail["baseline"]
         rollout = replace(rollout, baseline=now, baseline_generation=generation)
-    if event.action == "clock-set-back":
-        since = min(rollout.stage_since, event.at), min(rollout.step_since, event.at)
-        rollout = replace(rollout, stage_since=since[0], step_since=since[1])
     return replace(
         rollout,
         stage=to.stage,

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from registry.domain.evidence import CLOCKS_DIFFER
 from registry.domain.plan import Plan, StagePlan
 from registry.domain.stages import ACTIVE, Stage
 
@@ -59,10 +58,6 @@ class Rollout:
     def stage_plan(self) -> StagePlan:
         """The plan of the stage that the rollout is in."""
         return self.plan.stage(self.stage)
-
-    def not_begun(self, now: datetime) -> bool:
-        """Whether by this clock the stage or its step begins later: one was set back since."""
-        return max(self.stage_since, self.step_since) - now > CLOCKS_DIFFER
 
     @property
     def weight(self) -> float:

@@ -22,7 +22,6 @@ class Command(StrEnum):
     EXPIRE = "expire"  # nobody acted before the deadline
     UNDO = "undo"
     COMPLETE = "complete"  # the watch after live is over
-    RECOUNT = "recount"  # time is counted anew, since a clock was set back
     RETAIN = "retain"  # another version became live
     RESTORE = "restore"  # that other version was undone
 
@@ -59,10 +58,6 @@ TABLE: Mapping[tuple[Stage, Command], frozenset[Stage]] = {
     (_GRADUAL, Command.EXPIRE): frozenset({_EXPIRED}),
     (_LIVE, Command.UNDO): frozenset({_BACK}),
     (_LIVE, Command.COMPLETE): frozenset({_LIVE}),
-    (_MANUAL, Command.RECOUNT): frozenset({_MANUAL}),
-    (_LIMITED, Command.RECOUNT): frozenset({_LIMITED}),
-    (_GRADUAL, Command.RECOUNT): frozenset({_GRADUAL}),
-    (_LIVE, Command.RECOUNT): frozenset({_LIVE}),
     (_LIVE, Command.RETAIN): frozenset({_RETAINED}),
     (_RETAINED, Command.RESTORE): frozenset({_LIVE}),
 }
@@ -129,22 +124,6 @@ def end(rollout: Rollout, command: Command, now: datetime) -> Rollout:
 def complete(rollout: Rollout, now: datetime) -> Rollout:
     """End the watch of a live version; it stays live."""
     return move(rollout, Command.COMPLETE, Place(rollout.stage, rollout.step), now)
-
-
-def recount(rollout: Rollout, now: datetime) -> Rollout:
-    """Count the stage's time from now on, where by this clock it has not begun yet.
-
-    How long it has lasted nobody knows any more. So what takes a time takes all of it from now on:
-    nothing happens early, and nothing waits until a clock has caught up with what it once said.
-    """
-    after = move(rollout, Command.RECOUNT, Place(rollout.stage, rollout.step), now)
-    watch = rollout.stage_plan.watch_seconds if rollout.watched else None
-    return replace(
-        after,
-        stage_since=min(rollout.stage_since, now),
-        step_since=min(rollout.step_since, now),
-        watched_until=now + timedelta(seconds=watch) if watch else rollout.watched_until,
-    )
 
 
 def check(rollout: Rollout, command: Command) -> frozenset[Stage]:

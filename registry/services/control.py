@@ -8,12 +8,12 @@ from typing import Any
 from registry.domain.errors import StageConflict
 from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
-from registry.domain.transitions import Command, Place, check, end, move, recount
+from registry.domain.transitions import Command, Place, check, end, move
 from registry.domain.transitions import pause as paused
 from registry.domain.transitions import resume as resumed
 from registry.ports import UnitOfWork
 from registry.services import find
-from registry.services.record import CONTROLLER, record, set_alias
+from registry.services.record import record, set_alias
 
 # What the audit log calls each way out.
 _DONE = {
@@ -66,20 +66,6 @@ def resume(
     find.check_generation(rollout, expected_generation)
     after = resumed(rollout, now)
     return record(unit, rollout, after, actor, "resumed", now, {"reason": reason})
-
-
-def count_anew(
-    unit: UnitOfWork, rollout: Rollout, now: datetime, detail: Mapping[str, Any]
-) -> Rollout:
-    """Count the times of a stage from now on that has not begun by a clock that was set back."""
-    began = max(rollout.stage_since, rollout.step_since)
-    reason = (
-        f"the clock was set back: {rollout.stage.words} began at {began:%Y-%m-%d %H:%M} UTC by "
-        "what it said then, so its times are counted from now on"
-    )
-    after = recount(rollout, now)
-    told = {"reason": reason, **detail}
-    return record(unit, rollout, after, CONTROLLER, "clock-set-back", now, told)
 
 
 def abort(

@@ -16,7 +16,7 @@ from registry.domain.rollout import Rollout
 from registry.domain.stages import Stage
 from registry.domain.transitions import Command
 from registry.ports import UnitOfWork
-from registry.services.control import abort, count_anew, pause_rollout
+from registry.services.control import abort, pause_rollout
 from registry.services.judge import GateMemory, Looked, judge
 from registry.services.keep_sight import keep_sight
 from registry.services.promote import Prepared, prepare, promote_by_itself, summary
@@ -29,7 +29,6 @@ class Act(StrEnum):
     ROLL_BACK = "roll-back"
     EXPIRE = "expire"
     PAUSE = "pause"
-    RECOUNT = "recount"
     PROMOTE = "promote"
     SAY = "say"
 
@@ -93,8 +92,6 @@ def _do(unit: UnitOfWork, rollout: Rollout, seen: Intent, now: datetime) -> Roll
         return abort(*args, command=command)
     if wish.act is Act.PAUSE:
         return pause_rollout(unit, rollout, CONTROLLER, now, wish.reason, detail)
-    if wish.act is Act.RECOUNT:
-        return count_anew(unit, rollout, now, detail)
     if wish.news is not None:
         say(unit, rollout, wish.news, wish.cause, now, summary(judgement))
         return None
@@ -105,8 +102,6 @@ def _wish(unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetim
     decision = judgement.decision
     if isinstance(decision, RollBack):
         return Wish(Act.ROLL_BACK, "; ".join(decision.reasons), "harm")
-    if rollout.not_begun(now):
-        return Wish(Act.RECOUNT)
     overdue = _deadline(rollout, now)
     if overdue is not None and overdue.act is Act.EXPIRE:
         return overdue

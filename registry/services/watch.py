@@ -8,7 +8,7 @@ from registry.domain.news import Event, News
 from registry.domain.rollout import Rollout
 from registry.domain.transitions import complete
 from registry.ports import UnitOfWork
-from registry.services.control import count_anew, take_back
+from registry.services.control import take_back
 from registry.services.judge import GateMemory, Looked, judge
 from registry.services.keep_sight import keep_sight
 from registry.services.promote import summary
@@ -24,7 +24,6 @@ def watch_finds(
     harm = isinstance(judgement.decision, RollBack)
     over = rollout.watched_until is not None and now >= rollout.watched_until
     looked = Looked(rollout, judgement, sight=memory.sight(rollout) if harm else None)
-    over = over or rollout.not_begun(now)
     return looked, harm or over or any(_shifts(unit, rollout, judgement))
 
 
@@ -49,8 +48,6 @@ def watch(
         kept = keep_sight(unit, seen.sight)
         detail = {"reason": reason, **summary(judgement), "cause": "harm", **kept}
         return take_back(unit, rollout, CONTROLLER, now, detail)
-    if rollout.not_begun(now):
-        return count_anew(unit, rollout, now, summary(judgement))
     if now >= rollout.watched_until:
         reason = f"{model}@{rollout.version} was watched to the end without harm"
         detail = {"reason": reason, **summary(judgement)}

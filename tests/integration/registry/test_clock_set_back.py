@@ -124,6 +124,8 @@ def test_harm_is_taken_back_also_while_a_stage_has_not_begun_by_the_clock(world:
     world.review(correct=20)
     assert turn() is None
     set_back(world)
+    world.review(correct=1)
+    assert turn() is None
     world.review(errors=40)
     taken = turn()
     assert taken is not None
@@ -134,75 +136,66 @@ def controlled(world: World) -> Rollout | None:
     return world.do(lambda u: tick(u, "bears", world.now))  # type: ignore[return-value]
 
 
-def test_a_deadline_takes_its_whole_time_from_when_the_clock_was_seen_to_be_set_back(
-    world: World,
-) -> None:
-    began = world.start().stage_since
-    world.review(correct=1)
-    world.wait(days=29)
-    set_back(world)
-    again = controlled(world)
-    assert again is not None
-    assert (again.stage, again.stage_since) == (Stage.MANUAL_REVIEW, world.now)
-    with world.database.read() as connection:
-        said = SqlUnitOfWork(connection).audit.read("bears")[-1]
-    assert said.action == "clock-set-back"
-    assert said.detail["reason"] == (
-        f"the clock was set back: manual review began at {began:%Y-%m-%d %H:%M} UTC by what it "
-        "said then, so its times are counted from now on"
-    )
-    assert controlled(world) is None, "once is enough"
-    world.wait(days=29)
-    controlled(world)  # says that the deadline is near
-    assert world.rollout().stage is Stage.MANUAL_REVIEW, "not early"
-    world.wait(days=1, minutes=1)
-    ended = controlled(world)
-    assert ended is not None
-    assert ended.stage is Stage.EXPIRED, "and not in 400 days"
-
-
-def test_a_clock_that_is_back_within_the_stage_postpones_a_deadline_by_no_more_than_that(
-    world: World,
-) -> None:
-    began = world.start().stage_since
-    world.wait(days=20)
-    world.now -= timedelta(days=10)
-    world.review(correct=1)
+def test_a_clock_that_goes_back_and_returns_fulfils_no_wait(world: World) -> None:
+    began = world.start(PLAN.replace(SHORT, LONG.replace("7d", "7d, automatic: true"))).stage_since
+    world.review(correct=80)
+    world.now = began - timedelta(days=10)
     assert controlled(world) is None
-    assert world.rollout().stage_since == began
+    world.now = began + timedelta(minutes=5)
+    assert controlled(world) is None
+    world.now = began + timedelta(days=7)
+    went = controlled(world)
+    assert went is not None
+    assert went.stage is Stage.LIMITED_SCOPE
+
+
+def test_a_clock_that_goes_back_and_returns_passes_no_deadline(world: World) -> None:
+    began = world.start().stage_since
+    world.review(correct=1)
+    world.now = began - timedelta(days=40)
+    assert controlled(world) is None
+    world.now = began + timedelta(minutes=5)
+    assert controlled(world) is None
     world.now = began + timedelta(days=30)
     ended = controlled(world)
     assert ended is not None
     assert ended.stage is Stage.EXPIRED
 
 
-def test_replicas_whose_clocks_differ_by_seconds_count_nothing_anew(world: World) -> None:
-    world.start()
-    world.wait(seconds=-50)
-    assert controlled(world) is None
-
-
-def test_a_paused_rollout_and_the_step_of_gradual_are_counted_anew_too(world: World) -> None:
-    world.start()
-    promoted(world, to="gradual", override=True, reason="on")
-    world.do(lambda u: control.pause(u, "bears", "eve", world.now, "lunch"))
-    set_back(world)
-    again = controlled(world)
-    assert again is not None
-    assert (again.step_since, again.paused is not None) == (world.now, True)
-    assert again.paused is not None
-
-
-def test_a_watch_ends_in_its_own_time_though_the_clock_was_set_back(world: World) -> None:
+def test_a_clock_that_goes_back_and_returns_ends_no_watch(world: World) -> None:
     world.start(PLAN + "- stage: live\n  watch: 5d\n  review: {sample: 0.5}\n")
-    promoted(world, to="live", override=True, reason="on")
-    set_back(world)
-    world.do(lambda u: watch(u, "bears", world.now))
-    watched = world.rollout()
-    assert watched.watched_until == world.now + timedelta(days=5)
-    world.wait(days=5)
-    world.do(lambda u: watch(u, "bears", world.now))
+    began = promoted(world, to="live", override=True, reason="on").stage_since
+
+    def watched() -> Rollout | None:
+        return world.do(lambda u: watch(u, "bears", world.now))  # type: ignore[return-value]
+
+    world.now = began - timedelta(days=40)
+    assert watched() is None
+    world.now = began + timedelta(minutes=5)
+    assert watched() is None
+    assert world.rollout().watched_until == began + timedelta(days=5)
+    world.now = began + timedelta(days=5)
+    assert watched() is not None
     assert (world.rollout().stage, world.rollout().watched) == (Stage.LIVE, False)
+
+
+def test_drift_of_the_stage_before_stays_that_though_the_clock_goes_back_for_a_moment(
+    world: World,
+) -> None:
+    world.start()
+    world.review(correct=80)
+    world.measure_drift(alarm=False)
+    promoted(world)
+    right = world.now
+    world.now = right - timedelta(hours=6)
+    world.review(correct=5)
+    assert controlled(world) is None
+    world.now = right
+    assert controlled(world) is None
+    with world.database.read() as connection:
+        gates = judge(SqlUnitOfWork(connection), world.rollout(), world.now).gates
+    found = next(gate.result for gate in gates if gate.type == "drift")
+    assert found.sentence == "drift: 5 inputs of this stage compared, needs 25 more"
 
 
 def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_did(
@@ -213,7 +206,6 @@ def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_d
     world.review(correct=80)
     promoted(world)
     set_back(world)
-    controlled(world)
     world.review(correct=120)
     world.measure_drift(alarm=False)
     promoted(world)
@@ -223,7 +215,7 @@ def test_the_log_and_a_certificate_tell_what_happened_in_the_order_in_which_it_d
     world.wait(days=-1)
     promoted(world, override=True, reason="on")
     assert [action for _, action in world.actions()] == [
-        "started", "promoted", "clock-set-back", "promoted", "overridden", "overridden"
+        "started", "promoted", "promoted", "overridden", "overridden"
     ]  # fmt: skip
     with world.database.read() as connection:
         unit = SqlUnitOfWork(connection)

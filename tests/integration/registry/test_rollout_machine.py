@@ -76,7 +76,6 @@ class Try:
     baseline: int | None
     automatic: bool
     since: datetime
-    step_since: datetime
     generation: int = 1
     at: int = 0
     end: str | None = None
@@ -114,19 +113,8 @@ class Try:
     def move(self, at: int, now: datetime) -> None:
         if WAY[at][0] != self.stage:
             self.paused, self.since = False, now
-        self.step_since = now
         self.at, self.generation = at, self.generation + 1
         if at == LIVE:
-            self.watched_until = now + timedelta(days=20)
-
-    def not_begun(self, now: datetime) -> bool:
-        return max(self.since, self.step_since) > now + timedelta(minutes=1)
-
-    def recount(self, now: datetime) -> None:
-        """A clock was set back to before the stage or its step began."""
-        self.since, self.step_since = min(self.since, now), min(self.step_since, now)
-        self.generation += 1
-        if self.watched_until is not None:
             self.watched_until = now + timedelta(days=20)
 
     def finish(self, end: str) -> None:
@@ -207,7 +195,7 @@ class Machine(RuleBasedStateMachine):
             assert not allowed
             return
         assert allowed
-        self.tries.append(Try(version, number, automatic, self.now, self.now))
+        self.tries.append(Try(version, number, automatic, self.now))
 
     @precondition(lambda self: self.candidate)
     @rule(stale=st.sampled_from([False, False, True]))
@@ -395,8 +383,6 @@ class Machine(RuleBasedStateMachine):
         overdue = self.now >= one.since + deadline
         if one.stage in one.bad:
             one.finish("rolled-back")
-        elif one.not_begun(self.now):
-            one.recount(self.now)
         elif overdue and one.stage == "manual-review":
             one.finish("expired")
         elif overdue and not one.paused and not one.held_once:
@@ -414,8 +400,6 @@ class Machine(RuleBasedStateMachine):
             return
         if "live" in one.bad:
             self._taken_back("rolled-back")
-        elif one.not_begun(self.now):
-            one.recount(self.now)
         elif self.now >= one.watched_until:
             one.watched_until, one.generation = None, one.generation + 1
 
@@ -477,8 +461,7 @@ class Machine(RuleBasedStateMachine):
             candidate.generation += 1
         self.live, self.previous = back, None
         if back is not None:
-            back.end, back.generation = None, back.generation + 1
-            back.since = back.step_since = self.now
+            back.end, back.since, back.generation = None, self.now, back.generation + 1
 
     def _last_of(self, one: Try) -> Try:
         return next(other for other in reversed(self.tries) if other.version == one.version)
