@@ -48,6 +48,11 @@ def _many(scene: Scene, digits: list[Picture]) -> None:
     )
     unseen = scene.photographs("unseen")
     strange = _flagged(scene.send("things never seen", unseen))
+    story.say(
+        f"Of those {share(strange, len(unseen))} are flagged: a flag says that an input is unlike "
+        "the training photographs, and rubbish photographed alike is not. Audit samples find what "
+        "a model gets wrong there."
+    )
     story.number("flagged among metal, plastic and trash, never seen", share(strange, len(unseen)))
 
 

@@ -61,6 +61,16 @@ def test_no_page_breaks_a_rule_of_accessibility(site: Site, open_page: Open):
     open_page.complaints.clear()
 
 
+def test_the_history_of_drift_is_not_cut_off_on_a_narrow_screen(site: Site, open_page: Open):
+    queue(site)
+    page = open_page("/drift/waste", width=320, script=NO_REPETITION)
+    rows = page.locator(".stack tbody tr")
+    expect(rows).not_to_have_count(0)
+    for each in page.locator(".scroll:has(.stack), .stack tbody :is(th, td)").all():
+        assert each.evaluate("e => e.scrollWidth - e.clientWidth") <= 0, each.inner_text()
+    expect(page.get_by_role("columnheader", name="In words")).to_be_attached()
+
+
 def test_no_page_of_an_empty_installation_breaks_a_rule_of_accessibility(
     site: Site, open_page: Open
 ):

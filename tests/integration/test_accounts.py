@@ -137,7 +137,11 @@ def test_a_plain_form_carries_the_token_and_arrives_whole(service: World):
         assert browser.post("/review/no-item/skip", data=form, headers=ORIGIN).status_code == 404
         del form["reason"]
         incomplete = browser.post("/review/no-item/skip", data=form, headers=ORIGIN)
-        assert "the form is not complete: reason" in incomplete.text
+        assert "write in a few words what else it is" in incomplete.text
+        del form["epoch"]
+        form["reason"] = "blurred"
+        incomplete = browser.post("/review/no-item/skip", data=form, headers=ORIGIN)
+        assert "the form is not complete: epoch" in incomplete.text
 
 
 def test_the_token_of_one_session_is_none_of_another(service: World):
