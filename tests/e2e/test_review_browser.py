@@ -4,7 +4,7 @@ import page_documents as documents
 import pytest
 from browser import violations
 from pages_site import Open, Site, an_item, decided, queue, ready, strike
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from registry.domain.several import NONE_APPLIES
 
@@ -325,18 +325,24 @@ def test_a_label_beyond_the_ninth_is_found_by_its_letters(site: Site, open_page:
     assert decided(api) == [("item-1", "kind k")]
 
 
-# Keys as a keyboard has them on which they are printed above a digit.
-UPPER = """([key, code]) => document.activeElement.dispatchEvent(
-    new KeyboardEvent("keydown", {key, code, shiftKey: true, bubbles: true, cancelable: true}))"""
-
-
-def test_a_key_that_is_printed_above_a_digit_keeps_its_meaning(site: Site, open_page: Open):
+def one_of_many_labels_given(site: Site, open_page: Open) -> tuple[documents.FakeApi, Page]:
+    """A page on which Find is there, and an answer before that can be changed."""
     labels = [f"kind {letter}" for letter in "abcdefghijkl"]
     api = queue(site, *(an_item(n, labels=labels) for n in (1, 2)), undo_seconds=3600)
     page = open_page("/review")
     ready(page, "item-1")
     page.keyboard.press("1")
     ready(page, "item-2")
+    return api, page
+
+
+# Keys as a keyboard has them on which they are printed above a digit.
+UPPER = """([key, code]) => document.activeElement.dispatchEvent(
+    new KeyboardEvent("keydown", {key, code, shiftKey: true, bubbles: true, cancelable: true}))"""
+
+
+def test_a_key_that_is_printed_above_a_digit_keeps_its_meaning(site: Site, open_page: Open):
+    api, page = one_of_many_labels_given(site, open_page)
     page.evaluate(UPPER, ["/", "Digit7"])  # German, Nordic, Spanish
     expect(page.locator("#find")).to_be_focused()
     page.keyboard.press("Escape")
@@ -350,12 +356,7 @@ def test_a_key_that_is_printed_above_a_digit_keeps_its_meaning(site: Site, open_
 
 
 def test_what_stands_in_find_hides_no_label_of_the_answer_before(site: Site, open_page: Open):
-    labels = [f"kind {letter}" for letter in "abcdefghijkl"]
-    api = queue(site, *(an_item(n, labels=labels) for n in (1, 2)), undo_seconds=3600)
-    page = open_page("/review")
-    ready(page, "item-1")
-    page.keyboard.press("1")
-    ready(page, "item-2")
+    api, page = one_of_many_labels_given(site, open_page)
     page.keyboard.press("/")
     page.keyboard.type("kind k")
     expect(page.locator(".answers button[name=label]:not([hidden])")).to_have_count(1)
