@@ -251,6 +251,7 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
 
 def converted(export: Path, scratch: Path) -> tuple[Any, Path]:
     """As the jailed converter does, without its jail: these exports are our own."""
+    from registry.adapters.fastai_description import read_export
     from registry.adapters.fastai_servable import read_learner
     from registry.adapters.inert_pickle import read_archive
     from registry.adapters.onnx_check import check_graph
@@ -258,13 +259,14 @@ def converted(export: Path, scratch: Path) -> tuple[Any, Path]:
 
     archive = read_archive(export)
     archive.report.refuse_unknown()
-    learner = read_learner(archive)
-    graph = export_onnx(learner.servable, len(learner.labels))
+    read = read_export(archive)
+    learner = read_learner(archive, read)
+    graph = export_onnx(learner.servable, len(read.labels))
     width = sum(block.width for block in learner.servable.blocks)
-    check_graph(graph, learner.preprocessing.shape, len(learner.labels), width)
+    check_graph(graph, read.preprocessing.shape, len(read.labels), width)
     path = scratch / "model.onnx"
     path.write_bytes(graph)
-    return learner.preprocessing, path
+    return read.preprocessing, path
 
 
 def library_of(recipe: Recipe) -> Any:

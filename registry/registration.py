@@ -175,7 +175,7 @@ class Intake(Protocol):
 
 
 class Converter(Protocol):
-    """Turns an export into ONNX and JSON without running anything of it."""
+    """Turns an export into ONNX and JSON."""
 
     def convert(self, path: Path) -> Converted:
         """Invalid says why the file is refused and what to do instead."""

@@ -1,6 +1,7 @@
 """The unjailed side of conversion: asks the jailed processes and believes nothing unchecked."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from registry.adapters.fastai_loading import refuse_other_python
 from registry.adapters.onnx_check import MAX_GRAPH_BYTES, check_graph
-from registry.adapters.subprocesses import ask
+from registry.adapters.subprocesses import Answer, ask
 from registry.documents.manifest import Block
 from registry.documents.preprocessing import AnyPreprocessing
 from registry.domain.errors import Invalid
@@ -48,8 +49,17 @@ class _Jail(BaseModel):
     sentence: Annotated[str, Field(max_length=400)]
 
 
-class _ConversionByCode(BaseModel):
-    """What the converter may say where it lets a file run code of its own."""
+class _Graph(BaseModel):
+    """What the converter may say of a graph, also after it ran code of the file."""
+
+    model_config = _STRICT
+
+    feature_blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
+    batches: Annotated[dict[_Batch, float], Field(min_length=3)]
+
+
+class _Description(BaseModel):
+    """What a process that runs nothing of a file may say of it."""
 
     model_config = _STRICT
 
@@ -57,15 +67,13 @@ class _ConversionByCode(BaseModel):
     preprocessing: AnyPreprocessing
     activation: Literal["softmax", "sigmoid"]
     threshold: Annotated[float, Field(gt=0, lt=1)] | None
-    feature_blocks: Annotated[tuple[Block, ...], Field(min_length=1, max_length=64)]
-    batches: Annotated[dict[_Batch, float], Field(min_length=3)]
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] | None
     globals: _AnyGlobals
     jail: _Jail
 
 
-class _Conversion(_ConversionByCode):
-    """What it may say else: nothing unknown was opened."""
+class _Conversion(_Description, _Graph):
+    """What the converter may say where it runs nothing: nothing unknown was opened."""
 
     globals: _Globals
 
@@ -102,7 +110,11 @@ class JailedConverter:
             "run_code": self.run_code,
             "allow_unjailed": self.allow_unjailed,
         }
-        return _converted(question, self.scratch, run_code=self.run_code)
+        if not self.run_code:
+            return _converted(question, self.scratch)
+        said = _described(path, self.scratch, allow_unjailed=self.allow_unjailed)
+        answer = _ask_converter(question, self.scratch)
+        return _checked(said, _read(_Graph, answer.document), answer)
 
 
 class FastaiOriginal:
@@ -131,7 +143,11 @@ class FastaiOriginal:
             "run_code": self.run_code,
             "allow_unjailed": self.allow_unjailed,
         }
-        return _answers("registry.adapters.fastai_reference", question, self.scratch)
+        said = _answers("registry.adapters.fastai_reference", question, self.scratch)
+        if not self.run_code:
+            return said
+        read = _described(export, self.scratch, allow_unjailed=self.allow_unjailed)
+        return replace(said, jail=read.jail.model_dump())  # its own word came after code had run
 
 
 class DeclaredModel:
@@ -175,23 +191,38 @@ class DeclaredModel:
         }
 
 
-def _converted(question: Mapping[str, Any], scratch: Path, *, run_code: bool = False) -> Converted:
-    answer = ask("registry.adapters.convert", question, scratch, SECONDS, MAX_GRAPH_BYTES)
-    said = _read(_ConversionByCode if run_code else _Conversion, answer.document)
+def _described(path: Path, scratch: Path, *, allow_unjailed: bool) -> _Description:
+    """What an export says of itself to a process that only reads it."""
+    question = {"path": str(path.resolve()), "allow_unjailed": allow_unjailed}
+    answer = ask("registry.adapters.fastai_description", question, scratch, SECONDS, 0)
+    return _read(_Description, answer.document)
+
+
+def _converted(question: Mapping[str, Any], scratch: Path) -> Converted:
+    answer = _ask_converter(question, scratch)
+    said = _read(_Conversion, answer.document)
+    return _checked(said, said, answer)
+
+
+def _ask_converter(question: Mapping[str, Any], scratch: Path) -> Answer:
+    return ask("registry.adapters.convert", question, scratch, SECONDS, MAX_GRAPH_BYTES)
+
+
+def _checked(said: _Description, made: _Graph, answer: Answer) -> Converted:
     if len(set(said.labels)) != len(said.labels):
         raise Invalid(f"the export names a label twice: {', '.join(said.labels)}")
     if said.threshold is not None:
         _check_several(said)
     graph = answer.blobs.get("model.onnx", b"")
-    width = sum(block.width for block in said.feature_blocks)
+    width = sum(block.width for block in made.feature_blocks)
     check_graph(graph, said.preprocessing.shape, len(said.labels), width)
     return Converted(
         labels=said.labels,
         preprocessing=said.preprocessing,
         activation=said.activation,
         threshold=said.threshold,
-        blocks=tuple(FeatureBlock(b.name, b.width) for b in said.feature_blocks),
-        batches={str(n): difference for n, difference in said.batches.items()},
+        blocks=tuple(FeatureBlock(b.name, b.width) for b in made.feature_blocks),
+        batches={str(n): difference for n, difference in made.batches.items()},
         python=said.python,
         globals=said.globals.model_dump(),
         jail=said.jail.model_dump(),
@@ -199,7 +230,7 @@ def _converted(question: Mapping[str, Any], scratch: Path, *, run_code: bool = F
     )
 
 
-def _check_several(said: _ConversionByCode) -> None:
+def _check_several(said: _Description) -> None:
     check_several(said.labels)
     if said.activation != "sigmoid":
         raise Invalid(

@@ -40,8 +40,12 @@ def convert(question: Mapping[str, Any]) -> Answer:
 
 
 def _convert_fastai(path: Path, lock: Lock, load: Any) -> Answer:
-    """load: fastai's own way to open the file, which runs what is in it; None to read it only."""
-    from registry.adapters.fastai_export import python_version
+    """load: fastai's own way to open the file, which runs what is in it; None to read it only.
+
+    Once its code has run, only the graph and how it was tried are said here: see
+    fastai_description.
+    """
+    from registry.adapters.fastai_description import description, read_export
     from registry.adapters.fastai_servable import read_learner
     from registry.adapters.graph_parity import graph_difference
     from registry.adapters.inert_pickle import read_archive
@@ -50,21 +54,16 @@ def _convert_fastai(path: Path, lock: Lock, load: Any) -> Answer:
     archive = read_archive(path)
     if load is None:
         archive.report.refuse_unknown()
-    model = None if load is None else opened(load, path, python_version(archive.root)).model
-    learner = read_learner(archive, model)
-    graph = export_onnx(learner.servable, len(learner.labels))
-    document = {
-        "labels": list(learner.labels),
-        "preprocessing": learner.preprocessing.model_dump(mode="json"),
-        "activation": learner.activation,
-        "threshold": learner.threshold,
+    export = read_export(archive)
+    model = None if load is None else opened(load, path, export.python).model
+    learner = read_learner(archive, export, model)
+    graph = export_onnx(learner.servable, len(export.labels))
+    tried = {
         "feature_blocks": [{"name": b.name, "width": b.width} for b in learner.servable.blocks],
         "batches": graph_difference(said_by(learner.servable), graph, learner.inputs),
-        "python": learner.python,
-        "globals": archive.report.document(),
-        "jail": asdict(lock),
     }
-    return Answer(document, {"model.onnx": graph})
+    said = description(archive, export, lock) if load is None else {}
+    return Answer({**said, **tried}, {"model.onnx": graph})
 
 
 def _convert_declared(kind: Format, path: Path, question: Mapping[str, Any], lock: Lock) -> Answer:

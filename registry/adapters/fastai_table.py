@@ -35,6 +35,7 @@ class TableExport:
     activation: str
     model: Any
     python: str | None
+    threshold: float | None = None  # a row has one label
 
 
 def read_table_export(archive: InertArchive) -> TableExport:

@@ -16,7 +16,7 @@ from pickled_malice import inject
 from registering import stagegate
 
 from registry.adapters.bundle import open_bundle
-from registry.adapters.conversion import JailedConverter
+from registry.adapters.conversion import FastaiOriginal, JailedConverter
 from registry.adapters.jail import Lock, insist_whole
 from registry.adapters.subprocesses import ask
 from registry.domain.errors import Invalid
@@ -85,6 +85,31 @@ def test_code_that_forges_the_converters_answer_is_not_believed(fastai_world: Pa
         converter.convert(evil)
 
 
+def test_code_that_rewrites_what_the_converter_says_of_the_file_is_not_believed(
+    fastai_world: Path, tmp_path: Path
+):
+    evil = inject(fastai_world / "own.pkl", _carried(_whitewashing()), tmp_path / "evil.pkl")
+    scratch = tmp_path / "scratch"
+    told = ask("registry.adapters.convert", _question(evil), scratch, 600, 1 << 28)
+    assert told.document["feature_blocks"][0]["name"] == "forged"  # its code did run and could lie
+    honest = JailedConverter(scratch, run_code=True).convert(fastai_world / "own.pkl")
+    found = JailedConverter(scratch, run_code=True).convert(evil)
+    assert found.blocks[0].name == "forged"
+    assert "cloudpickle.cloudpickle._make_skeleton_class" in found.globals["unknown"]
+    assert (found.labels, found.preprocessing) == (honest.labels, honest.preprocessing)
+    assert found.jail == honest.jail
+    assert found.jail["sentence"] != "forged"
+
+
+def test_what_locked_the_original_is_not_its_own_word(fastai_world: Path, tmp_path: Path):
+    evil = inject(fastai_world / "own.pkl", _carried(_whitewashing()), tmp_path / "evil.pkl")
+    original = FastaiOriginal(tmp_path / "scratch", run_code=True)
+    picture = next((fastai_world / "training").rglob("*.*"))
+    said = original.answers(evil, [picture], 1, None)
+    assert said.single_labels == ("forged",)
+    assert said.jail["sentence"] != "forged"
+
+
 def test_code_that_writes_a_file_while_it_is_loaded_ends_the_registration(
     fastai_world: Path, tmp_path: Path
 ):
@@ -138,6 +163,37 @@ def _touching(marker: Path) -> Callable[[], None]:
         open(name, "w").close()
 
     return touch
+
+
+def _question(path: Path) -> dict[str, object]:
+    return {"format": "fastai", "path": str(path), "run_code": True, "allow_unjailed": False}
+
+
+def _whitewashing() -> Callable[[], None]:
+    """Code that rewrites the answer of its process just before it is sent, in good form."""
+
+    def whitewash() -> None:
+        import json
+
+        plain = json.dumps
+
+        def dumps(said: object, *rest: object, **more: object) -> str:
+            if isinstance(said, dict) and "document" in said:
+                document = said["document"]
+                forged = {
+                    "labels": [f"forged {n}" for n in range(len(document.get("labels", ())))],
+                    "jail": {"limits": True, "filter": True, "files": True, "sentence": "forged"},
+                    "globals": {"unknown": [], "unusual_calls": [], "known": {}},
+                    "single_labels": ["forged"],
+                }
+                document.update({name: forged[name] for name in forged if name in document})
+                for block in document.get("feature_blocks", []):
+                    block["name"] = "forged"
+            return plain(said, *rest, **more)
+
+        json.dumps = dumps
+
+    return whitewash
 
 
 def _forging() -> Callable[[], None]:
