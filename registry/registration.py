@@ -124,6 +124,7 @@ class LabelledRow:
 
 
 Labelled = LabelledImage | LabelledRow
+Note = Callable[[Labelled, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,13 @@ class Samples(Protocol):
 class Answering(Protocol):
     """A bundle's preprocessing and graph, ready to answer."""
 
-    def observe(self, samples: Sequence[Labelled], batch: int) -> Iterator[Observations]:
-        """What the graph says of the samples, batch by batch, with their labels."""
+    def observe(
+        self, samples: Sequence[Labelled], batch: int, note: Note | None = None
+    ) -> Iterator[Observations]:
+        """What the graph says of the samples, batch by batch, with their labels.
+
+        note: is told each sample and its bytes, in order, before the batch that it is in.
+        """
 
     def probabilities(self, inputs: Sequence[bytes], batch: int) -> FloatArray:
         """What the graph says of encoded inputs: (inputs, labels)."""

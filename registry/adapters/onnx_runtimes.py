@@ -11,7 +11,7 @@ from registry.adapters.prepare import MAX_PIXELS, Preprocessor, preprocessor
 from registry.documents.preprocessing import AnyPreprocessing
 from registry.domain.errors import Invalid, StagegateError
 from registry.domain.observations import FloatArray, InputArray, Observations
-from registry.registration import Labelled
+from registry.registration import Labelled, Note
 
 
 class OnnxRuntimes:
@@ -34,11 +34,13 @@ class OnnxAnswering:
         self.preprocessor = preprocessor
         self.model = model
 
-    def observe(self, samples: Sequence[Labelled], batch: int) -> Iterator[Observations]:
+    def observe(
+        self, samples: Sequence[Labelled], batch: int, note: Note | None = None
+    ) -> Iterator[Observations]:
         """What the graph says of them, with their labels."""
         for at in range(0, len(samples), batch):
             part = samples[at : at + batch]
-            seen = self.model.run(np.stack([self._prepare(sample) for sample in part]))
+            seen = self.model.run(np.stack([self._prepare(sample, note) for sample in part]))
             labels = np.array([sample.label for sample in part], dtype=np.int64)
             yield replace(seen, labels=labels)
 
@@ -48,8 +50,11 @@ class OnnxAnswering:
         parts = [np.stack(prepared[at : at + batch]) for at in range(0, len(prepared), batch)]
         return np.concatenate([self.model.run(part).probabilities for part in parts])
 
-    def _prepare(self, sample: Labelled) -> InputArray:
+    def _prepare(self, sample: Labelled, note: Note | None) -> InputArray:
+        data = sample.read()
+        if note is not None:
+            note(sample, data)
         try:
-            return self.preprocessor.prepare(sample.read())
+            return self.preprocessor.prepare(data)
         except StagegateError as error:
             raise Invalid(f"{sample.name}: {error}") from error

@@ -1,6 +1,5 @@
 """From an exported file to a bundle: converted, proven against its original, and profiled."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -38,11 +37,11 @@ from registry.registration import (
     Samples,
     Taken,
 )
+from registry.services.digest_data import DataDigest
 from registry.services.prove import BATCH, Question, asked_by, files_of, prove, spread
 from registry.services.registration_request import Registration
 
 MISTAKES_SAMPLE = 300
-_TOLD_EACH = 100
 Pictures = Callable[[AnyPreprocessing], Mapping[str, bytes]]
 """Gives the encoded inputs that a bundle keeps, by name."""
 
@@ -103,7 +102,8 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     proven = prove(question, converted, tools.original, answering, folder)
     tools.progress("asking the original", 1, 1)
     made_with = _environment(converted, tools)
-    reference = _fit(converted, training, calibration, answering, tools)
+    named = {"training": DataDigest(), "calibration": DataDigest()}
+    reference = _fit(converted, training, calibration, answering, tools, named)
     files: dict[str, bytes | Path] = {
         "model.onnx": graph,
         "preprocessing.json": converted.preprocessing.document(),
@@ -119,34 +119,17 @@ def make_bundle(request: Registration, tools: Tools, folder: Path, now: datetime
     bundle = folder / "bundle"
     digest = tools.bundles.write(bundle, fields, files)
     environment = fields["environment"]
-    lineage = Lineage(_data(request, training, calibration, tools), next(iter(pictures.values())))
+    lineage = Lineage(_data(request, named), next(iter(pictures.values())))
     return Made(bundle, digest, converted, proven.parity, environment, locks, reference, lineage)
 
 
-def _data(
-    request: Registration,
-    training: Sequence[Labelled],
-    calibration: Sequence[Labelled] | None,
-    tools: Tools,
-) -> tuple[DataUsed, ...]:
-    used = [("training", request.training_data, training)]
-    if request.calibration_data is not None and calibration is not None:
-        used.append(("calibration", request.calibration_data, calibration))
+def _data(request: Registration, named: Mapping[str, DataDigest]) -> tuple[DataUsed, ...]:
+    sources = {"training": request.training_data, "calibration": request.calibration_data}
     return tuple(
-        DataUsed(role, source.resolve(), _digest(role, samples, tools), len(samples))
-        for role, source, samples in used
+        DataUsed(role, source.resolve(), named[role].text, named[role].inputs)
+        for role, source in sources.items()
+        if source is not None
     )
-
-
-def _digest(role: str, samples: Sequence[Labelled], tools: Tools) -> str:
-    """Of every input and its label, in order; one input is in memory at a time."""
-    whole, what = hashlib.sha256(), f"naming {role} data"
-    for done, sample in enumerate(samples):
-        if done % _TOLD_EACH == 0:
-            tools.progress(what, done, len(samples))
-        whole.update(hashlib.sha256(sample.read()).digest() + f"{sample.label};".encode())
-    tools.progress(what, len(samples), len(samples))
-    return whole.hexdigest()
 
 
 def _read(source: Path | None, converted: Converted, tools: Tools) -> Sequence[Labelled] | None:
@@ -226,11 +209,14 @@ def _fit(
     calibration: Sequence[Labelled] | None,
     answering: Answering,
     tools: Tools,
+    named: Mapping[str, DataDigest],
 ) -> Mapping[str, bytes]:
-    def stream(what: str, samples: Sequence[Labelled]) -> Iterator[Observations]:
+    """The files that monitoring needs; the data are read once, and named meanwhile."""
+
+    def stream(role: str, what: str, samples: Sequence[Labelled]) -> Iterator[Observations]:
         done = 0
         tools.progress(what, done, len(samples))
-        for seen in answering.observe(samples, BATCH):
+        for seen in answering.observe(samples, BATCH, named[role].take):
             yield seen
             done += len(seen)
             tools.progress(what, done, len(samples))
@@ -238,6 +224,6 @@ def _fit(
     return tools.fitter.fit(
         converted.labels,
         converted.blocks,
-        stream("profiling training data", training),
-        stream("calibrating on held-out data", calibration) if calibration else None,
+        stream("training", "profiling training data", training),
+        stream("calibration", "calibrating on held-out data", calibration) if calibration else None,
     )

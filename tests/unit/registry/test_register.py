@@ -1,5 +1,7 @@
 """The use case of registering, on fakes."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,8 +26,10 @@ from registry.registration import (
     Declared,
     LabelledImage,
     Lineage,
+    Note,
     Numbered,
     OriginalAnswers,
+    Samples,
     StoredVersion,
     Taken,
 )
@@ -71,10 +75,16 @@ class FakeRuntime:
         error = self.batch_error if batch > 1 else 0.0
         return np.array([probabilities(p) for p in pictures], dtype=np.float32) + np.float32(error)
 
-    def observe(self, images: Sequence[LabelledImage], batch: int) -> Iterator[Observations]:
+    def observe(
+        self, images: Sequence[LabelledImage], batch: int, note: Note | None = None
+    ) -> Iterator[Observations]:
         for at in range(0, len(images), batch):
             part = images[at : at + batch]
-            rows = self.probabilities([i.path.read_bytes() for i in part], batch)
+            read = [image.read() for image in part]
+            if note is not None:
+                for image, data in zip(part, read, strict=True):
+                    note(image, data)
+            rows = self.probabilities(read, batch)
             n = len(part)
             yield Observations(
                 np.zeros((n, 3, 4, 4), np.uint8), rows, rows, np.zeros((n, 3), np.float32),
@@ -214,6 +224,7 @@ class World:
         self.store = FakeStore(folder)
         self.original = FakeOriginal()
         self.runtime = FakeRuntime()
+        self.samples: Samples = AnySamples()
         self.fitter = FakeFitter()
         self.alternatives = FakeAlternatives()
         self.steps: list[tuple[str, int, int]] = []
@@ -235,7 +246,7 @@ class World:
     def tools(self) -> Tools:
         return Tools(
             intake=FakeIntake(), converter=self.converter, original=self.original,
-            samples=AnySamples(), home="here",
+            samples=self.samples, home="here",
             runtime=self.runtime, alternatives=self.alternatives, fitter=self.fitter,
             bundles=BundleFolders(), store=self.store,
             environment={"python": "3.11.7", "numpy": "2.4.6"},
@@ -331,6 +342,38 @@ def test_data_have_another_digest_once_an_input_or_its_label_is_another(world: W
     assert digest() == first
     image.rename(world.training / LABELS[1] / "007a.jpg")
     assert len({first, changed, digest()}) == 3
+
+
+@dataclass(frozen=True)
+class CountedImage(LabelledImage):
+    readings: Counter[Path]
+
+    def read(self) -> bytes:
+        self.readings[self.path] += 1
+        return self.path.read_bytes()
+
+
+class CountedSamples:
+    """Counts how often each image is read as a sample."""
+
+    def __init__(self) -> None:
+        self.readings: Counter[Path] = Counter()
+
+    def read(self, source: Path, labels: Sequence[str], preprocessing: Any) -> list[LabelledImage]:
+        samples = AnySamples().read(source, labels, preprocessing)
+        return [CountedImage(one.file(source), one.label, self.readings) for one in samples]
+
+
+def test_data_are_named_by_all_their_inputs_and_read_no_second_time_for_that(world: World):
+    world.samples = counted = CountedSamples()
+    world.register(calibration_data=world.calibration)
+    assert len(counted.readings) == 114
+    assert set(counted.readings.values()) == {1}
+    whole = hashlib.sha256()
+    for number, label in enumerate(LABELS):
+        for path in sorted((world.calibration / label).iterdir()):
+            whole.update(hashlib.sha256(path.read_bytes()).digest() + f"{number};".encode())
+    assert world.store.lineage.data[1].digest == whole.hexdigest()
 
 
 def test_progress_of_each_step_ends_at_its_end(world: World):
