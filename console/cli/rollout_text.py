@@ -5,8 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from console.cli.session import Colour, JsonDocument, paint, table
+from registry.domain.stages import ACTIVE
 
-_CANDIDATE = ("manual-review", "limited-scope", "gradual")
 _COLOURS: dict[str, Colour] = {
     "passed": "green", "failed": "red", "stale": "yellow", "inconclusive": "yellow",
 }  # fmt: skip
@@ -46,7 +46,7 @@ def reasons(document: JsonDocument) -> str:
     """What each gate found, and why the rollout goes on or waits."""
     decision = document.get("decision") or {"action": "none", "reasons": []}
     why = decision["reasons"]
-    if document["stage"] not in _CANDIDATE and decision["action"] == "hold":
+    if document["stage"] not in ACTIVE and decision["action"] == "hold":
         return "\n".join([*(f"{reason}." for reason in why), *_if_taken_back(document)])
     lines = [f"{name(document)} is in {place(document)}.", *gates(document)]
     lines.append(f"Decision: {decision['action']}.")
@@ -66,13 +66,14 @@ def gates(document: JsonDocument) -> list[str]:
     """One line for each gate: its verdict, its type and its sentence."""
     return [
         f"[{paint(gate['verdict'], _COLOURS.get(gate['verdict'], 'cyan'))}] "
-        f"{gate['type']}{_segment(gate)}{_decides(gate)}: "
+        f"{gate['type']}{_segment(gate)}{decides(gate)}: "
         f"{gate['sentence']}"
         for gate in document["gates"]
     ]
 
 
-def _decides(gate: JsonDocument) -> str:
+def decides(gate: JsonDocument) -> str:
+    """What a gate does when it fails, unless it takes the version back."""
     if gate.get("dry_run"):
         return " (dry run)"
     return " (pauses)" if gate.get("then") == "pause" else ""

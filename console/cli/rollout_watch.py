@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from console.cli import rollout_text as text
 from console.cli.session import JsonDocument
 from registry.domain.errors import Unavailable
+from registry.domain.stages import ACTIVE
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -67,8 +68,7 @@ def picture(
 
 def over(document: JsonDocument) -> bool:
     """Whether nothing more will happen to the rollout by itself."""
-    candidate = document["stage"] in ("manual-review", "limited-scope", "gradual")
-    return not candidate and not document.get("watched_until")
+    return document["stage"] not in ACTIVE and not document.get("watched_until")
 
 
 def _draw(look: Look, console: "Console", wait: Callable[[float], None]) -> None:
@@ -144,9 +144,8 @@ def _gate(gate: JsonDocument) -> tuple[Any, ...]:
     colour = _COLOURS.get(verdict, "")
     share, more = towards(gate), (gate.get("numbers") or {}).get("more")
     needs = f"about {more} more labels" if verdict == "inconclusive" and more else ""
-    dry = " (dry run)" if gate.get("dry_run") else " (pauses)" if gate.get("then") else ""
     return (
-        Text(f"  {_SIGNS.get(verdict, '·')} {gate['type']}{segment}{dry}", colour),
+        Text(f"  {_SIGNS.get(verdict, '·')} {gate['type']}{segment}{text.decides(gate)}", colour),
         Text("" if share is None else f"{_bar(share)} {100 * share:.0f} %", colour),
         Text(needs or (str(gate["sentence"]) if share is None else verdict)),
     )

@@ -11,6 +11,7 @@ from console.web.views.formatting import Chip, mapping, sequence, stage_chip, ve
 from console.web.views.gates import Gate, gate
 from console.web.views.queues import Queue, queue
 from console.web.views.rollout import paused, weight
+from registry.domain.stages import ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,6 @@ class OverviewPage:
     alerts: tuple[Alert, ...]
 
 
-_ACTIVE = {"manual-review", "limited-scope", "gradual"}
-
-
 def overview_page(
     models: Mapping[str, Any],
     rollouts: Mapping[str, Any],
@@ -78,7 +76,7 @@ def _model(model: Mapping[str, Any], rollouts: Mapping[str, Mapping[str, Any]]) 
 
 
 def _candidate(rollout: Mapping[str, Any]) -> Candidate | None:
-    if rollout.get("stage") not in _ACTIVE:
+    if rollout.get("stage") not in ACTIVE:
         return None
     return Candidate(
         version=version(rollout.get("version")),
