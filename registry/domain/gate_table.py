@@ -33,7 +33,7 @@ GATES: Mapping[str, Gate] = {
 def judge_gates(specs: Sequence[GateSpec], evidence: Evidence) -> tuple[Judged, ...]:
     """Every gate's verdict on the same evidence, in the plan's order."""
     return tuple(
-        replace(judged, then=spec.then)
-        for spec in specs
+        replace(judged, then=spec.then, order=order)
+        for order, spec in enumerate(specs, 1)
         for judged in GATES.get(spec.type, foreign)(spec, evidence)
     )

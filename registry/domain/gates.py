@@ -55,7 +55,7 @@ Result = Passed | Failed | Inconclusive | Stale
 class Judged:
     """What one gate says, about everything or about one segment; a dry run decides nothing.
 
-    then: what happens if it says that there is harm.
+    then: what happens if it says that there is harm. order: which gate of the stage it is, from 1.
     """
 
     type: str
@@ -63,6 +63,15 @@ class Judged:
     segment: Segment | None = None
     dry_run: bool = False
     then: FailedThen = FailedThen.ROLL_BACK
+    order: int = 1
+
+    def cause(self, where: str) -> str:
+        """What tells its finding from all others of the rollout, so that people hear of it once."""
+        shifted = None if self.doubt else self.result.numbers.get("shifted_since")
+        if shifted is not None:
+            return f"drift since {shifted}"
+        which = f"{self.type} {self.segment or ''}".strip()
+        return f"gate {self.order}, {which}: {self.result.verdict} {where}"
 
     @property
     def harm(self) -> bool:

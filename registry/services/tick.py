@@ -3,6 +3,7 @@
 It lowers exposure by itself, and raises it only if the plan says so and every gate passes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -106,8 +107,8 @@ def _wish(unit: UnitOfWork, rollout: Rollout, judgement: Judgement, now: datetim
     if overdue is not None and overdue.act is Act.EXPIRE:
         return overdue
     if rollout.paused is None:
-        for wish in (_doubt(rollout, judgement), _shift(rollout, judgement), overdue):
-            if wish is not None and not said_before(unit, rollout, "paused", wish.cause):
+        for wish in (*_doubts(rollout, judgement), *([overdue] if overdue else [])):
+            if not said_before(unit, rollout, "paused", wish.cause):
                 return wish
         if isinstance(decision, Promote) and rollout.stage_plan.advance.automatic:
             return Wish(Act.PROMOTE)
@@ -148,19 +149,8 @@ def _deadline(rollout: Rollout, now: datetime) -> Wish | None:
     return Wish(act, reason, f"deadline of {rollout.stage}")
 
 
-def _doubt(rollout: Rollout, judgement: Judgement) -> Wish | None:
-    """Harm that the plan leaves to a person; who resumes has seen it."""
-    found = judgement.doubtful
-    if not found:
-        return None
-    names = sorted({f"{gate.type} {gate.segment or ''}".strip() for gate in found})
-    reason = "; ".join(gate.result.sentence for gate in found)
-    return Wish(Act.PAUSE, reason, f"{', '.join(names)} failed in {rollout.stage}")
-
-
-def _shift(rollout: Rollout, judgement: Judgement) -> Wish | None:
-    stale = judgement.stale
-    if not stale or rollout.stage not in (Stage.LIMITED_SCOPE, Stage.GRADUAL):
-        return None
-    result = stale[0].result
-    return Wish(Act.PAUSE, result.sentence, f"drift since {result.numbers['shifted_since']}")
+def _doubts(rollout: Rollout, judgement: Judgement) -> Iterator[Wish]:
+    """What each gate leaves to a person; who resumes has seen it."""
+    shifts = judgement.stale if rollout.stage in (Stage.LIMITED_SCOPE, Stage.GRADUAL) else ()
+    for gate in (*judgement.doubtful, *shifts):
+        yield Wish(Act.PAUSE, gate.result.sentence, gate.cause(f"in {rollout.stage}"))

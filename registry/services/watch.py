@@ -65,9 +65,7 @@ def _shifts(unit: UnitOfWork, rollout: Rollout, judgement: Judgement) -> Iterato
     """
     name = f"{rollout.model}@{rollout.version}"
     for gate in (*judgement.stale, *judgement.doubtful):
-        cause = f"{gate.type} {gate.segment or ''}".strip() + " failed under watch"
-        if not gate.doubt:
-            cause = f"drift since {gate.result.numbers['shifted_since']}"
+        cause = gate.cause("under watch")
         if not said_before(unit, rollout, Event.HELD, cause):
             sentence = f"{name} stays live and needs a look: {gate.result.sentence}"
             yield cause, News(Event.HELD, sentence)

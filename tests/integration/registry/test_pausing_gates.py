@@ -60,6 +60,50 @@ def test_who_resumes_has_seen_it_and_it_is_not_promoted_all_the_same(world: Worl
     assert [gate.result.verdict for one in found for gate in one.judgement.gates] == ["failed"]
 
 
+def resumed(world: World) -> None:
+    world.do(lambda u: control.resume(u, "bears", "eve", world.now))
+
+
+def two_gates(world: World) -> None:
+    other = "at_most: 0.05, then: pause}, {type: error-rate, at_most: 0.5, then: pause}"
+    world.start(PLAN.replace("at_most: 0.05}", other, 1))
+
+
+def test_another_gate_of_the_same_type_pauses_too_and_alone(world: World) -> None:
+    two_gates(world)
+    world.review(correct=40, errors=10)
+    first = controlled(world)
+    assert first is not None
+    assert first.paused is not None
+    assert "above 0.05 at confidence" in first.paused.reason
+    resumed(world)
+    assert controlled(world) is None
+    world.review(errors=100)
+    second = controlled(world)
+    assert second is not None
+    assert second.paused is not None
+    assert "above 0.5 at confidence" in second.paused.reason
+    assert "above 0.05 at confidence" not in second.paused.reason
+    resumed(world)
+    assert controlled(world) is None, "each has been seen"
+
+
+def test_a_gate_that_was_seen_stays_seen_when_another_passes_again_or_fails_beside_it(
+    world: World,
+) -> None:
+    two_gates(world)
+    world.review(errors=40)
+    for sentence in ("above 0.05 at", "above 0.5 at"):
+        held = controlled(world)
+        assert held is not None
+        assert held.paused is not None
+        assert sentence in held.paused.reason
+        resumed(world)
+    assert controlled(world) is None
+    world.review(correct=400)
+    assert controlled(world) is None
+
+
 def test_it_is_told_anew_in_the_next_stage(world: World) -> None:
     world.start(PAUSING)
     world.review(errors=40)
