@@ -13,7 +13,7 @@ class Replay:
     model_answer: what the reviewer saw of it, None if nothing. page: the revision of the page that
     showed it, None where no page did. with_opinions: a lead saw what others had said. several: any
     number of the labels could be given.
-    is_exact: the digest that was kept with the answer is that of all this.
+    is_exact: the digest that was kept with the answer is that of all this but with_opinions.
     """
 
     presentation: Presentation

@@ -370,7 +370,9 @@ def seen_digest(item: Item, how: Presentation, page: str | None, *, informed: bo
     answer_seen = item.model_answer.prediction if informed and item.model_answer else None
     reasons = [reason.reason for reason in item.reasons]
     shown = [item.payload_digest, list(item.labels), reasons, how, answer_seen]
-    return _digest([*shown, page] if page else shown)
+    told = [page] if page else []
+    several = [{"several": True}] if item.several else []  # absent from digests of one label
+    return _digest([*shown, *told, *several])
 
 
 def _digest(parts: Sequence[object]) -> str:

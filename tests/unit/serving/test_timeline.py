@@ -63,6 +63,7 @@ def test_a_screen_is_exact_only_with_the_page_and_everything_on_it():
     assert not replay(item, an_opinion(page="rev1")).is_exact
     assert not replay(item, an_opinion(informed=True)).is_exact
     assert not replay(replace(item, labels=item.labels[::-1]), an_opinion()).is_exact
+    assert not replay(replace(item, several=True), an_opinion()).is_exact
 
 
 def test_whoever_checks_an_answer_that_was_shown_does_not_see_it():
