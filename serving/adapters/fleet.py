@@ -258,13 +258,15 @@ class LiveFleet:
     def _follow(self) -> None:
         told = True
         while not self._stop.is_set():
-            told = self._changes.wait(POLL_SECONDS) or told
             try:
+                told = self._changes.wait(POLL_SECONDS) or told
                 self.tick(told=told)
                 told = False
             except Exception:  # noqa: BLE001 - see below
                 # The database may be away: the last routes stay in force until it is back.
                 _log.exception("routes not read")
+                told = True
+                self._stop.wait(POLL_SECONDS)  # what fails at once may go on failing
 
     def _unload(self) -> None:
         """Let go of what no route wants and no request can call."""

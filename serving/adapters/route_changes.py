@@ -47,8 +47,9 @@ class Listening:
     nobody, so a new one says to look as well.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, channel: str = ROUTES_CHANNEL) -> None:
         self._engine = database.engine
+        self._channel = channel
         self._connection: Any = None
         self._lost = False
 
@@ -76,8 +77,12 @@ class Listening:
         pooled = self._engine.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()  # it stays ours, whatever becomes of the pool
-        connection.autocommit = True
-        connection.execute(f"LISTEN {ROUTES_CHANNEL}")
+        try:
+            connection.autocommit = True
+            connection.execute(f"LISTEN {self._channel}")
+        except BaseException:
+            connection.close()
+            raise
         if self._lost:
             self._lost = False
             _log.info("changes of routes are told again")

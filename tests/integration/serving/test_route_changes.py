@@ -1,5 +1,6 @@
 """A change of the routes is told by PostgreSQL, and found where it is not told."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -149,6 +150,38 @@ def test_where_nobody_can_listen_every_turn_looks():
     assert changes.wait(0)
     changes.close()
     away.close()
+
+
+def test_a_connection_that_cannot_listen_is_closed(
+    postgres: Database, recwarn: pytest.WarningsRecorder
+):
+    changes = Listening(postgres, "no name of a channel")
+    assert changes.wait(0)
+    gc.collect()
+    assert [one for one in recwarn if one.category is ResourceWarning] == []
+    changes.close()
+
+
+class Failing:
+    """Fails every other time in a way that nobody has foreseen."""
+
+    calls = 0
+
+    def wait(self, seconds: float) -> bool:
+        self.calls += 1
+        if self.calls % 2:
+            raise RuntimeError("not foreseen")
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def test_routes_are_followed_though_waiting_for_changes_fails_now_and_then(database: Database):
+    add(database, "a")
+    with following(database, Failing()) as fleet:
+        change(database, "a", 2)
+        assert eventually(lambda: live(fleet, "a") == 2)
 
 
 class Deaf:
