@@ -43,6 +43,7 @@ class WindowRecorder:
         self._lock = threading.Lock()
         self._counts = WindowCounts()
         self._waiting: list[tuple[datetime, Inputs]] = []
+        self._rows_waiting = 0
         self._started_at: datetime | None = None
         self._last_epoch = 0
 
@@ -56,7 +57,8 @@ class WindowRecorder:
         with self._lock:
             self._started_at = self._started_at or now
             self._waiting.append((now, inputs))
-            if sum(len(batch) for _, batch in self._waiting) >= _COUNTED_AT_ONCE:
+            self._rows_waiting += len(inputs)
+            if self._rows_waiting >= _COUNTED_AT_ONCE:
                 self._count()
 
     def drain(self, now: datetime) -> LiveWindow | None:
@@ -92,7 +94,7 @@ class WindowRecorder:
         """Count what waits, all at once: small batches cost nearly as much as large ones."""
         if not self._waiting:
             return
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._rows_waiting = self._waiting, [], 0
         began, inputs = waiting[0][0], join([batch for _, batch in waiting])
         signals = self._detector.signals
         places = places_of(self._reference.profile, signals, inputs.values, inputs.classes)
