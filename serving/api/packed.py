@@ -27,5 +27,5 @@ def _unpacked(body: bytes, how: str, limit: int) -> bytes:
     if len(data) > limit:
         raise TooLarge(f"The body is larger than the {limit} bytes that are accepted.")
     if not unpacking.eof or unpacking.unused_data:
-        raise Invalid(f"the body is not one whole {how}, as Content-Encoding says")
+        raise Invalid(f"the body is not {how} in one whole piece: pack it all at once")
     return data

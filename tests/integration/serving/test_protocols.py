@@ -120,11 +120,21 @@ BOMB = gzip.compress(bytes(2**25))
         ("gzip", BOMB[: len(BOMB) // 2], 413),
         ("gzip", gzip.compress(b"{}")[:-1], 422),
         ("gzip", gzip.compress(b"{}") + b"more", 422),
+        ("gzip", gzip.compress(b"{") + gzip.compress(b"}"), 422),
         ("gzip", b"{}", 422),
         ("deflate", b"", 422),
         ("br", b"{}", 415),
     ],
-    ids=["bomb", "half a bomb", "cut", "with a tail", "plain", "empty", "unknown"],
+    ids=[
+        "bomb",
+        "half a bomb",
+        "cut",
+        "with a tail",
+        "of two members",
+        "plain",
+        "empty",
+        "unknown",
+    ],
 )
 def test_a_packed_body_that_is_too_large_or_broken_is_refused(
     serve: Any, how: str, body: bytes, status: int
