@@ -30,7 +30,11 @@ class EndpointBody(_Body):
     """An address; without events or models it is told of all. Both take patterns: `rollout.*`."""
 
     url: Annotated[
-        SentText, Field(json_schema_extra={"pattern": r"^https?://[a-z0-9]+(/[!-~]{0,900})?$"})
+        SentText,
+        Field(
+            examples=["https://example/hook"],
+            json_schema_extra={"pattern": r"^https?://[a-z0-9]+(/[!-~]{0,900})?$"},
+        ),
     ]
     form: Form = Form.STANDARD
     events: Some = []

@@ -1,6 +1,6 @@
 """The HTTP interface as a page shows it: every operation with what it takes and gives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json import dumps
 from shlex import quote
@@ -155,7 +155,7 @@ def _body(media: str, schema: Mapping[str, Any]) -> Body:
         _field(name, one, one, "", required=name in required)
         for name, one in mapping(schema.get("properties")).items()
     )
-    return Body(media, tuple(_type(schema)), fields)
+    return Body(media, (Part("object"),) if fields else tuple(_type(schema)), fields)
 
 
 def _field(
@@ -176,7 +176,7 @@ def _type(schema: Mapping[str, Any]) -> Iterator[Part]:
     """What a value may be, in words."""
     if name := _named(schema):
         yield Part(name, "#" + _id("schema", name))
-    elif kinds := sequence(schema.get("anyOf")):
+    elif kinds := _kinds(schema):
         for place, kind in enumerate(kinds):
             yield from (Part(" or "),) if place else ()
             yield from _type(kind)
@@ -187,11 +187,29 @@ def _type(schema: Mapping[str, Any]) -> Iterator[Part]:
     elif schema.get("type") == "array":
         yield Part(f"list{_size(schema)} of ")
         yield from _type(mapping(schema.get("items")))
-    elif inner := mapping(schema.get("additionalProperties")):
+    else:
+        yield from _object(schema)
+
+
+def _object(schema: Mapping[str, Any]) -> Iterator[Part]:
+    """What a document without a name holds; a plain value is told too."""
+    if inner := mapping(schema.get("additionalProperties")):
         yield Part("object of ")
         yield from _type(inner)
+    elif fields := mapping(schema.get("properties")):
+        for place, (name, one) in enumerate(fields.items()):
+            yield Part(f"{', ' if place else 'object ('}{name}: ")
+            yield from _type(one)
+        yield Part(")")
     else:
         yield Part(_plain(schema))
+
+
+def _kinds(schema: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The alternatives of a value, in whichever of three ways a schema gives them."""
+    if isinstance(types := schema.get("type"), list):
+        return [{**schema, "type": one} for one in types]
+    return sequence(schema.get("anyOf") or schema.get("oneOf"))
 
 
 def _plain(schema: Mapping[str, Any]) -> str:
@@ -218,20 +236,28 @@ def _size(schema: Mapping[str, Any]) -> str:
 def _command(method: str, address: str, sent: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     verb = "" if method == "get" else f" -X {method.upper()}"
     command = f"curl{verb} {quote(address)}"
-    if "application/json" not in sent:
-        return command
-    body = _example(mapping(sent["application/json"].get("schema")), schemas)
-    said = quote(dumps(body, ensure_ascii=False))
-    return f"{command} -H 'Content-Type: application/json' -d {said}"
+    if "application/json" in sent:
+        body = _example(mapping(sent["application/json"].get("schema")), schemas)
+        said = quote(dumps(body, ensure_ascii=False))
+        return f"{command} -H 'Content-Type: application/json' -d {said}"
+    for media, one in sent.items():
+        if media.startswith("multipart/"):
+            parts = mapping(mapping(one.get("schema")).get("properties"))
+            return " ".join((command, *(f"-F {name}=@FILE" for name in parts)))
+        return f"{command} -H {quote(f'Content-Type: {media}')} --data-binary @FILE"
+    return command
 
 
 def _example(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
-    """The shortest value that has the shape of what is asked for."""
+    """The shortest value that has the shape of what is asked for, or the schema's own example."""
     if name := _named(schema):
         return _example(mapping(schemas.get(name)), schemas)
-    for known in ("enum", "anyOf"):
-        if values := sequence(schema.get(known)):
-            return values[0] if known == "enum" else _example(values[0], schemas)
+    if "const" in schema:
+        return schema["const"]
+    if given := sequence(schema.get("examples") or schema.get("enum")):
+        return given[0]
+    if kinds := _kinds(schema):
+        return _example(kinds[0], schemas)
     kind = schema.get("type", "object")
     if kind == "array":
         return [_example(mapping(schema.get("items")), schemas)]

@@ -1,10 +1,16 @@
 """How the reference puts the schemas of an OpenAPI document into words."""
 
+import json
+import shlex
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
-from console.web.views.reference import reference_page
+from console.app import create_app
+from console.settings import Settings
+from console.web.views.reference import Group, reference_page
 
 
 def shown(schema: dict[str, Any], **more: Any) -> str:
@@ -25,6 +31,11 @@ def shown(schema: dict[str, Any], **more: Any) -> str:
         ({"type": "integer", "minimum": 1}, "integer from 1"),
         ({"type": "number", "exclusiveMinimum": 0}, "number above 0"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "integer or null"),
+        ({"oneOf": [{"type": "integer"}, {"const": "all"}]}, 'integer or "all"'),
+        ({"type": ["string", "null"], "maxLength": 9}, "string up to 9 characters or null"),
+        ({"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"},
+          "shape": {"type": "array", "items": {"type": "integer"}}}}},
+         "list of object (name: string, shape: list of integer)"),
         ({"enum": ["standard", "slack"]}, '"standard", "slack"'),
         ({"const": "final"}, '"final"'),
         ({"type": "array", "maxItems": 25, "items": {"$ref": "#/x/B"}}, "list up to 25 of B"),
@@ -53,6 +64,35 @@ def test_the_command_sends_what_is_required_and_is_quoted():
         "curl -X POST http://here/v1/x -H 'Content-Type: application/json' "
         """-d '{"kind": "it'"'"'s", "some": [1]}'"""
     )
+
+
+def test_a_file_is_sent_as_it_is_or_as_a_part_of_a_form():
+    (raw,) = page_of({"image/png": {"schema": {}}}).operations
+    assert raw.command == (
+        "curl -X POST http://here/v1/x -H 'Content-Type: image/png' --data-binary @FILE"
+    )
+    form = {"schema": {"type": "object", "properties": {"image": {"type": "string"}}}}
+    (form,) = page_of({"multipart/form-data": form}).operations
+    assert form.command == "curl -X POST http://here/v1/x -F image=@FILE"
+
+
+def page_of(content: dict[str, Any]) -> Group:
+    return reference_page(an_operation(requestBody={"content": content}), "http://here").groups[0]
+
+
+def test_every_command_of_our_own_document_sends_what_its_schema_allows(tmp_path: Path):
+    document = create_app(Settings(home=tmp_path)).openapi()
+    sent = 0
+    for group in reference_page(document, "http://here").groups:
+        for one in group.operations:
+            body = document["paths"][one.path][one.method.lower()].get("requestBody", {})
+            if schema := body.get("content", {}).get("application/json", {}).get("schema"):
+                words = shlex.split(one.command)
+                example = json.loads(words[words.index("-d") + 1])
+                whole = schema | {"components": document["components"]}
+                jsonschema.validate(example, whole)
+                sent += 1
+    assert sent > 20
 
 
 def test_a_parameter_says_where_it_goes_and_what_it_is_if_left_out():
